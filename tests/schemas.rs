@@ -1,8 +1,8 @@
 //! Every file that we write or accept matches its JSON Schema, and the schemas reject invalid files.
 
 use execute::{
-    Asked, Cause, Direction, Entry, Key, Ledger, LedgerEntry, Outcome, Pace, Resource, Setting,
-    Stall, WhyLeft,
+    ExecutionOutcome, JournalEntry, Key, Ledger, LedgerEntry, LimitingSide, Pace, RequestedRate,
+    Setting, Stall, StallCause, ThrottleResource, WhyLeft,
 };
 use jsonschema::Validator;
 use mapper::{BrokerId, PartitionId, Rate, Snapshot, TopicPartition};
@@ -186,57 +186,58 @@ fn what_doctor_says_is_as_its_schema_says() {
 const PLAN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// One journal line of each kind.
-fn journal() -> Vec<Entry> {
+fn journal() -> Vec<JournalEntry> {
     let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(1) };
     let moves = || vec![0, 7];
     let problem = || "NoReassignmentInProgress".to_owned();
-    let started = |pace| Entry::Started {
+    let started = |pace| JournalEntry::Started {
         plan: PLAN.to_owned(),
         cluster_id: "c".to_owned(),
         pace,
         ill: [of.clone()].into(),
     };
-    let left_out = |why| Entry::LeftOut { index: 1, why };
+    let left_out = |why| JournalEntry::LeftOut { index: 1, why };
     vec![
         started(Pace::Unthrottled),
         started(Pace::BytesPerSecond(Rate(1))),
         started(Pace::Auto),
-        Entry::Resumed { pace: Pace::BytesPerSecond(Rate(1)) },
-        Entry::Submitted { moves: moves() },
-        Entry::Begun { moves: moves() },
-        Entry::Completed { moves: moves() },
-        Entry::Refused { index: 1, problem: problem() },
+        JournalEntry::Resumed { pace: Pace::BytesPerSecond(Rate(1)) },
+        JournalEntry::Submitted { moves: moves() },
+        JournalEntry::Begun { moves: moves() },
+        JournalEntry::Completed { moves: moves() },
+        JournalEntry::Refused { index: 1, problem: problem() },
         left_out(WhyLeft::Gone),
         left_out(WhyLeft::CancelledByOthers),
         left_out(WhyLeft::Changed { found: vec![BrokerId(1)] }),
         left_out(WhyLeft::Refused { problem: problem() }),
-        Entry::Paused { partitions: [of.clone()].into() },
-        Entry::Unpaused,
-        Entry::Elected { moves: moves() },
-        Entry::Cancelled { moves: moves() },
-        Entry::NotCancelled { index: 1, problem: problem() },
-        Entry::Reordered { moves: moves() },
-        Entry::Stuck { at_seconds: 1 },
-        Entry::Stalled {
+        JournalEntry::Paused { partitions: [of.clone()].into() },
+        JournalEntry::Unpaused,
+        JournalEntry::Elected { moves: moves() },
+        JournalEntry::Cancelled { moves: moves() },
+        JournalEntry::NotCancelled { index: 1, problem: problem() },
+        JournalEntry::Reordered { moves: moves() },
+        JournalEntry::Stuck { at_seconds: 1 },
+        JournalEntry::Stalled {
             stalls: vec![Stall {
                 broker: BrokerId(1),
-                direction: Direction::Incoming,
-                cause: Cause::UsedUp,
+                direction: LimitingSide::Incoming,
+                cause: StallCause::UsedUp,
                 since_seconds: 1,
                 partitions: [of.clone()].into(),
             }],
         },
-        Entry::Paced { pace: Pace::BytesPerSecond(Rate(5)) },
-        Entry::GaveUp,
-        Entry::Detached,
-        Entry::Finished { outcome: Outcome::Complete },
+        JournalEntry::Paced { pace: Pace::BytesPerSecond(Rate(5)) },
+        JournalEntry::GaveUp,
+        JournalEntry::Detached,
+        JournalEntry::Finished { outcome: ExecutionOutcome::Complete },
     ]
 }
 
 /// One ledger line of each kind.
 fn ledger() -> Vec<LedgerEntry> {
-    let rate = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
-    let list = Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+    let rate = Setting { resource: ThrottleResource::Broker(BrokerId(1)), key: Key::LeaderRate };
+    let list =
+        Setting { resource: ThrottleResource::Topic("t".to_owned()), key: Key::FollowerReplicas };
     let held = |setting, before: Option<&str>| LedgerEntry::Held {
         setting,
         before: before.map(str::to_owned),
@@ -245,7 +246,7 @@ fn ledger() -> Vec<LedgerEntry> {
         met: ["1:2".into()].into(),
         owner: "p".to_owned().into(),
     };
-    let asked = Asked { rate_bytes_per_second: Rate(10_000_000), autoremove: true };
+    let asked = RequestedRate { rate_bytes_per_second: Rate(10_000_000), autoremove: true };
     vec![
         LedgerEntry::Opened { by: "process 1".to_owned().into() },
         held(rate.clone(), None),
@@ -272,8 +273,8 @@ fn every_record_beside_the_lock_is_as_its_schema_says() {
     let partition = |n| TopicPartition { topic: "t".to_owned(), partition: PartitionId(n) };
     let ill = (0..9_000).map(partition).collect();
     let (plan, cluster_id, pace) = (PLAN.to_owned(), "c".to_owned(), Pace::Auto);
-    let long = vec![Entry::Started { plan, cluster_id, pace, ill }];
-    let run = vec![Entry::Submitted { moves: (0..99).collect() }];
+    let long = vec![JournalEntry::Started { plan, cluster_id, pace, ill }];
+    let run = vec![JournalEntry::Submitted { moves: (0..99).collect() }];
     let mut kinds = BTreeSet::new();
     for lines in [journal(), many, long, run] {
         let records = operate::execution::beside_the_lock(PLAN, "c", &lines, &ledger());
@@ -291,7 +292,7 @@ fn every_record_beside_the_lock_is_as_its_schema_says() {
 #[test]
 fn every_record_of_a_daemons_ledger_is_as_its_schema_says() {
     let schema = schema("autothrottle-records");
-    let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
+    let asked = RequestedRate { rate_bytes_per_second: Rate(5), autoremove: true };
     let overrides = [None, Some(BrokerId(2))].map(|broker| LedgerEntry::Asked { broker, asked });
     let ledger = Ledger::replay(ledger().into_iter().chain(overrides));
     let records = operate::ledger_records::records(&ledger);

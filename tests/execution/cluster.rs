@@ -1,7 +1,7 @@
 //! A simulated cluster that behaves as real Kafka did in measurements.
 
 use crate::world::{BROKERS, DIRS, World, ids, topic};
-use execute::{Key, Lying, Others, Resource, Running, Seen, Setting, Stored};
+use execute::{Key, Lying, Others, Running, Seen, Setting, Stored, ThrottleResource};
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub struct Cluster {
     pub live: BTreeSet<BrokerId>,
     pub mute: BTreeSet<BrokerId>,
     pub partitions: BTreeMap<TopicPartition, State>,
-    pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+    pub configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>>,
     /// The log dirs that brokers were given for replicas that they do not have. A restart makes them forget.
     told: BTreeMap<(TopicPartition, BrokerId), String>,
     /// Whether brokers learn of a move's end later than the controller.
@@ -76,18 +76,18 @@ impl Cluster {
             partitions.insert(of, State::of(ids(&shape.from)));
         }
         let live: BTreeSet<BrokerId> = (1..=BROKERS).map(BrokerId).collect();
-        let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> = BTreeMap::new();
-        configs.extend(live.iter().map(|id| (Resource::Broker(*id), BTreeMap::new())));
+        let mut configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>> = BTreeMap::new();
+        configs.extend(live.iter().map(|id| (ThrottleResource::Broker(*id), BTreeMap::new())));
         let topics = partitions.keys().map(|of: &TopicPartition| of.topic.clone());
-        configs.extend(topics.map(|name| (Resource::Topic(name), BTreeMap::new())));
+        configs.extend(topics.map(|name| (ThrottleResource::Topic(name), BTreeMap::new())));
         for (broker, leads, rate) in &world.rates {
             let key = if *leads { Key::LeaderRate } else { Key::FollowerRate };
-            let of = configs.get_mut(&Resource::Broker(BrokerId(*broker))).unwrap();
+            let of = configs.get_mut(&ThrottleResource::Broker(BrokerId(*broker))).unwrap();
             of.insert(key, rate.to_string());
         }
         for (index, leads, value) in &world.lists {
             let key = if *leads { Key::LeaderReplicas } else { Key::FollowerReplicas };
-            if let Some(of) = configs.get_mut(&Resource::Topic(topic(*index))) {
+            if let Some(of) = configs.get_mut(&ThrottleResource::Topic(topic(*index))) {
                 of.insert(key, value.clone());
             }
         }
@@ -132,9 +132,9 @@ impl Cluster {
             let running = Running { target: run.target.clone(), adding: run.adding.clone() };
             Some((of.clone(), running))
         });
-        let answers = |resource: &Resource| match resource {
-            Resource::Broker(id) => self.live.contains(id) && !self.mute.contains(id),
-            Resource::Topic(name) => !self.hidden.contains(name),
+        let answers = |resource: &ThrottleResource| match resource {
+            ThrottleResource::Broker(id) => self.live.contains(id) && !self.mute.contains(id),
+            ThrottleResource::Topic(name) => !self.hidden.contains(name),
         };
         let told = self.configs.iter().filter(|(resource, _)| answers(resource));
         Seen {
@@ -195,7 +195,7 @@ impl Cluster {
     }
 
     pub fn set(&mut self, setting: &Setting, value: Option<&str>) {
-        if let Resource::Broker(id) = setting.resource
+        if let ThrottleResource::Broker(id) = setting.resource
             && (!self.live.contains(&id) || self.mute.contains(&id))
         {
             return; // The request times out.
@@ -339,7 +339,7 @@ impl Cluster {
 
     pub fn delete(&mut self, name: &str) {
         self.partitions.retain(|of, _| of.topic != name);
-        self.configs.remove(&Resource::Topic(name.to_owned()));
+        self.configs.remove(&ThrottleResource::Topic(name.to_owned()));
         self.gone.insert(name.to_owned());
         self.hidden.remove(name);
     }

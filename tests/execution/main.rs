@@ -6,7 +6,7 @@ mod run;
 mod swept;
 mod world;
 
-use execute::{Limits, Pace, PauseOn};
+use execute::{ExecutionLimits, Pace, PauseOn};
 use mapper::{ANY_LOG_DIR, PartitionId, Rate};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -51,7 +51,7 @@ fn a_dead_destination_keeps_no_other_move_from_beginning() {
         phased: false,
         pace: Pace::Unthrottled,
         pause_on: PauseOn::New,
-        limits: Limits { moves: 1, moves_per_broker: 1, ..Limits::default() },
+        limits: ExecutionLimits { moves: 1, moves_per_broker: 1, ..ExecutionLimits::default() },
         rates: Vec::new(),
         lists: Vec::new(),
     };
@@ -79,7 +79,7 @@ fn cancelled_by_another_tool(lags: bool) -> Run {
         phased: false,
         pace: Pace::BytesPerSecond(Rate(1000)),
         pause_on: PauseOn::New,
-        limits: Limits::default(),
+        limits: ExecutionLimits::default(),
         rates: Vec::new(),
         lists: Vec::new(),
     };
@@ -123,7 +123,7 @@ fn a_move_of_another_tool_to_a_dead_broker_is_waited_for_no_longer_than_a_restar
         phased: false,
         pace: Pace::Unthrottled,
         pause_on: PauseOn::Never,
-        limits: Limits { moves: 1, ..Limits::default() },
+        limits: ExecutionLimits { moves: 1, ..ExecutionLimits::default() },
         rates: Vec::new(),
         lists: Vec::new(),
     };

@@ -3,9 +3,9 @@
 use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
 use execute::{
-    Abandoned, Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry,
-    Outcome, Pace, PauseOn, Resource, Setting, Settling, Standing, Stray, Task, WhyLeft, legs,
-    next, repace, throttled_topics,
+    Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, JournalEntry, Key, Ledger,
+    LedgerEntry, LogDirDestination, MoveState, Pace, PauseOn, Setting, Settling, Stray, Task,
+    ThrottleResource, ThrottledEntries, WhyLeft, legs, next, repace, throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Rate, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub struct Run {
     aim: Aim,
     pub cluster: Cluster,
     at_start: Cluster,
-    journal: Vec<Entry>,
+    journal: Vec<JournalEntry>,
     ledger: Vec<LedgerEntry>,
     /// The partitions that were unhealthy when the execution began. The executor's own memory of them may be lost.
     ill_at_start: BTreeSet<TopicPartition>,
@@ -31,9 +31,9 @@ pub struct Run {
     /// Kafka does not keep the order when it cancels, and no tool restores the order after another tool's cancel.
     out_of_order: BTreeSet<TopicPartition>,
     strays: BTreeSet<Stray>,
-    standings: Vec<Standing>,
+    standings: Vec<MoveState>,
     journal_was_lost: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<ExecutionOutcome>,
     /// Moves of this round whose brokers got no log dir.
     not_told: BTreeSet<usize>,
     settling: Settling,
@@ -113,7 +113,7 @@ impl Run {
     fn rate_is_asked(&mut self, rate: Rate) {
         if let Pace::BytesPerSecond(_) = self.world.pace {
             self.world.pace = Pace::BytesPerSecond(rate);
-            self.journal.push(Entry::Paced { pace: self.world.pace });
+            self.journal.push(JournalEntry::Paced { pace: self.world.pace });
         }
     }
 
@@ -144,7 +144,7 @@ impl Run {
 
     /// Another process continues. It retries the moves that others have cancelled.
     fn resumes(&mut self) {
-        self.journal.push(Entry::Resumed { pace: self.world.pace });
+        self.journal.push(JournalEntry::Resumed { pace: self.world.pace });
         self.cancelled_by_others.clear();
     }
 
@@ -159,7 +159,7 @@ impl Run {
         let Some(of) = self.name(index).filter(|of| !self.foreign.contains(of)) else { return };
         let run = self.cluster.partitions.get(&of).and_then(|state| state.run.clone());
         let Some(run) = run else { return };
-        let history = History::replay(self.journal.clone());
+        let history = ExecutionHistory::replay(self.journal.clone());
         let mut moves = self.plan.moves.iter().enumerate();
         let is_known = moves.any(|(index, change)| {
             let is_this = change.of() == of && change.to == run.target;
@@ -180,16 +180,16 @@ impl Run {
         if hidden.is_empty() {
             return true;
         }
-        let history = History::replay(self.journal.clone());
+        let history = ExecutionHistory::replay(self.journal.clone());
         let ledger = Ledger::replay(self.ledger.clone());
         let round = next(task, &history, &ledger, &self.cluster.seen());
         for action in &round.actions {
             match action {
                 Action::Account(LedgerEntry::Released { setting }) => {
-                    let Resource::Topic(name) = &setting.resource else { continue };
+                    let ThrottleResource::Topic(name) = &setting.resource else { continue };
                     assert!(!hidden.contains(name), "{setting} is given up, and its topic hidden");
                 }
-                Action::Write(Entry::LeftOut { index, .. }) => {
+                Action::Write(JournalEntry::LeftOut { index, .. }) => {
                     let of = task.plan.moves[*index].of();
                     assert!(!hidden.contains(&of.topic), "{of} is left out, and its topic hidden");
                 }
@@ -236,7 +236,7 @@ impl Run {
         if !self.gives_up_nothing_that_is_hidden(&task) {
             return;
         }
-        let history = History::replay(self.journal.clone());
+        let history = ExecutionHistory::replay(self.journal.clone());
         let ledger = Ledger::replay(self.ledger.clone());
         let mut seen = self.cluster.seen();
         self.settling.mark(&plan, &history, &mut seen);
@@ -244,8 +244,10 @@ impl Run {
         let knows_all = next(&task, &history, &ledger, &seen);
         let asked = throttled_topics(&task, &history, &seen);
         seen.configs.retain(|resource, _| match resource {
-            Resource::Topic(name) => asked.contains(name) || ledger.resources().contains(resource),
-            Resource::Broker(_) => true,
+            ThrottleResource::Topic(name) => {
+                asked.contains(name) || ledger.resources().contains(resource)
+            }
+            ThrottleResource::Broker(_) => true,
         });
         let round = next(&task, &history, &ledger, &seen);
         assert_eq!(round, knows_all, "the throttle of a topic counts that nobody would ask for");
@@ -267,7 +269,7 @@ impl Run {
     fn act(&mut self, action: Action) {
         match action {
             Action::Write(entry) => {
-                if let Entry::Started { ill, .. } = &entry
+                if let JournalEntry::Started { ill, .. } = &entry
                     && !self.began
                 {
                     self.ill_at_start = ill.clone();
@@ -296,7 +298,7 @@ impl Run {
             Action::Cancel { moves } => {
                 for (index, change) in moves.iter().zip(self.moves(&moves)) {
                     if let Err(problem) = self.cluster.cancel(&change.of()) {
-                        self.journal.push(Entry::NotCancelled { index: *index, problem });
+                        self.journal.push(JournalEntry::NotCancelled { index: *index, problem });
                     }
                 }
             }
@@ -315,8 +317,8 @@ impl Run {
         indices.iter().map(|index| self.plan.moves[*index].clone()).collect()
     }
 
-    fn place(&mut self, place: &Destination) {
-        let Destination { index, of, broker, log_dir } = place;
+    fn place(&mut self, place: &LogDirDestination) {
+        let LogDirDestination { index, of, broker, log_dir } = place;
         let lies = self.cluster.partitions[of].dirs.get(broker);
         if lies.is_some_and(|lies| lies.log_dir.as_ref() != Some(log_dir)) {
             assert_eq!(self.aim, Aim::CarryOut, "a cancel copies nothing to another dir");
@@ -329,7 +331,7 @@ impl Run {
 
     fn copies_are_paced(&self, id: BrokerId) {
         let silent = !self.cluster.live.contains(&id) || self.cluster.mute.contains(&id);
-        let rate = self.config(Resource::Broker(id), Key::LogDirRate);
+        let rate = self.config(ThrottleResource::Broker(id), Key::LogDirRate);
         let paced = silent || self.world.pace == Pace::Unthrottled || rate.is_some();
         assert!(paced, "{id} copies from dir to dir without a rate");
     }
@@ -346,13 +348,13 @@ impl Run {
             assert!(!cancelled, "{of}: begun again, though another tool has cancelled it");
             self.is_paced(&change);
             if let Err(problem) = self.cluster.alter(&of, &change.to) {
-                self.journal.push(Entry::Refused { index: *index, problem });
+                self.journal.push(JournalEntry::Refused { index: *index, problem });
             } else {
                 self.changed_by_others.remove(&of);
                 self.out_of_order.remove(&of);
                 // Sometimes the controller's answer is lost.
                 if !self.cluster.now.is_multiple_of(3) {
-                    self.journal.push(Entry::Begun { moves: vec![*index] });
+                    self.journal.push(JournalEntry::Begun { moves: vec![*index] });
                 }
             }
         }
@@ -386,14 +388,14 @@ impl Run {
         }
     }
 
-    fn config(&self, resource: Resource, key: Key) -> Option<&str> {
+    fn config(&self, resource: ThrottleResource, key: Key) -> Option<&str> {
         self.cluster.configs.get(&resource)?.get(&key).map(String::as_str)
     }
 
     fn covers(&self, change: &Move, key: Key, broker: BrokerId) -> bool {
-        let list = self.config(Resource::Topic(change.topic.to_string()), key);
+        let list = self.config(ThrottleResource::Topic(change.topic.to_string()), key);
         let entry = format!("{}:{broker}", change.partition);
-        Entries::parse(list).cover(&[entry.into()].into())
+        ThrottledEntries::parse(list).cover(&[entry.into()].into())
     }
 
     /// Sources and new replicas are in the lists, and their brokers have a rate.
@@ -406,7 +408,7 @@ impl Run {
         for (list, rate, id) in sources.chain(new) {
             assert!(self.covers(change, list, id), "{}: {id} is in no list", change.of());
             if self.cluster.live.contains(&id) && !self.cluster.mute.contains(&id) {
-                let rate = self.config(Resource::Broker(id), rate);
+                let rate = self.config(ThrottleResource::Broker(id), rate);
                 assert!(rate.is_some(), "{}: {id} has no rate", change.of());
             }
         }
@@ -444,7 +446,7 @@ impl Run {
     }
 
     fn takes_no_rate_from_copies(&self, setting: &Setting, value: Option<&str>) {
-        if let Resource::Broker(id) = setting.resource
+        if let ThrottleResource::Broker(id) = setting.resource
             && setting.key == Key::LogDirRate
             && self.world.pace != Pace::Unthrottled
             && self.copying().contains(&id)
@@ -470,7 +472,7 @@ impl Run {
                 continue;
             }
             match &setting.resource {
-                Resource::Broker(id) if brokers.contains(id) && setting.key == rate => {
+                ThrottleResource::Broker(id) if brokers.contains(id) && setting.key == rate => {
                     let ours = self.rate();
                     assert_eq!(
                         value,
@@ -479,10 +481,10 @@ impl Run {
                         change.of()
                     );
                 }
-                Resource::Topic(name) if **name == *change.topic => {
+                ThrottleResource::Topic(name) if **name == *change.topic => {
                     let entries =
                         brokers.iter().map(|id| format!("{}:{id}", change.partition).into());
-                    let left = Entries::parse(value).cover(&entries.collect());
+                    let left = ThrottledEntries::parse(value).cover(&entries.collect());
                     assert!(left, "{setting} is taken from {}", change.of());
                 }
                 _ => {}
@@ -513,7 +515,7 @@ impl Run {
             self.round(usize::MAX);
             match self.outcome {
                 // After the moves of others are done, a new run continues.
-                Some(Outcome::HeldByOthers) => self.outcome = None,
+                Some(ExecutionOutcome::HeldByOthers) => self.outcome = None,
                 Some(_) => return,
                 None => {}
             }
@@ -561,7 +563,7 @@ impl Run {
     }
 
     pub fn is_complete(&self) {
-        assert_eq!(self.outcome, Some(Outcome::Complete));
+        assert_eq!(self.outcome, Some(ExecutionOutcome::Complete));
     }
 
     /// The execution ends by itself. It names the cancelled move, has begun it once, and another run can continue it.
@@ -572,11 +574,10 @@ impl Run {
             }
             self.round(usize::MAX);
         }
-        assert_eq!(self.outcome, Some(Outcome::Partly), "{:?}", self.journal);
-        let history = History::replay(self.journal.clone());
+        assert_eq!(self.outcome, Some(ExecutionOutcome::Partly), "{:?}", self.journal);
+        let history = ExecutionHistory::replay(self.journal.clone());
         assert_eq!(history.left_out.get(&index), Some(&WhyLeft::CancelledByOthers));
-        let begun =
-            |entry: &Entry| matches!(entry, Entry::Submitted { moves } if moves.contains(&index));
+        let begun = |entry: &JournalEntry| matches!(entry, JournalEntry::Submitted { moves } if moves.contains(&index));
         assert_eq!(self.journal.iter().filter(|entry| begun(entry)).count(), 1);
         self.configs_are_as_they_were();
     }
@@ -587,7 +588,7 @@ impl Run {
     }
 
     pub fn has_begun_nothing(&self) {
-        let begun = |entry: &Entry| matches!(entry, Entry::Submitted { .. });
+        let begun = |entry: &JournalEntry| matches!(entry, JournalEntry::Submitted { .. });
         assert!(!self.journal.iter().any(begun), "{:?}", self.journal);
     }
 
@@ -603,7 +604,7 @@ impl Run {
     }
 
     fn plan_is_done(&self) {
-        let history = History::replay(self.journal.clone());
+        let history = ExecutionHistory::replay(self.journal.clone());
         for (index, change) in self.plan.moves.iter().enumerate() {
             let of = change.of();
             let Some(state) = self.cluster.partitions.get(&of) else { continue };
@@ -613,15 +614,15 @@ impl Run {
             }
             if state.replicas != change.to {
                 let standing = &self.standings[index];
-                let waits = matches!(standing, Standing::Hindered(_) | Standing::Ready);
-                let reported = waits && self.outcome == Some(Outcome::Partly);
+                let waits = matches!(standing, MoveState::Hindered(_) | MoveState::Ready);
+                let reported = waits && self.outcome == Some(ExecutionOutcome::Partly);
                 let left = history.left_out.contains_key(&index);
                 assert!(left || reported, "{of} is neither done nor reported");
                 continue;
             }
             for (id, dir) in change.named_log_dirs() {
                 let lies = state.dirs[&id].log_dir.as_deref();
-                let reported = self.outcome == Some(Outcome::Partly);
+                let reported = self.outcome == Some(ExecutionOutcome::Partly);
                 assert!(lies == Some(dir) || reported, "{of} lies in {lies:?} of {id}, not {dir}");
             }
             if change.from.first() != change.to.first() {

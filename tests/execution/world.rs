@@ -1,9 +1,9 @@
 //! Random clusters, plans and events, small enough to read when a case fails.
 
-use execute::{Limits, OnDeadBroker, Pace, PauseOn};
+use execute::{ExecutionLimits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, Rate, Ratio,
-    Reason, Replicas, Request, Scale, Terms, Topics,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, PlanTerms, Rate,
+    Ratio, Reason, Replicas, Request, Scale, TopicSelection,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ pub struct World {
     pub phased: bool,
     pub pace: Pace,
     pub pause_on: PauseOn,
-    pub limits: Limits,
+    pub limits: ExecutionLimits,
     /// Rates that the operator has set: broker, side, rate.
     pub rates: Vec<(u32, bool, u64)>,
     /// Lists that the operator has set: topic, side, value.
@@ -98,8 +98,8 @@ pub fn worlds() -> impl Strategy<Value = World> {
         prop_oneof![4 => Just(Pace::BytesPerSecond(Rate(1000))), 1 => Just(Pace::Unthrottled)];
     let pause = select(vec![PauseOn::Never, PauseOn::New, PauseOn::Any]);
     let dead = select(vec![OnDeadBroker::Wait, OnDeadBroker::Cancel]);
-    let limits =
-        (1_usize..6, 1_usize..4, dead).prop_map(|(moves, moves_per_broker, dead)| Limits {
+    let limits = (1_usize..6, 1_usize..4, dead).prop_map(|(moves, moves_per_broker, dead)| {
+        ExecutionLimits {
             moves,
             moves_per_broker,
             batch: 3,
@@ -107,7 +107,8 @@ pub fn worlds() -> impl Strategy<Value = World> {
             until_seconds: None,
             on_dead_broker: dead,
             stalled_after_seconds: 600,
-        });
+        }
+    });
     let rates = vec((1..=BROKERS, any::<bool>(), select(vec![7_u64, 1000, 9_999])), 0..3);
     let list = select(vec!["*", "0:1", "0:1,1:2,2:3", "9:9", "1:4 , 0:2"]).prop_map(str::to_owned);
     let lists = vec((0..TOPICS, any::<bool>(), list), 0..3);
@@ -223,10 +224,10 @@ pub fn ids(ids: &[u32]) -> Replicas {
 }
 
 fn request() -> Request {
-    let topics = Topics::Named((0..OUT_OF_SCOPE).map(topic).collect());
+    let topics = TopicSelection::Named((0..OUT_OF_SCOPE).map(topic).collect());
     let brokers = (1..=BROKERS).map(BrokerId).collect();
     Request::Scale(Scale {
-        terms: Terms::new(vec![Assignment::new(topics, brokers)], Ratio::ZERO),
+        terms: PlanTerms::new(vec![Assignment::new(topics, brokers)], Ratio::ZERO),
         balance: Balance { drain: BTreeSet::from([DRAINED]), ..Balance::default() },
     })
 }

@@ -4,8 +4,8 @@ use crate::config;
 use mapper::scope::{Scope, TopicPattern};
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, Figures, Move, PartitionId, PlaceBy, Plan, Ratio, Reason, Rebuild,
-    Request, Snapshot, Solver, Terms, Topics, Violation, assign, check,
+    Assignment, BrokerId, Bytes, Figures, Move, PartitionId, PlaceBy, Plan, PlanTerms, Ratio,
+    Reason, Rebuild, Request, Snapshot, Solver, TopicSelection, Violation, assign, check,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -44,13 +44,13 @@ fn scope() -> impl Strategy<Value = Scope> {
     (patterns(0..4), patterns(0..3)).prop_map(|(include, exclude)| Scope { include, exclude })
 }
 
-fn topics() -> impl Strategy<Value = Topics> {
+fn topics() -> impl Strategy<Value = TopicSelection> {
     let names = btree_set(proptest::sample::select(NAMES.as_slice()), 0..4);
     prop_oneof![
-        4 => scope().prop_map(Topics::Matching),
-        2 => names.prop_map(|names| Topics::Named(names.into_iter().map(str::to_owned).collect())),
-        1 => Just(Topics::Internal),
-        1 => Just(Topics::Rest),
+        4 => scope().prop_map(TopicSelection::Matching),
+        2 => names.prop_map(|names| TopicSelection::Named(names.into_iter().map(str::to_owned).collect())),
+        1 => Just(TopicSelection::Internal),
+        1 => Just(TopicSelection::Rest),
     ]
 }
 
@@ -92,7 +92,7 @@ fn plan(before: &Snapshot, assignments: &[Assignment], to: BrokerId) -> Plan {
         bytes: Some(Bytes(1)),
     };
     let moves: Vec<Move> = before.topics().iter().map(change).collect();
-    let terms = Terms::new(assignments.to_vec(), Ratio::ZERO);
+    let terms = PlanTerms::new(assignments.to_vec(), Ratio::ZERO);
     Plan {
         cluster_id: None,
         snapshot: before.hash(),

@@ -4,9 +4,9 @@ use crate::clusters::{Shape, shape};
 use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Figures, Goal, Measure, Move, NoPlan, PartitionId, Plan,
-    PlanFile, RackRule, Ratio, Reason, Rebalance, Relieve, Scale, Snapshot, Terms, Topics, check,
-    rebalance, scale,
+    Assignment, Balance, BalanceGoal, BrokerId, Bytes, Figures, Measure, Move, NoPlan, PartitionId,
+    Plan, PlanFile, PlanTerms, RackRule, Ratio, Reason, Rebalance, Relieve, Scale, Snapshot,
+    TopicSelection, check, rebalance, scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError};
@@ -24,14 +24,19 @@ pub struct Ask {
     local: bool,
     least: Option<u64>,
     optimize_leadership: bool,
-    pub goals: Vec<Goal>,
+    pub goals: Vec<BalanceGoal>,
 }
 
 /// Any goals in any order. Storage alone is the most frequent.
-fn goals() -> impl Strategy<Value = Vec<Goal>> {
-    let all = vec![Goal::Storage, Goal::Replicas, Goal::Leaders, Goal::Network];
+fn goals() -> impl Strategy<Value = Vec<BalanceGoal>> {
+    let all = vec![
+        BalanceGoal::Storage,
+        BalanceGoal::Replicas,
+        BalanceGoal::Leaders,
+        BalanceGoal::Network,
+    ];
     let some = proptest::sample::subsequence(all, 1..=4).prop_shuffle();
-    prop_oneof![2 => Just(vec![Goal::Storage]), 1 => some]
+    prop_oneof![2 => Just(vec![BalanceGoal::Storage]), 1 => some]
 }
 
 pub fn ask() -> impl Strategy<Value = Ask> {
@@ -65,11 +70,11 @@ impl Ask {
     pub fn request(&self, shape: &Shape) -> Rebalance {
         let brokers = shape.live();
         let drained = self.drain.and_then(|at| shape.ids().get(at).copied());
-        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms {
+        let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms {
             racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
             fix_racks: self.fix_racks,
-            ..Terms::new(assignments, Ratio::from_percent(self.headroom))
+            ..PlanTerms::new(assignments, Ratio::from_percent(self.headroom))
         };
         let balance = Balance {
             goals: self.goals.clone(),
@@ -106,9 +111,9 @@ fn loaded(loads: &[u64]) -> (Snapshot, Rebalance) {
     let partitions = (0..).zip(holders).map(partition).collect();
     let topics = vec![Topic { name: "t".to_owned(), partitions, ..Topic::default() }];
     let parts = Parts { brokers, topics, ..Parts::default() };
-    let assignments = vec![Assignment::new(Topics::Rest, ids.collect())];
+    let assignments = vec![Assignment::new(TopicSelection::Rest, ids.collect())];
     let balance = Balance { tolerance: Ratio::ZERO, ..Balance::default() };
-    let request = Rebalance::new(Terms::new(assignments, Ratio::ZERO), balance);
+    let request = Rebalance::new(PlanTerms::new(assignments, Ratio::ZERO), balance);
     (Snapshot::new(parts).unwrap(), request)
 }
 
@@ -259,7 +264,7 @@ proptest! {
             let allowed = ask.request(&shape);
             let brokers: BTreeSet<BrokerId> =
                 shape.live().into_iter().filter(|id| !allowed.balance.drain.contains(id)).collect();
-            let storage_first = ask.goals.first() == Some(&Goal::Storage);
+            let storage_first = ask.goals.first() == Some(&BalanceGoal::Storage);
             if floor < 1e-6 && storage_first && less_plan.moves != more_plan.moves {
                 let tolerance = allowed.balance.tolerance.as_f64();
                 let (less, more) = (
@@ -291,7 +296,7 @@ proptest! {
         let before = shape.snapshot();
         let mut request = ask.request(&shape);
         let only = before.topics()[0].name.clone();
-        request.terms.assignments[0].topics = Topics::Named(BTreeSet::from([only.clone()]));
+        request.terms.assignments[0].topics = TopicSelection::Named(BTreeSet::from([only.clone()]));
         if let Ok(plan) = rebalance(&before, &request) {
             prop_assert!(plan.moves.iter().all(|change| *change.topic == *only));
             prop_assert_eq!(check(&before, &plan), []);

@@ -6,8 +6,8 @@
 use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Engine, NoPlan, PartitionId, Plan, Ratio, Rebalance,
-    Snapshot, SolverStatus, Terms, Topics, check, rebalance,
+    Assignment, Balance, BrokerId, Bytes, Engine, NoPlan, PartitionId, Plan, PlanTerms, Ratio,
+    Rebalance, Snapshot, SolverStatus, TopicSelection, check, rebalance,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -174,8 +174,8 @@ impl Tiny {
     pub fn request(&self, solver: Engine) -> Rebalance {
         let live = (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Lost)).map(Self::id);
         let drained = (0..self.brokers.len()).filter(|at| self.is(*at, Fate::Drained));
-        let assignments = vec![Assignment::new(Topics::Rest, live.collect())];
-        let terms = Terms::new(assignments, Ratio::from_percent(HEADROOM_PERCENT));
+        let assignments = vec![Assignment::new(TopicSelection::Rest, live.collect())];
+        let terms = PlanTerms::new(assignments, Ratio::from_percent(HEADROOM_PERCENT));
         let balance = Balance {
             tolerance: Ratio::from_ppm(self.tolerance_ppm),
             drain: drained.map(Self::id).collect(),

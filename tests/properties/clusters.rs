@@ -4,8 +4,8 @@ use mapper::snapshot::{
     Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, Topic,
 };
 use mapper::{
-    Assignment, BrokerId, Bytes, Optimize, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
-    Snapshot, Terms, Topics,
+    Assignment, BrokerId, Bytes, Optimize, PartitionId, PlaceBy, PlanTerms, RackRule, Ratio,
+    Rebuild, Snapshot, TopicSelection,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -378,12 +378,12 @@ impl Ask {
         let keep = |(index, id): (usize, BrokerId)| (!self.leaving.contains(&index)).then_some(id);
         let newcomer = shape.newcomer().map(|(id, _)| id);
         let brokers = shape.ids().into_iter().enumerate().filter_map(keep).chain(newcomer);
-        let all = Assignment::new(Topics::Rest, brokers.collect());
+        let all = Assignment::new(TopicSelection::Rest, brokers.collect());
         let assignments = vec![Assignment { replication: self.replication, ..all }];
-        let terms = Terms {
+        let terms = PlanTerms {
             racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
             fix_racks: self.fix_racks,
-            ..Terms::new(assignments, Ratio::from_percent(self.headroom))
+            ..PlanTerms::new(assignments, Ratio::from_percent(self.headroom))
         };
         Rebuild {
             optimize: self.optimize,

@@ -4,9 +4,9 @@ use crate::balance;
 use crate::clusters::{Ask, Shape, ask, cordoned, crowded, shape};
 use crate::config;
 use mapper::{
-    ANY_LOG_DIR, BrokerId, Goal, LeadBy, Leaders, Measure, Mends, NoPlan, Plan, RackRule, Ratio,
-    Rebalance, Refusal, Replace, Request, Rule, Scale, Snapshot, Terms, Topics, Violation, check,
-    check_map, clash, plan,
+    ANY_LOG_DIR, BalanceGoal, BrokerId, ClashRule, LeadBy, Leaders, Measure, Mends, NoPlan, Plan,
+    PlanTerms, RackRule, Ratio, Rebalance, Refusal, Replace, Request, Scale, Snapshot,
+    TopicSelection, Violation, check, check_map, clash, plan,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
@@ -69,7 +69,7 @@ fn names_the_cordon(
         }
         other => other.to_string().contains("cordoned"),
     };
-    let named = |rule: &Rule| matches!(rule, Rule::Cordoned { .. });
+    let named = |rule: &ClashRule| matches!(rule, ClashRule::Cordoned { .. });
     let clash = clash(before, request, why);
     prop_assert!(refused || clash.rules.iter().any(named), "{why:?}: {clash:?}");
     Ok(())
@@ -79,7 +79,13 @@ fn replacement(shape: &Shape, with: usize) -> Request {
     let ids = shape.ids();
     let (outgoing, incoming) = (ids[0], ids[1 + with % (ids.len() - 1)]);
     let headroom = Ratio::from_percent(10);
-    Request::Replace(Replace::new(Topics::Rest, outgoing, incoming, RackRule::AtLeast(0), headroom))
+    Request::Replace(Replace::new(
+        TopicSelection::Rest,
+        outgoing,
+        incoming,
+        RackRule::AtLeast(0),
+        headroom,
+    ))
 }
 
 /// The requests of every planner.
@@ -87,7 +93,7 @@ fn all(shape: &Shape, ask: &Ask, even: &balance::Ask, with: usize) -> [Request; 
     let rebalance: Rebalance = even.request(shape);
     let Rebalance { terms, balance, .. } = rebalance.clone();
     let leaders = Leaders {
-        terms: Terms { mends: Mends::Nothing, ..terms.clone() },
+        terms: PlanTerms { mends: Mends::Nothing, ..terms.clone() },
         by: LeadBy::Count,
         per_topic: false,
         evacuate: BTreeSet::new(),
@@ -168,7 +174,7 @@ proptest! {
         // The fullest disk counts for the goal storage. With free bytes or replicas as the goal, another broker may
         // count.
         let by_storage = asked.balance.by == Measure::PercentUsed
-            && asked.balance.goals.first() == Some(&Goal::Storage);
+            && asked.balance.goals.first() == Some(&BalanceGoal::Storage);
         if !by_storage {
             return Ok(());
         }

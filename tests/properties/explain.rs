@@ -2,7 +2,9 @@
 
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
-use mapper::explain::{Explained, Instead, PartitionExplained, Question, Verdict, explain};
+use mapper::explain::{
+    BrokerVerdict, ExplainQuestion, Explained, Instead, PartitionExplained, explain,
+};
 use mapper::{
     Balance, BrokerId, Bytes, NoPlan, Plan, Rebalance, Refusal, Snapshot, Violation, check,
     rebalance, rebuild,
@@ -10,7 +12,7 @@ use mapper::{
 use proptest::prelude::*;
 
 fn explained(before: &Snapshot, plan: &Plan, index: usize) -> PartitionExplained {
-    match explain(before, plan, &Question::Move(index, None)).unwrap() {
+    match explain(before, plan, &ExplainQuestion::Move(index, None)).unwrap() {
         Explained::Partition(partition) => *partition,
         other => panic!("{other:?}"),
     }
@@ -49,7 +51,7 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
                 broken.retain(|violation| !matches!(violation, Violation::Figures { .. }));
                 match verdict {
                     // An exchange with the broker that gives up the replica is not a move.
-                    Verdict::Admitted(admitted) if admitted.copies => prop_assert_eq!(
+                    BrokerVerdict::Admitted(admitted) if admitted.copies => prop_assert_eq!(
                         broken,
                         [],
                         "{} instead of {}: {:?}",
@@ -57,7 +59,7 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
                         comes.broker,
                         one.of
                     ),
-                    Verdict::Refused {
+                    BrokerVerdict::Refused {
                         why:
                             Refusal::NotLive
                             | Refusal::NotAllowed
@@ -65,7 +67,7 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
                             | Refusal::Holds
                             | Refusal::FailedLogDir,
                     }
-                    | Verdict::NoRoomDuring { .. } => {
+                    | BrokerVerdict::NoRoomDuring { .. } => {
                         prop_assert!(
                             !broken.is_empty(),
                             "{} instead of {} for {:?}: {:?}",
@@ -113,7 +115,7 @@ proptest! {
         let before = shape.snapshot();
         let Ok(plan) = rebuild(&before, &ask.request(&shape)) else { return Ok(()) };
         for broker in shape.ids().into_iter().filter(|id| before.broker(*id).is_some()) {
-            let answer = explain(&before, &plan, &Question::Broker(broker)).unwrap();
+            let answer = explain(&before, &plan, &ExplainQuestion::Broker(broker)).unwrap();
             let Explained::Broker(one) = answer else { panic!("{answer:?}") };
             let elsewhere: usize = one.placed.elsewhere.iter().map(|verdict| verdict.replicas).sum();
             prop_assert_eq!(one.placed.replicas, plan.replicas_moved());

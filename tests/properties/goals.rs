@@ -3,10 +3,10 @@
 use crate::balance::{Ask, ask};
 use crate::clusters::{Shape, shape};
 use crate::config;
-use mapper::{Goal, NoPlan, Plan, rebalance};
+use mapper::{BalanceGoal, NoPlan, Plan, rebalance};
 use proptest::prelude::*;
 
-fn planned(shape: &Shape, ask: &Ask, goals: &[Goal]) -> Result<Plan, NoPlan> {
+fn planned(shape: &Shape, ask: &Ask, goals: &[BalanceGoal]) -> Result<Plan, NoPlan> {
     let mut request = ask.request(shape);
     request.balance.goals = goals.to_vec();
     rebalance(&shape.snapshot(), &request)
@@ -18,9 +18,9 @@ proptest! {
     #[test]
     fn later_goals_leave_storage_within_its_tolerance(shape in shape(), ask in ask()) {
         let mut goals = ask.goals.clone();
-        goals.retain(|goal| *goal != Goal::Storage);
-        goals.insert(0, Goal::Storage);
-        let (alone, all) = (planned(&shape, &ask, &[Goal::Storage]), planned(&shape, &ask, &goals));
+        goals.retain(|goal| *goal != BalanceGoal::Storage);
+        goals.insert(0, BalanceGoal::Storage);
+        let (alone, all) = (planned(&shape, &ask, &[BalanceGoal::Storage]), planned(&shape, &ask, &goals));
         if let (Ok(alone), Ok(all)) = (alone, all) {
             let (floor, wide) = (alone.floor.unwrap(), f64::from(ask.tolerance_ppm) / 1e6);
             let is_even = |plan: &Plan| {
@@ -48,7 +48,7 @@ proptest! {
     fn replicas_alone_end_within_one_of_the_best(shape in shape(), ask in ask()) {
         let mut ask = ask;
         ask.tolerance_ppm = 0;
-        if let Ok(plan) = planned(&shape, &ask, &[Goal::Replicas]) {
+        if let Ok(plan) = planned(&shape, &ask, &[BalanceGoal::Replicas]) {
             let (after, floor) = (&plan.after, plan.floor.unwrap());
             // Full disks can prevent it.
             prop_assume!(after.max_used_ratio.unwrap() < 0.7);
@@ -60,7 +60,7 @@ proptest! {
 
     #[test]
     fn a_missing_rate_is_named_where_the_network_is_evened(shape in shape(), ask in ask()) {
-        match planned(&shape, &ask, &[Goal::Network]) {
+        match planned(&shape, &ask, &[BalanceGoal::Network]) {
             Err(NoPlan::MissingFact { fact, what }) if fact.contains("per_second") => {
                 prop_assert!(!shape.rates, "{fact} of {what} is told");
             }

@@ -4,7 +4,7 @@ use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
 use mapper::{
     BaseReplicas, BrokerId, NoPlan, Plan, PlanFile, RackRule, Ratio, Rebuild, Replace, Snapshot,
-    Topics, check, rebuild, replace,
+    TopicSelection, check, rebuild, replace,
 };
 use proptest::prelude::*;
 
@@ -153,7 +153,7 @@ proptest! {
         let (outgoing, incoming) = (ids[0], ids[ids.len() - 1]);
         let before = shape.snapshot();
         let request =
-            Replace::new(Topics::Rest, outgoing, incoming, RackRule::Spread, Ratio::from_percent(10));
+            Replace::new(TopicSelection::Rest, outgoing, incoming, RackRule::Spread, Ratio::from_percent(10));
         if let Ok(plan) = replace(&before, &request) {
             prop_assert_eq!(check(&before, &plan), []);
             for change in &plan.moves {

@@ -6,8 +6,8 @@ use mapper::scope::{Scope, TopicPattern};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
     Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, PartitionId, Plan,
-    PlanFile, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics, WhyLeftOut, check,
-    leaders, rebuild,
+    PlanFile, PlanTerms, Ratio, Reason, Rebuild, Snapshot, SolverStatus, TopicSelection,
+    WhyLeftOut, check, leaders, rebuild,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -15,10 +15,10 @@ use proptest::sample::subsequence;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn request(brokers: BTreeSet<BrokerId>) -> Leaders {
-    let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-    let all = Terms::new(assignments, Ratio::from_percent(10));
+    let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+    let all = PlanTerms::new(assignments, Ratio::from_percent(10));
     Leaders {
-        terms: Terms { mends: Mends::Nothing, ..all },
+        terms: PlanTerms { mends: Mends::Nothing, ..all },
         by: LeadBy::Count,
         per_topic: false,
         evacuate: BTreeSet::new(),

@@ -3,8 +3,8 @@
 use crate::clusters::{ask, crowded};
 use crate::config;
 use mapper::{
-    Balance, Bytes, Clash, NoPlan, Plan, RackRule, Ratio, Replace, Request, Rule, Scale, Snapshot,
-    Topics, clash, plan,
+    Balance, Bytes, Clash, ClashRule, NoPlan, Plan, RackRule, Ratio, Replace, Request, Scale,
+    Snapshot, TopicSelection, clash, plan,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -39,12 +39,12 @@ fn holds(before: &Snapshot, request: &Request) -> Result<(), TestCaseError> {
 fn clash_of_all(
     before: &Snapshot,
     request: &Request,
-    rules: &[Rule],
-    except: Option<&Rule>,
+    rules: &[ClashRule],
+    except: Option<&ClashRule>,
 ) -> Result<Plan, NoPlan> {
-    let kept = |rule: &Rule| rules.contains(rule) && Some(rule) != except;
+    let kept = |rule: &ClashRule| rules.contains(rule) && Some(rule) != except;
     let (mut snapshot, mut asked) = (before.clone(), request.clone());
-    for rule in Rule::of(before, request).iter().filter(|rule| !kept(rule)) {
+    for rule in ClashRule::of(before, request).iter().filter(|rule| !kept(rule)) {
         (snapshot, asked) = rule.dropped(&snapshot, &asked);
     }
     plan(&snapshot, &asked)
@@ -73,7 +73,7 @@ proptest! {
     fn every_remedy_of_a_replacement_gives_a_plan(shape in crowded()) {
         let ids = shape.ids();
         let request = Replace::new(
-            Topics::Rest, ids[0], ids[ids.len() - 1], RackRule::Spread, Ratio::from_percent(10),
+            TopicSelection::Rest, ids[0], ids[ids.len() - 1], RackRule::Spread, Ratio::from_percent(10),
         );
         holds(&shape.snapshot(), &Request::Replace(request))?;
     }

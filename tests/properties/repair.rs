@@ -2,7 +2,7 @@
 
 use crate::brute::{Fate, Tiny};
 use crate::config;
-use mapper::{Engine, NoPlan, PlaceBy, Plan, Rebuild, SolverStatus, Standing, check, rebuild};
+use mapper::{Engine, NoPlan, NoPlanStatus, PlaceBy, Plan, Rebuild, SolverStatus, check, rebuild};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -157,7 +157,7 @@ fn every_case(
             }
             Err(refused) => {
                 prop_assert!(best.is_none(), "{refused}, though {best:?}");
-                prop_assert_eq!(refused.standing(), Some(Standing::Infeasible), "{}", refused);
+                prop_assert_eq!(refused.standing(), Some(NoPlanStatus::Infeasible), "{}", refused);
                 add(&tally.impossible);
                 Ok(())
             }

@@ -3,13 +3,13 @@
 use crate::clusters::{ask, shape};
 use crate::config;
 use mapper::{
-    Balance, BrokerId, Bytes, Move, Pacing, Plan, Rebalance, Snapshot, StepOrder, check, rebalance,
-    rebuild,
+    Balance, BrokerId, Bytes, Move, Plan, Rebalance, Snapshot, StepLimits, StepOrder, check,
+    rebalance, rebuild,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-fn pacing() -> impl Strategy<Value = Pacing> {
+fn pacing() -> impl Strategy<Value = StepLimits> {
     let order = prop_oneof![
         Just(StepOrder::ByReason),
         Just(StepOrder::SmallFirst),
@@ -20,7 +20,7 @@ fn pacing() -> impl Strategy<Value = Pacing> {
     let moves = proptest::option::of(1_u32..5);
     let chunk = proptest::option::of(1_u32..4);
     (bytes, moves, order, chunk, any::<bool>()).prop_map(
-        |(max_bytes, max_moves_per_broker, order, chunk_brokers, phased)| Pacing {
+        |(max_bytes, max_moves_per_broker, order, chunk_brokers, phased)| StepLimits {
             max_bytes,
             max_moves_per_broker,
             order,

@@ -2,11 +2,11 @@
 //! does nothing, and applying an export changes nothing.
 
 use crate::config;
-use mapper::maps::{Known, MapSet, resolve};
+use mapper::maps::{MapFacts, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, PartitionId, PlaceBy, Ratio, Rebuild, Replicas, Request, Snapshot, Terms,
-    TopicId,
+    Assignment, BrokerId, PartitionId, PlaceBy, PlanTerms, Ratio, Rebuild, Replicas, Request,
+    Snapshot, TopicId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -14,8 +14,8 @@ use proptest::test_runner::Config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use topics::{
-    Decision, Definitions, Exported, Mapped, Observed, Options, PruneLimits, State, TopicState,
-    decide, export, within,
+    Definitions, Exported, Mapped, Observed, Options, PruneLimits, TopicChanges, TopicState,
+    TopicsRunRecord, decide, export, within,
 };
 
 /// Two maps over two or three racks. Topics of `a` and `b`, and others in no map.
@@ -120,13 +120,13 @@ impl Case {
         text
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> TopicsRunRecord {
         let owned = self.existing.keys().enumerate().filter(|(at, _)| self.owned.contains(at));
         let topic = |(_, name): (usize, &String)| {
             let id = Some(id(name));
             (name.clone(), TopicState { id, owned: true, ..TopicState::default() })
         };
-        State { topics: owned.map(topic).collect(), ..State::default() }
+        TopicsRunRecord { topics: owned.map(topic).collect(), ..TopicsRunRecord::default() }
     }
 
     fn options(&self) -> Options {
@@ -137,7 +137,7 @@ impl Case {
 
 /// The request that `topics apply` sends to a planner.
 fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
-    Rebuild::new(Terms::new(assignments, Ratio::ZERO), PlaceBy::Count)
+    Rebuild::new(PlanTerms::new(assignments, Ratio::ZERO), PlaceBy::Count)
 }
 
 fn id(name: &str) -> TopicId {
@@ -148,15 +148,15 @@ fn id(name: &str) -> TopicId {
 fn decided<T>(
     document: &str,
     snapshot: &Snapshot,
-    state: &mut State,
+    state: &mut TopicsRunRecord,
     options: &Options,
-    then: impl FnOnce(&Definitions, &[Mapped<'_>], Decision) -> T,
+    then: impl FnOnce(&Definitions, &[Mapped<'_>], TopicChanges) -> T,
 ) -> T {
     let definitions = Definitions::read([("t.yaml", document)]).unwrap();
     // Parsed once, because regexes take longer than everything else.
     static PARSED: LazyLock<MapSet> = LazyLock::new(|| MapSet::parse("maps", MAPS).unwrap());
     let maps = &*PARSED;
-    let known = Known { defined_topics: definitions.names(), ..Known::of(snapshot) };
+    let known = MapFacts { defined_topics: definitions.names(), ..MapFacts::of(snapshot) };
     let resolved = resolve(maps, &known);
     let topics = within(&definitions, maps, &resolved, snapshot).unwrap();
     let ids = snapshot.topics().iter().map(|t| (t.name.clone(), id(&t.name))).collect();
@@ -176,7 +176,7 @@ fn decided<T>(
 }
 
 /// Every topic that a decision would change.
-fn touched(decision: &Decision) -> BTreeSet<&str> {
+fn touched(decision: &TopicChanges) -> BTreeSet<&str> {
     let deleted = decision.prune.iter().filter(|prune| prune.refusal.is_none());
     let names = decision.create.iter().map(|c| c.topic.as_str());
     names
@@ -188,7 +188,7 @@ fn touched(decision: &Decision) -> BTreeSet<&str> {
 }
 
 /// The cluster after everything that needs no plan.
-fn after(snapshot: &Snapshot, decision: &Decision) -> Snapshot {
+fn after(snapshot: &Snapshot, decision: &TopicChanges) -> Snapshot {
     let mut parts = snapshot.clone().into_parts();
     for new in &decision.create {
         let partitions =
@@ -254,7 +254,7 @@ proptest! {
     #[test]
     fn the_plan_for_what_has_to_move_touches_no_topic_that_nobody_defines(case in case()) {
         let snapshot = case.snapshot();
-        decided(&case.document(), &snapshot, &mut State::default(), &Options::default(), |definitions, topics, decision| {
+        decided(&case.document(), &snapshot, &mut TopicsRunRecord::default(), &Options::default(), |definitions, topics, decision| {
             let request = rebuild(decision.assignments(topics));
             // If a map has too few brokers or racks, there is no plan to check.
             if let Ok(plan) = mapper::plan(&snapshot, &Request::Rebuild(request)) {
@@ -271,7 +271,7 @@ proptest! {
     #[test]
     fn a_second_run_changes_nothing(case in case()) {
         let snapshot = case.snapshot();
-        let (mut state, options) = (State::default(), Options::default());
+        let (mut state, options) = (TopicsRunRecord::default(), Options::default());
         let then = decided(&case.document(), &snapshot, &mut state, &options, |_, _, decision| after(&snapshot, &decision));
         decided(&case.document(), &then, &mut state, &options, |_, _, decision| {
             prop_assert!(decision.create.is_empty() && decision.grow.is_empty(), "{:?}", decision);
@@ -283,7 +283,7 @@ proptest! {
     #[test]
     fn every_new_partition_lies_on_its_maps_brokers_over_as_many_racks_as_can_be(case in case()) {
         let snapshot = case.snapshot();
-        decided(&case.document(), &snapshot, &mut State::default(), &Options::default(), |_, topics, decision| {
+        decided(&case.document(), &snapshot, &mut TopicsRunRecord::default(), &Options::default(), |_, topics, decision| {
             let new = decision.create.iter().flat_map(|c| c.replicas.iter().map(move |list| (&c.topic, list)));
             let more = decision.grow.iter().flat_map(|g| g.replicas.iter().map(move |list| (&g.topic, list)));
             for (name, list) in new.chain(more) {
@@ -310,7 +310,7 @@ proptest! {
             case.defined.insert(name, Wish { partitions, replication, config: BTreeMap::new() });
         }
         let snapshot = case.snapshot();
-        decided(&case.document(), &snapshot, &mut State::default(), &Options::default(), |_, topics, decision| {
+        decided(&case.document(), &snapshot, &mut TopicsRunRecord::default(), &Options::default(), |_, topics, decision| {
             let (mut replicas, mut leaders) = (BTreeMap::new(), BTreeMap::new());
             for list in decision.create.iter().flat_map(|c| &c.replicas) {
                 let list: &Replicas = list;
@@ -336,9 +336,9 @@ proptest! {
         let snapshot = case.snapshot();
         let topics = export(&snapshot, |_| true);
         let document = Exported::of(&topics).to_string();
-        decided(&document, &snapshot, &mut State::default(), &Options::default(), |definitions, _, decision| {
+        decided(&document, &snapshot, &mut TopicsRunRecord::default(), &Options::default(), |definitions, _, decision| {
             prop_assert_eq!(definitions.names().len(), snapshot.topics().len());
-            let Decision { create, grow, configs, held, prune, .. } = decision;
+            let TopicChanges { create, grow, configs, held, prune, .. } = decision;
             prop_assert!(create.is_empty() && grow.is_empty() && configs.is_empty());
             prop_assert!(held.is_empty() && prune.is_empty());
             Ok(())

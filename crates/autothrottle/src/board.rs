@@ -8,7 +8,7 @@ use mapper::{BrokerId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use throttle::{Canary, CopySeen, Decision, Role};
+use throttle::{CanaryTimes, CopySeen, ReplicationRole, ThrottleDecision};
 
 /// The board, shared.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Shown {
 pub(crate) struct Heard {
     /// The source of what the canary hears now, read at each request.
     pub(crate) messages: Option<Arc<statelog::Canary>>,
-    pub(crate) readings: BTreeMap<BrokerId, Canary>,
+    pub(crate) readings: BTreeMap<BrokerId, CanaryTimes>,
     /// The reason why the canary does not measure all brokers.
     pub(crate) problem: Option<String>,
     /// The operator's limit for a slow message.
@@ -65,12 +65,12 @@ pub(crate) struct Round {
     /// How many partitions each topic has.
     pub(crate) topics: Arc<BTreeMap<String, usize>>,
     pub(crate) brokers: BTreeMap<BrokerId, throttle::BrokerSeen>,
-    pub(crate) applied: BTreeMap<(BrokerId, Role), Rate>,
+    pub(crate) applied: BTreeMap<(BrokerId, ReplicationRole), Rate>,
     pub(crate) copies: Vec<CopySeen>,
     pub(crate) unmeasured: usize,
     /// The source of the metrics.
     pub(crate) metrics: Option<metrics::Source>,
-    pub(crate) decision: Decision,
+    pub(crate) decision: ThrottleDecision,
     /// Configs that are ours.
     pub(crate) held: usize,
     pub(crate) strays: BTreeSet<Stray>,
@@ -153,11 +153,11 @@ impl Board {
 impl Round {
     pub(crate) fn of(
         look: &Look,
-        decision: &Decision,
+        decision: &ThrottleDecision,
         cluster_id: Option<String>,
         took: Duration,
     ) -> Self {
-        let throttle::Seen { brokers, copies, applied, .. } = look.throttle.clone();
+        let throttle::ThrottleInputs { brokers, copies, applied, .. } = look.throttle.clone();
         Self {
             at: operate::runtime::now(),
             took,

@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::leader::Leader;
 use crate::place::{Place, this_process};
-use execute::{Asked, Ledger, LedgerEntry};
+use execute::{Ledger, LedgerEntry, RequestedRate};
 use mapper::BrokerId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use throttle::{Override, Overrides};
+use throttle::{RateOverride, RateOverrides};
 use tokio::time::Instant;
 
 /// How often the loop checks that the place is still ours.
@@ -167,23 +167,27 @@ impl Book {
     }
 
     /// The overrides that operators ask for.
-    pub(crate) fn overrides(&self) -> Overrides {
+    pub(crate) fn overrides(&self) -> RateOverrides {
         let pages = self.pages();
-        let asked = |asked: &Asked| Override {
+        let asked = |asked: &RequestedRate| RateOverride {
             rate: asked.rate_bytes_per_second,
             autoremove: asked.autoremove,
         };
         let all = pages.ledger.asked();
-        Overrides {
+        RateOverrides {
             global: all.get(&None).map(asked),
             brokers: all.iter().filter_map(|(id, one)| Some(((*id)?, asked(one)))).collect(),
         }
     }
 
     /// Records an override: of all brokers that copy, or of one broker.
-    pub(crate) async fn ask(&self, broker: Option<BrokerId>, asked: Override) -> Result<(), Error> {
-        let Override { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate, autoremove };
+    pub(crate) async fn ask(
+        &self,
+        broker: Option<BrokerId>,
+        asked: RateOverride,
+    ) -> Result<(), Error> {
+        let RateOverride { rate, autoremove } = asked;
+        let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
         self.write(vec![LedgerEntry::Asked { broker, asked }]).await
     }
 
@@ -191,10 +195,10 @@ impl Book {
     pub(crate) async fn ask_each(
         &self,
         brokers: impl IntoIterator<Item = BrokerId>,
-        asked: Override,
+        asked: RateOverride,
     ) -> Result<(), Error> {
-        let Override { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate, autoremove };
+        let RateOverride { rate, autoremove } = asked;
+        let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
         let entry = |id| LedgerEntry::Asked { broker: Some(id), asked };
         self.write(brokers.into_iter().map(entry).collect()).await
     }
@@ -230,7 +234,7 @@ mod tests {
     async fn overrides_outlive_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let asked = |megabytes: f64, autoremove| Override {
+        let asked = |megabytes: f64, autoremove| RateOverride {
             rate: Rate::from_megabytes(megabytes).unwrap(),
             autoremove,
         };
@@ -253,9 +257,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let book = taken(&path).await.unwrap();
-        let asked = |rate| Override { rate: Rate(rate), autoremove: false };
+        let asked = |rate| RateOverride { rate: Rate(rate), autoremove: false };
         let many = (1..=MANY).map(|rate| {
-            let asked = Asked { rate_bytes_per_second: Rate(rate), autoremove: false };
+            let asked = RequestedRate { rate_bytes_per_second: Rate(rate), autoremove: false };
             LedgerEntry::Asked { broker: None, asked }
         });
         book.write(many.collect()).await.unwrap();
@@ -299,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_the_place_is_turned_away_at_once() {
         let book = Book::at(Elsewhere);
-        let asked = book.ask(None, Override { rate: Rate(1), autoremove: false });
+        let asked = book.ask(None, RateOverride { rate: Rate(1), autoremove: false });
         let refused = tokio::select! {
             biased;
             _ = book.take() => panic!("it is another's"),
@@ -314,9 +318,9 @@ mod tests {
         let path = folder.path().join("state");
         let book = taken(&path).await.unwrap();
         book.let_go();
-        let asked = Override { rate: Rate(1), autoremove: false };
+        let asked = RateOverride { rate: Rate(1), autoremove: false };
         let refused = book.ask(None, asked).await;
         assert!(matches!(refused, Err(Error::NotLeading { .. })), "{refused:?}");
-        assert_eq!(book.overrides(), Overrides::default());
+        assert_eq!(book.overrides(), RateOverrides::default());
     }
 }

@@ -7,7 +7,7 @@ use execute::{Running, Seen};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Bytes, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use throttle::{Cause, CopySeen, Destination};
+use throttle::{CopySeen, ReplicaToFill, WhyNotInSync};
 
 /// The size of each log that was asked for.
 pub(crate) type Sizes = BTreeMap<(TopicPartition, BrokerId), Bytes>;
@@ -32,7 +32,7 @@ pub(crate) fn copies(seen: &Seen) -> Vec<CopySeen> {
 }
 
 fn moved(of: TopicPartition, partition: &Partition, running: &Running) -> CopySeen {
-    copy(of, partition, Cause::Reassignment, running.target.iter().copied())
+    copy(of, partition, WhyNotInSync::Reassignment, running.target.iter().copied())
 }
 
 /// A dead broker receives nothing; its replicas count when it is back.
@@ -44,18 +44,23 @@ fn fallen_behind(
     partition.facts.as_ref()?.isr.as_ref()?;
     let offline = partition.offline();
     let able = |id: &BrokerId| live.contains(id) && !offline.contains(id);
-    Some(copy(of, partition, Cause::Recovery, partition.replicas.iter().copied().filter(able)))
+    Some(copy(
+        of,
+        partition,
+        WhyNotInSync::Recovery,
+        partition.replicas.iter().copied().filter(able),
+    ))
 }
 
 fn copy(
     of: TopicPartition,
     partition: &Partition,
-    cause: Cause,
+    cause: WhyNotInSync,
     wanted: impl Iterator<Item = BrokerId>,
 ) -> CopySeen {
     let in_sync = in_sync(partition);
     let missing = wanted.filter(|id| !in_sync.contains(id));
-    let destinations = missing.map(|broker| Destination { broker, done: None }).collect();
+    let destinations = missing.map(|broker| ReplicaToFill { broker, done: None }).collect();
     let leader = match partition.leader() {
         Leader::Broker(id) => Some(id),
         Leader::Nobody | Leader::Unknown => None,
@@ -129,7 +134,7 @@ mod tests {
         seen.running.insert(of, Running { target: ids(&[3, 2]), adding: ids(&[3]) });
         let copies = copies(&seen);
         assert_eq!(copies.len(), 1);
-        assert_eq!(copies[0].cause, Cause::Reassignment);
+        assert_eq!(copies[0].cause, WhyNotInSync::Reassignment);
         let to: Vec<u32> = copies[0].destinations.iter().map(|d| d.broker.0).collect();
         assert_eq!((to, copies[0].leader), (vec![3], Some(BrokerId(1))));
     }
@@ -139,7 +144,7 @@ mod tests {
         let mut seen =
             seen_of("t", vec![partition(0, &[1, 2], &[1], 1), partition(1, &[1, 2], &[1, 2], 1)]);
         assert_eq!(copies(&seen).len(), 1);
-        assert_eq!(copies(&seen)[0].cause, Cause::Recovery);
+        assert_eq!(copies(&seen)[0].cause, WhyNotInSync::Recovery);
         seen.live.remove(&BrokerId(2));
         assert_eq!(copies(&seen), []);
     }

@@ -19,7 +19,7 @@ use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Holding, hold, meets, records_what_stands};
+use execute::{Action, Holding, meets, reconcile, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
@@ -28,7 +28,7 @@ use operate::execution::{Outage, Signal, Signals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use throttle::{Decision, State, decide};
+use throttle::{ThrottleDecision, ThrottleMemory, decide};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -104,8 +104,8 @@ struct Daemon<'s> {
     crier: Crier,
     quiet: Quiet,
     beside: Beside,
-    state: State,
-    before: Decision,
+    state: ThrottleMemory,
+    before: ThrottleDecision,
     canary: Flight,
     slow: Slow,
 }
@@ -132,8 +132,8 @@ impl<'s> Daemon<'s> {
             crier,
             quiet: Quiet::default(),
             beside: Beside::default(),
-            state: State::default(),
-            before: Decision::default(),
+            state: ThrottleMemory::default(),
+            before: ThrottleDecision::default(),
             canary: Flight::new(None),
             slow: Slow::default(),
         }
@@ -266,7 +266,11 @@ impl<'s> Daemon<'s> {
     }
 
     /// Sets the decided configs, and reads them back until they are in force.
-    async fn settle(&mut self, decision: &Decision, look: &mut Look) -> Result<Holding, Error> {
+    async fn settle(
+        &mut self,
+        decision: &ThrottleDecision,
+        look: &mut Look,
+    ) -> Result<Holding, Error> {
         let (mut looks, mut asked) = (0, false);
         loop {
             let ledger = self.book.ledger();
@@ -274,7 +278,7 @@ impl<'s> Daemon<'s> {
             if self.settings.keeps_throttles {
                 and_keep_what_is_ours(&mut wanted, &ledger);
             }
-            let holding = hold(&wanted, &ledger, &look.cluster);
+            let holding = reconcile(&wanted, &ledger, &look.cluster);
             let is_calm = look.cluster.copied().next().is_none();
             if !asked && is_calm && records_what_stands(&holding.actions, &ledger) {
                 asked = true;
@@ -291,7 +295,7 @@ impl<'s> Daemon<'s> {
     }
 
     /// Removes overrides that end with the copies that they paced.
-    async fn end_overrides(&self, decision: &Decision) -> Result<(), Error> {
+    async fn end_overrides(&self, decision: &ThrottleDecision) -> Result<(), Error> {
         if decision.global_override_is_over {
             self.book.withdraw([None]).await?;
             tracing::info!("the global override has ended with what it paced");
@@ -367,7 +371,7 @@ async fn watched(client: &Client) -> Result<Watched, kafka::Error> {
 }
 
 /// Logs what is new in a round.
-fn tell(before: &Decision, now: &Decision) {
+fn tell(before: &ThrottleDecision, now: &ThrottleDecision) {
     for ((broker, role), decided) in &now.rates {
         let rate_before = before.rates.get(&(*broker, *role)).map(|decided| decided.rate);
         if rate_before != Some(decided.rate) {

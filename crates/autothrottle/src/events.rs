@@ -5,7 +5,9 @@ use mapper::{BrokerId, Rate};
 use metrics::{Event, Events};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use throttle::{Cause, CopySeen, Decision, Override, Overrides, Role};
+use throttle::{
+    CopySeen, RateOverride, RateOverrides, ReplicationRole, ThrottleDecision, WhyNotInSync,
+};
 
 /// Filters on existing dashboards use these words.
 const TITLE: &str = "[kafka-autothrottle]";
@@ -27,13 +29,17 @@ pub(crate) struct Crier {
 pub(crate) struct Round {
     /// Topics that a reassignment moves.
     moving: BTreeSet<String>,
-    rates: BTreeMap<(BrokerId, Role), Rate>,
-    overrides: Overrides,
+    rates: BTreeMap<(BrokerId, ReplicationRole), Rate>,
+    overrides: RateOverrides,
 }
 
 impl Round {
-    pub(crate) fn of(copies: &[CopySeen], decision: &Decision, overrides: &Overrides) -> Self {
-        let moves = copies.iter().filter(|copy| copy.cause == Cause::Reassignment);
+    pub(crate) fn of(
+        copies: &[CopySeen],
+        decision: &ThrottleDecision,
+        overrides: &RateOverrides,
+    ) -> Self {
+        let moves = copies.iter().filter(|copy| copy.cause == WhyNotInSync::Reassignment);
         let rates = decision.rates.iter().map(|(at, decided)| (*at, decided.rate));
         Self {
             moving: moves.map(|copy| copy.of.topic.clone()).collect(),
@@ -100,8 +106,8 @@ fn news(before: &Round, now: &Round) -> Vec<(&'static str, String)> {
     news
 }
 
-fn overrides(all: &Overrides) -> String {
-    let one = |whose: String, asked: &Override| {
+fn overrides(all: &RateOverrides) -> String {
+    let one = |whose: String, asked: &RateOverride| {
         format!("{whose}: {}, autoremove: {}", asked.rate, asked.autoremove)
     };
     let global = all.global.iter().map(|asked| one("all brokers".to_owned(), asked));
@@ -115,11 +121,12 @@ mod tests {
     use super::*;
 
     fn round(topics: &[&str], rates: &[(u32, u64)]) -> Round {
-        let rate = |(id, rate): &(u32, u64)| ((BrokerId(*id), Role::Leader), Rate(*rate));
+        let rate =
+            |(id, rate): &(u32, u64)| ((BrokerId(*id), ReplicationRole::Leader), Rate(*rate));
         Round {
             moving: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             rates: rates.iter().map(rate).collect(),
-            overrides: Overrides::default(),
+            overrides: RateOverrides::default(),
         }
     }
 
@@ -142,7 +149,7 @@ mod tests {
     #[test]
     fn overrides_are_told_whole() {
         let mut asked = Round::default();
-        let one = Override { rate: Rate(50_000_000), autoremove: true };
+        let one = RateOverride { rate: Rate(50_000_000), autoremove: true };
         asked.overrides.brokers.insert(BrokerId(1001), one);
         let told = news(&Round::default(), &asked);
         assert_eq!(told.len(), 1);

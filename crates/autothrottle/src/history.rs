@@ -4,7 +4,7 @@ use crate::board::Round;
 use mapper::Rate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use throttle::Role;
+use throttle::ReplicationRole;
 
 /// How long samples are kept.
 const SPAN: Duration = Duration::from_secs(3600);
@@ -59,7 +59,8 @@ impl Sample {
             done.map(move |done| Some(whole?.saturating_sub(done?)))
         });
         let sent = round.brokers.values().filter_map(|broker| Some(broker.traffic?.total.tx.0));
-        let rates = round.decision.rates.iter().filter(|((_, role), _)| *role == Role::Leader);
+        let rates =
+            round.decision.rates.iter().filter(|((_, role), _)| *role == ReplicationRole::Leader);
         Self {
             at: round.ended,
             copies: round.copies.len() as u64,

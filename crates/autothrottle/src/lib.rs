@@ -1,6 +1,6 @@
 //! The `autothrottle` daemon: keeps replication as fast as clients allow.
 //!
-//! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::hold` set the
+//! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::reconcile` set the
 //! decided configs. It writes the ledger first, and keeps the values of others. Operators use its HTTP API. The API
 //! shows the board, which has the daemon's state.
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::machines::Machines;
 use crate::measure::{self, Numbers};
 use crate::settings::Settings;
-use execute::{Key, Ledger, Resource, Seen};
+use execute::{Key, Ledger, Seen, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -20,7 +20,7 @@ use metrics::{Backend, BrokerAddress, Source};
 use operate::execution::{Observer, topics_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use throttle::{BrokerSeen, Overrides, Ports, Role};
+use throttle::{BrokerSeen, PerDirection, RateOverrides, ReplicationRole};
 
 /// The longest wait for a broker's log sizes.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -53,7 +53,7 @@ pub(crate) struct Look {
     /// Of the cluster.
     pub(crate) cluster: Seen,
     /// What follows for rates.
-    pub(crate) throttle: throttle::Seen,
+    pub(crate) throttle: throttle::ThrottleInputs,
     /// What is announced, counts as running, and has not begun.
     pub(crate) waiting: BTreeSet<TopicPartition>,
     /// Every broker that is registered, or in a replica list.
@@ -104,7 +104,7 @@ impl Looker {
         &mut self,
         client: &Client,
         ledger: &Ledger,
-        overrides: &Overrides,
+        overrides: &RateOverrides,
         announced: BTreeMap<TopicPartition, Replicas>,
     ) -> Result<Look, Error> {
         // A topic that this user may not see keeps our throttle, and the others are paced as usual.
@@ -130,7 +130,7 @@ impl Looker {
         }
         let cluster = client.cluster();
         let known = known(&seen, cluster.brokers.keys().copied());
-        let throttle = throttle::Seen {
+        let throttle = throttle::ThrottleInputs {
             at: self.began.elapsed(),
             brokers: self.brokers(&known, &seen, &numbers),
             copies,
@@ -187,8 +187,8 @@ impl Looker {
         let (mut topics, mut brokers) = (BTreeSet::new(), BTreeSet::new());
         for resource in std::mem::take(&mut seen.configs).into_keys() {
             match resource {
-                Resource::Topic(name) => drop(topics.insert(name)),
-                Resource::Broker(id) => drop(brokers.insert(id)),
+                ThrottleResource::Topic(name) => drop(topics.insert(name)),
+                ThrottleResource::Broker(id) => drop(brokers.insert(id)),
             }
         }
         Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
@@ -219,7 +219,7 @@ impl Looker {
             health.under_min_isr = Some(under.get(id).copied().unwrap_or_default());
             let broker = BrokerSeen {
                 live: seen.live.contains(id),
-                capacity: capacity.map(|ports| Ports { tx: ports.tx, rx: ports.rx }),
+                capacity: capacity.map(|ports| PerDirection { tx: ports.tx, rx: ports.rx }),
                 traffic: metrics.and_then(|metrics| measure::traffic(metrics, numbers.window)),
                 health,
             };
@@ -243,7 +243,7 @@ fn addresses(client: &Client) -> Vec<BrokerAddress> {
 /// The replicas on brokers with their own override. Kafka's own topics stay untouched.
 fn hosted(
     seen: &Seen,
-    overrides: &Overrides,
+    overrides: &RateOverrides,
 ) -> BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> {
     let mut hosted: BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> = BTreeMap::new();
     if !overrides.brokers.keys().any(|id| overrides.stays_on(*id)) {
@@ -301,11 +301,14 @@ fn known(seen: &Seen, registered: impl Iterator<Item = BrokerId>) -> BTreeSet<Br
 }
 
 /// The rates that are set on brokers; a value that is no number is ignored.
-fn applied(seen: &Seen) -> BTreeMap<(BrokerId, Role), Rate> {
+fn applied(seen: &Seen) -> BTreeMap<(BrokerId, ReplicationRole), Rate> {
     let mut applied = BTreeMap::new();
     for (resource, set) in &seen.configs {
-        let Resource::Broker(id) = resource else { continue };
-        for (key, role) in [(Key::LeaderRate, Role::Leader), (Key::FollowerRate, Role::Follower)] {
+        let ThrottleResource::Broker(id) = resource else { continue };
+        for (key, role) in [
+            (Key::LeaderRate, ReplicationRole::Leader),
+            (Key::FollowerRate, ReplicationRole::Follower),
+        ] {
             let rate = set.get(&key).and_then(|value| value.trim().parse().ok());
             applied.extend(rate.map(|rate| ((*id, role), Rate(rate))));
         }

@@ -4,7 +4,7 @@ use mapper::BrokerId;
 use metrics::{Backend, BrokerAddress, BrokerMetrics, Measured, Source};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use throttle::{Health, Ports, Traffic};
+use throttle::{BrokerHealth, BrokerTraffic, PerDirection};
 
 /// One round's numbers.
 #[derive(Debug, Clone, Default)]
@@ -48,19 +48,19 @@ pub(crate) async fn measure(
 }
 
 /// What `throttle` asks of a broker's traffic: nothing is assumed of a direction that is not told.
-pub(crate) fn traffic(metrics: &BrokerMetrics, window: Duration) -> Option<Traffic> {
-    let total = Ports { tx: metrics.tx?.value, rx: metrics.rx?.value };
+pub(crate) fn traffic(metrics: &BrokerMetrics, window: Duration) -> Option<BrokerTraffic> {
+    let total = PerDirection { tx: metrics.tx?.value, rx: metrics.rx?.value };
     let replication = metrics.replication_out.zip(metrics.replication_in);
-    let replication = replication.map(|(out, into)| Ports { tx: out.value, rx: into.value });
-    Some(Traffic { total, replication, window })
+    let replication = replication.map(|(out, into)| PerDirection { tx: out.value, rx: into.value });
+    Some(BrokerTraffic { total, replication, window })
 }
 
 /// The same of its health, but for its partitions and the canary.
-pub(crate) fn health(metrics: &BrokerMetrics) -> Health {
-    Health {
+pub(crate) fn health(metrics: &BrokerMetrics) -> BrokerHealth {
+    BrokerHealth {
         p99_produce: metrics.p99_produce.map(|reading| reading.value),
         p99_fetch: metrics.p99_fetch.map(|reading| reading.value),
         request_handler_idle: metrics.request_handler_idle.map(|reading| reading.value),
-        ..Health::default()
+        ..BrokerHealth::default()
     }
 }

@@ -4,7 +4,7 @@
 //! as an operator's only after a while. A rate from before our first look always does, with one exception: moves that
 //! no ledger lists have ended since. An execution removes its rate some seconds after its last move.
 
-use execute::{Key, Ledger, Resource, Seen, Setting};
+use execute::{Key, Ledger, Seen, Setting, ThrottleResource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ const SETTLED: Duration = Duration::from_secs(60);
 pub(crate) struct Quiet {
     originals: BTreeMap<Setting, String>,
     /// The brokers whose configs were seen before.
-    known: BTreeSet<Resource>,
+    known: BTreeSet<ThrottleResource>,
     /// The rates that have appeared, and when they were first seen.
     young: BTreeMap<Setting, (String, Instant)>,
     /// Moves ran that no ledger lists: their throttle may still be set.
@@ -46,7 +46,7 @@ impl Quiet {
         let calm = *self.calm.get_or_insert(now);
         self.unsettled &= now - calm < SETTLED;
         for (resource, set) in &seen.configs {
-            let Resource::Broker(_) = resource else { continue };
+            let ThrottleResource::Broker(_) = resource else { continue };
             for key in Key::OF_BROKERS {
                 let setting = Setting { resource: resource.clone(), key };
                 match set.get(&key) {

@@ -6,11 +6,11 @@ use crate::look::Looker;
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Resource, Stray, hold};
+use execute::{Action, Stray, ThrottleResource, reconcile};
 use operate::Status;
 use std::collections::BTreeMap;
 use std::io::Write;
-use throttle::{State, decide};
+use throttle::{ThrottleMemory, decide};
 
 /// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(
@@ -26,12 +26,12 @@ pub(crate) async fn run(
     let look = looker.look(&client, &ledger, &overrides, BTreeMap::new()).await?;
     let mut quiet = Quiet::default();
     quiet.learn(&look.cluster, &ledger, tokio::time::Instant::now());
-    let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);
+    let (_, decision) = decide(ThrottleMemory::default(), &look.throttle, &settings.limits);
     let mut wanted = wanted(&decision, &ledger, &look.cluster, &quiet);
     if settings.keeps_throttles {
         and_keep_what_is_ours(&mut wanted, &ledger);
     }
-    let holding = hold(&wanted, &ledger, &look.cluster);
+    let holding = reconcile(&wanted, &ledger, &look.cluster);
     let written =
         write(out, &holding.actions, &holding.strays.into_iter().collect::<Vec<_>>(), &look);
     written.and_then(|()| out.flush()).map_err(Error::Stream)?;
@@ -72,8 +72,8 @@ fn write(
             }
             Stray::Unreachable { setting } => {
                 let why = match &setting.resource {
-                    Resource::Broker(_) => "its broker does not answer",
-                    Resource::Topic(_) => "this user may not see its topic",
+                    ThrottleResource::Broker(_) => "its broker does not answer",
+                    ThrottleResource::Topic(_) => "this user may not see its topic",
                 };
                 writeln!(out, "waits with {setting}: {why}")?;
             }

@@ -21,13 +21,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use throttle::{HealthLimits, Limits, Share, Terms};
+use throttle::{HealthLimits, Share, ThrottleLimits, ThrottleTerms};
 
 /// The request of a run.
 pub(crate) struct Settings {
     pub(crate) bootstrap: String,
     pub(crate) properties: Option<PathBuf>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ThrottleLimits,
     pub(crate) networks: Networks,
     /// The question to Kubernetes about networks, if any.
     pub(crate) machines: Option<Question>,
@@ -212,13 +212,13 @@ fn command_line(args: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn limits(cli: &Cli) -> Result<Limits, Error> {
+fn limits(cli: &Cli) -> Result<ThrottleLimits, Error> {
     let rates = &cli.rates;
     let share = match rates.share {
         ShareArg::Fair => Share::Fair,
         ShareArg::Headroom => Share::Headroom,
     };
-    let terms = Terms {
+    let terms = ThrottleTerms {
         min_rate: rates.min_rate,
         max_tx: rates.max_tx_rate,
         max_rx: rates.max_rx_rate,
@@ -236,9 +236,9 @@ fn limits(cli: &Cli) -> Result<Limits, Error> {
                 .filter(|idle| *idle > Ratio::ZERO),
             canary: rates.max_canary,
         },
-        ..Terms::default()
+        ..ThrottleTerms::default()
     };
-    Ok(Limits::new(terms)?)
+    Ok(ThrottleLimits::new(terms)?)
 }
 
 fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, Error> {

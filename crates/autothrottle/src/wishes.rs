@@ -1,20 +1,25 @@
 //! From a decision to the configs of the throttle.
 //!
-//! In: the decision, the ledger, what is seen. Out: [`Wanted`]. It contains the decision. It also contains each
+//! In: the decision, the ledger, what is seen. Out: [`WantedConfigs`]. It contains the decision. It also contains each
 //! throttle of ours that covers a replica which a reassignment fills, whatever was decided: a throttle stays while a
 //! replica is copied under it. Pure.
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Owner, Resource, Seen, Setting, ThrottleValue, ThrottledReplica, Wanted,
-    WantedRate, passing, rate_of, rate_setting,
+    Key, Ledger, List, Owner, Seen, Setting, ThrottleResource, ThrottleValue, ThrottledReplica,
+    WantedConfigs, WantedRate, passing, rate_of, rate_setting,
 };
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use throttle::{Decision, Role, ThrottledReplicas};
+use throttle::{ReplicationRole, ThrottleDecision, ThrottledReplicas};
 
 /// The configs that the cluster needs now. `quiet` has the values from when nothing moved.
-pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &Quiet) -> Wanted {
+pub(crate) fn wanted(
+    decision: &ThrottleDecision,
+    ledger: &Ledger,
+    seen: &Seen,
+    quiet: &Quiet,
+) -> WantedConfigs {
     let mut lists = decided_lists(decision);
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
@@ -36,7 +41,7 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
         let in_flight = passing(seen, &setting);
         (setting, List { ever: now.clone(), now, in_flight })
     };
-    Wanted {
+    WantedConfigs {
         owner: Owner::Daemon,
         rates,
         lists: lists.into_iter().map(list).collect(),
@@ -46,8 +51,12 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
 }
 
 /// No throttle, except those that only an execution can judge.
-pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
-    Wanted { owner: Owner::Daemon, rates: of_executions(ledger).collect(), ..Wanted::default() }
+pub(crate) fn nothing(ledger: &Ledger) -> WantedConfigs {
+    WantedConfigs {
+        owner: Owner::Daemon,
+        rates: of_executions(ledger).collect(),
+        ..WantedConfigs::default()
+    }
 }
 
 /// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
@@ -57,7 +66,7 @@ fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, WantedRate)>
 }
 
 /// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
-pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
+pub(crate) fn and_keep_what_is_ours(wanted: &mut WantedConfigs, ledger: &Ledger) {
     for (setting, held) in ledger.held() {
         if setting.key.is_list() {
             let list = wanted.lists.entry(setting.clone()).or_default();
@@ -77,7 +86,7 @@ pub(crate) fn covered(
 ) -> BTreeSet<TopicPartition> {
     let mut found = BTreeSet::new();
     for (setting, held) in ledger.held() {
-        let Resource::Topic(topic) = &setting.resource else { continue };
+        let ThrottleResource::Topic(topic) = &setting.resource else { continue };
         for replica in held.ours.iter().filter_map(ThrottleValue::replica) {
             let of = TopicPartition { topic: topic.clone(), partition: replica.partition };
             if copied.contains(&of) || seen.running.contains_key(&of) {
@@ -88,20 +97,20 @@ pub(crate) fn covered(
     found
 }
 
-pub(crate) fn rate_key(role: Role) -> Key {
+pub(crate) fn rate_key(role: ReplicationRole) -> Key {
     match role {
-        Role::Leader => Key::LeaderRate,
-        Role::Follower => Key::FollowerRate,
+        ReplicationRole::Leader => Key::LeaderRate,
+        ReplicationRole::Follower => Key::FollowerRate,
     }
 }
 
-fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
+fn decided_lists(decision: &ThrottleDecision) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (topic, ThrottledReplicas { leaders, followers }) in &decision.lists {
         for (key, replicas) in [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)]
         {
             if !replicas.is_empty() {
-                let setting = Setting { resource: Resource::Topic(topic.clone()), key };
+                let setting = Setting { resource: ThrottleResource::Topic(topic.clone()), key };
                 let replica = |&(partition, broker): &_| ThrottledReplica { partition, broker };
                 lists.insert(setting, replicas.iter().map(replica).collect());
             }
@@ -114,7 +123,7 @@ fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<ThrottledRep
 fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (setting, held) in ledger.held() {
-        let Resource::Topic(topic) = &setting.resource else { continue };
+        let ThrottleResource::Topic(topic) = &setting.resource else { continue };
         let covers = |&ThrottledReplica { partition, broker }: &ThrottledReplica| {
             let of = TopicPartition { topic: topic.clone(), partition };
             let follows = setting.key == Key::FollowerReplicas;
@@ -144,11 +153,11 @@ fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::Bro
 mod tests {
     use super::*;
     use crate::testing::{ids, partition, seen_of};
-    use execute::{Entries, LedgerEntry, Running};
+    use execute::{LedgerEntry, Running, ThrottledEntries};
     use mapper::BrokerId;
 
     fn list(key: Key) -> Setting {
-        Setting { resource: Resource::Topic("t".to_owned()), key }
+        Setting { resource: ThrottleResource::Topic("t".to_owned()), key }
     }
 
     fn ledger(key: Key, ours: &[&str]) -> Ledger {
@@ -173,12 +182,12 @@ mod tests {
 
     #[test]
     fn what_covers_a_running_copy_is_wanted_whatever_was_decided() {
-        let nothing = Decision::default();
+        let nothing = ThrottleDecision::default();
         let ledger = ledger(Key::FollowerReplicas, &["0:3", "1:3"]);
         let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
         assert_eq!(
             wanted.lists[&list(Key::FollowerReplicas)].now,
-            Entries::parse(Some("0:3")).replicas()
+            ThrottledEntries::parse(Some("0:3")).replicas()
         );
         let rate = rate_setting(BrokerId(3), Key::FollowerRate);
         assert_eq!(wanted.rates, [(rate, WantedRate::LeaveAsItIs)].into());
@@ -186,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_follower_in_sync_is_released_at_once_and_its_leader_when_the_move_ends() {
-        let nothing = Decision::default();
+        let nothing = ThrottleDecision::default();
         let follower = ledger(Key::FollowerReplicas, &["0:3"]);
         assert_eq!(wanted(&nothing, &follower, &moving(&[1, 3]), &Quiet::default()).lists.len(), 0);
         let leader = ledger(Key::LeaderReplicas, &["0:1"]);
@@ -198,12 +207,12 @@ mod tests {
     #[test]
     fn nothing_of_ours_goes_where_nothing_may_be_deleted() {
         let ledger = ledger(Key::FollowerReplicas, &["0:3"]);
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedConfigs::default();
         and_keep_what_is_ours(&mut wanted, &ledger);
         let ended = seen_of("t", vec![partition(0, &[3], &[3], 3)]);
         let mut seen = ended;
         let set = [(Key::FollowerReplicas, "0:3".to_owned())].into();
         seen.configs.insert(list(Key::FollowerReplicas).resource, set);
-        assert_eq!(execute::hold(&wanted, &ledger, &seen).actions, []);
+        assert_eq!(execute::reconcile(&wanted, &ledger, &seen).actions, []);
     }
 }

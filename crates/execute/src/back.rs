@@ -3,7 +3,7 @@
 //! In: the plan, its journal's history, and the cluster with none of the plan's moves in flight. Out: the old replica
 //! list of each partition that returns, and why others stay. A planner decides where and in which order they return.
 
-use crate::journal::History;
+use crate::journal::ExecutionHistory;
 use crate::legs::by_partition;
 use crate::seen::{Seen, same_set};
 use mapper::snapshot::Leader;
@@ -53,7 +53,7 @@ pub enum WhyNotBack {
 
 /// Decides what returns. `plan` is as [`legs`](crate::legs) cuts it. A lost journal (`history` without a plan) cannot
 /// say who moved what. Then every partition on the plan's way counts as moved by the plan.
-pub fn way_back(plan: &Plan, history: &History, seen: &Seen) -> WayBack {
+pub fn way_back(plan: &Plan, history: &ExecutionHistory, seen: &Seen) -> WayBack {
     let mut back = WayBack::default();
     let mut first = 0;
     for legs in by_partition(&plan.moves) {
@@ -62,26 +62,26 @@ pub fn way_back(plan: &Plan, history: &History, seen: &Seen) -> WayBack {
         let ours = submitted || history.plan.is_none();
         let of = legs[0].of();
         match way_of(legs, ours, seen) {
-            Way::Stays => {}
-            Way::InFlight => back.in_flight.push(of),
-            Way::Returns(list) => drop(back.lists.insert(of, list)),
-            Way::Left(why) => drop(back.left.insert(of, why)),
+            PartitionWay::Stays => {}
+            PartitionWay::InFlight => back.in_flight.push(of),
+            PartitionWay::Returns(list) => drop(back.lists.insert(of, list)),
+            PartitionWay::Left(why) => drop(back.left.insert(of, why)),
         }
     }
     back
 }
 
-enum Way {
+enum PartitionWay {
     Stays,
     InFlight,
     Returns(Replicas),
     Left(WhyNotBack),
 }
 
-fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
+fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> PartitionWay {
     let before = &legs[0].from;
     let Some(partition) = seen.partition(&legs[0]) else {
-        return Way::Left(match seen.is_gone(&legs[0].topic) {
+        return PartitionWay::Left(match seen.is_gone(&legs[0].topic) {
             true => WhyNotBack::Gone,
             false => WhyNotBack::Untold,
         });
@@ -89,16 +89,18 @@ fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
     if let Some(running) = seen.running.get(&legs[0].of()) {
         let planned = legs.iter().any(|leg| same_set(&leg.to, &running.target));
         return match planned && ours {
-            true => Way::InFlight,
-            false => Way::Left(WhyNotBack::MovedByOthers { target: running.target.to_vec() }),
+            true => PartitionWay::InFlight,
+            false => {
+                PartitionWay::Left(WhyNotBack::MovedByOthers { target: running.target.to_vec() })
+            }
         };
     }
     if ours && seen.settling.contains(&legs[0].of()) {
-        return Way::InFlight;
+        return PartitionWay::InFlight;
     }
     let now = &partition.replicas;
     if now == before {
-        return Way::Stays;
+        return PartitionWay::Stays;
     }
     let on_the_way = same_set(now, before) || legs.iter().any(|leg| same_set(&leg.to, now));
     let dead: Vec<BrokerId> = before.iter().copied().filter(|id| !seen.live.contains(id)).collect();
@@ -115,18 +117,18 @@ fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
     } else if !led {
         WhyNotBack::NoLeader
     } else {
-        return Way::Returns(before.clone());
+        return PartitionWay::Returns(before.clone());
     };
-    Way::Left(why)
+    PartitionWay::Left(why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Entry;
+    use crate::journal::JournalEntry;
     use crate::seen::Running;
     use mapper::snapshot::{Partition, PartitionFacts, Topic};
-    use mapper::{LeadBy, Leaders, Mends, PartitionId, Ratio, Reason, Request, Terms};
+    use mapper::{LeadBy, Leaders, Mends, PartitionId, PlanTerms, Ratio, Reason, Request};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -145,7 +147,7 @@ mod tests {
             bytes: None,
         });
         let moves: Vec<Move> = moves.collect();
-        let terms = Terms { mends: Mends::Nothing, ..Terms::new(Vec::new(), Ratio::ZERO) };
+        let terms = PlanTerms { mends: Mends::Nothing, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
         let (by, evacuate) = (LeadBy::Count, Default::default());
         let request = Request::Leaders(Leaders { terms, by, per_topic: false, evacuate });
         Plan { steps: vec![(0..moves.len()).collect()], moves, ..Plan::empty(request) }
@@ -165,9 +167,10 @@ mod tests {
         Seen { live, topics: [("t".to_owned(), topic)].into(), ..Seen::default() }
     }
 
-    fn journal(moves: &[usize]) -> History {
-        let mut history = History { plan: Some("p".to_owned()), ..History::default() };
-        history.apply(Entry::Submitted { moves: moves.to_vec() });
+    fn journal(moves: &[usize]) -> ExecutionHistory {
+        let mut history =
+            ExecutionHistory { plan: Some("p".to_owned()), ..ExecutionHistory::default() };
+        history.apply(JournalEntry::Submitted { moves: moves.to_vec() });
         history
     }
 
@@ -200,7 +203,7 @@ mod tests {
         ];
         assert_eq!(back.left, expected.into());
         // Without a journal it is unknown who moved it.
-        let back = way_back(&plan, &History::default(), &found);
+        let back = way_back(&plan, &ExecutionHistory::default(), &found);
         assert_eq!(back.lists, [(of(2), ids(&[1, 2]))].into());
     }
 

@@ -1,13 +1,14 @@
 //! One round of a cancel: moves in flight go back to their old replicas, in the old order. Nothing else is begun.
 
-use crate::action::{Action, Outcome, Round};
-use crate::course::{Course, Hindrance, Standing, who_heals};
-use crate::dirs::{self, Destination};
-use crate::journal::{Entry, History};
+use crate::action::Action;
+use crate::dirs::{self, LogDirDestination};
+use crate::journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 use crate::ledger::Ledger;
-use crate::next::{news, stop};
+use crate::move_state::{MoveHindrance, MoveState};
 use crate::pace::pace;
-use crate::seen::{Seen, same_set};
+use crate::progress::PlanProgress;
+use crate::round::{Round, news};
+use crate::seen::{Seen, same_set, who_heals};
 use crate::task::{Aim, OnDeadBroker, Task};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,13 +18,13 @@ const REORDERS: u32 = 3;
 
 pub(crate) fn cancel(
     task: &Task<'_>,
-    history: &History,
+    history: &ExecutionHistory,
     ledger: &Ledger,
     seen: &Seen,
     round: &mut Round,
 ) {
     round.actions.extend(news(task, history, seen, &round.course));
-    let moving: Vec<usize> = round.course.all(|standing| *standing == Standing::Moving).collect();
+    let moving: Vec<usize> = round.course.all(|standing| *standing == MoveState::Moving).collect();
     let may = |index: &usize| !history.not_cancelled.contains_key(index);
     let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
     let moves: Vec<usize> =
@@ -32,7 +33,7 @@ pub(crate) fn cancel(
     call_off(moves, round);
     // Includes partitions that another tool has changed since, or is moving.
     let all = task.plan.moves.iter().enumerate();
-    let places: Vec<Destination> =
+    let places: Vec<LogDirDestination> =
         all.flat_map(|(index, change)| dirs::to_stay(seen, index, change)).collect();
     let stays = !places.is_empty();
     if stays {
@@ -48,15 +49,15 @@ pub(crate) fn cancel(
     }
     round.not_cancelled = not_cancelled(task, history, seen);
     if moving.is_empty() && pacing.clean {
-        stop(Outcome::Cancelled, round);
+        round.stop(ExecutionOutcome::Cancelled);
     } else if !moving.is_empty() && !moving.iter().any(may) {
-        stop(Outcome::CancelledPartly, round);
+        round.stop(ExecutionOutcome::CancelledPartly);
     }
 }
 
 fn call_off(moves: Vec<usize>, round: &mut Round) {
     if !moves.is_empty() {
-        round.actions.push(Action::Write(Entry::Cancelled { moves: moves.clone() }));
+        round.actions.push(Action::Write(JournalEntry::Cancelled { moves: moves.clone() }));
         round.actions.push(Action::Cancel { moves });
     }
 }
@@ -65,7 +66,7 @@ fn call_off(moves: Vec<usize>, round: &mut Round) {
 /// Kafka refuses to cancel continues when a broker returns. It is not cancelled again.
 pub(crate) fn cancel_for_the_dead(
     task: &Task<'_>,
-    history: &History,
+    history: &ExecutionHistory,
     seen: &Seen,
     round: &mut Round,
 ) {
@@ -77,7 +78,7 @@ pub(crate) fn cancel_for_the_dead(
         let running = task.of(*index).and_then(|change| seen.running.get(&change.of()));
         running.is_some_and(|running| running.adding.iter().any(|id| !seen.live.contains(id)))
     };
-    let moving = round.course.all(|standing| *standing == Standing::Moving);
+    let moving = round.course.all(|standing| *standing == MoveState::Moving);
     let may = |index: &usize| !history.not_cancelled.contains_key(index);
     let moves: Vec<usize> = moving.filter(dead).filter(may).take(task.limits.batch).collect();
     call_off(moves, round);
@@ -87,7 +88,7 @@ pub(crate) fn cancel_for_the_dead(
 /// Moves that Kafka refused to cancel and that still run, with the brokers of which one has to return.
 fn not_cancelled(
     task: &Task<'_>,
-    history: &History,
+    history: &ExecutionHistory,
     seen: &Seen,
 ) -> BTreeMap<usize, Vec<BrokerId>> {
     let refused = history.not_cancelled.keys().filter_map(|index| Some((*index, task.of(*index)?)));
@@ -101,18 +102,23 @@ fn not_cancelled(
 }
 
 /// Restores the old order where a cancel has left another one. Returns whether there was anything to restore.
-fn reorder(task: &Task<'_>, history: &History, seen: &Seen, round: &mut Round) -> bool {
+fn reorder(task: &Task<'_>, history: &ExecutionHistory, seen: &Seen, round: &mut Round) -> bool {
     let moves: Vec<usize> = out_of_order(task, history, seen, &round.course);
     let reorders = !moves.is_empty();
     if reorders {
-        round.actions.push(Action::Write(Entry::Reordered { moves: moves.clone() }));
+        round.actions.push(Action::Write(JournalEntry::Reordered { moves: moves.clone() }));
         round.actions.push(Action::Reorder { moves });
     }
     reorders
 }
 
 /// Cancelled moves whose replicas are back in another order. Kafka refuses a list that names a dead broker.
-fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
+fn out_of_order(
+    task: &Task<'_>,
+    history: &ExecutionHistory,
+    seen: &Seen,
+    course: &PlanProgress,
+) -> Vec<usize> {
     let back = |index: &usize| {
         let tries = history.reordered.get(index).copied().unwrap_or_default();
         tries < REORDERS
@@ -124,8 +130,8 @@ fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course
             })
     };
     let still = |index: &usize| match course.standings.get(*index) {
-        Some(Standing::Ready) => task.aim == Aim::Cancel,
-        Some(Standing::Hindered(Hindrance::DeadReplicas { .. })) => true,
+        Some(MoveState::Ready) => task.aim == Aim::Cancel,
+        Some(MoveState::Hindered(MoveHindrance::DeadReplicas { .. })) => true,
         Some(_) | None => false,
     };
     history.cancelled.iter().copied().filter(still).filter(back).take(task.limits.batch).collect()

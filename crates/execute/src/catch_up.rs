@@ -1,12 +1,12 @@
 //! A broker that comes back under its id with an empty disk: what it has to copy, and which configs pace that.
 //!
 //! In: the broker, a rate, and what is [`Seen`]. Out: the partitions in which it is behind, and the configs that pace
-//! exactly those ([`Wanted`]). No reassignment runs while it copies, so only these lists throttle it (KIP-73). The
-//! leaders' lists and rates are set before the broker registers. Its own rate can be set only afterwards.
+//! exactly those ([`WantedConfigs`]). No reassignment runs while it copies, so only these lists throttle it (KIP-73).
+//! The leaders' lists and rates are set before the broker registers. Its own rate can be set only afterwards.
 
-use crate::config::{Key, Resource, Setting, ThrottledReplica};
-use crate::hold::{List, Wanted, WantedRate, rate_setting};
+use crate::config::{Key, Setting, ThrottleResource, ThrottledReplica};
 use crate::ledger::Owner;
+use crate::reconcile::{List, WantedConfigs, WantedRate, rate_setting};
 use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Rate, TopicPartition};
@@ -38,8 +38,8 @@ pub fn pace(
     ever: &BTreeSet<TopicPartition>,
     seen: &Seen,
     owner: Owner,
-) -> Wanted {
-    let mut wanted = Wanted { owner, ..Wanted::default() };
+) -> WantedConfigs {
+    let mut wanted = WantedConfigs { owner, ..WantedConfigs::default() };
     let now = behind(seen, broker);
     if now.is_empty() {
         return wanted;
@@ -53,7 +53,7 @@ pub fn pace(
             (Key::FollowerReplicas, vec![broker]),
         ];
         for (key, brokers) in lists {
-            let setting = Setting { resource: Resource::Topic(of.topic.clone()), key };
+            let setting = Setting { resource: ThrottleResource::Topic(of.topic.clone()), key };
             let list: &mut List = wanted.lists.entry(setting).or_default();
             let replica = |id: &BrokerId| ThrottledReplica { partition: of.partition, broker: *id };
             let entries = brokers.iter().map(replica);
@@ -94,9 +94,9 @@ fn find<'s>(seen: &'s Seen, of: &TopicPartition) -> Option<&'s Partition> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Entries;
-    use crate::hold::hold;
+    use crate::config::ThrottledEntries;
     use crate::ledger::Ledger;
+    use crate::reconcile::reconcile;
     use crate::{Action, LedgerEntry};
     use mapper::snapshot::{PartitionFacts, Topic};
     use mapper::{PartitionId, Replicas};
@@ -133,13 +133,13 @@ mod tests {
         TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
     }
 
-    fn list(wanted: &Wanted, key: Key) -> BTreeSet<ThrottledReplica> {
-        let setting = Setting { resource: Resource::Topic("t".to_owned()), key };
+    fn list(wanted: &WantedConfigs, key: Key) -> BTreeSet<ThrottledReplica> {
+        let setting = Setting { resource: ThrottleResource::Topic("t".to_owned()), key };
         wanted.lists[&setting].now.clone()
     }
 
     fn named(text: &str) -> BTreeSet<ThrottledReplica> {
-        Entries::parse(Some(text)).replicas()
+        ThrottledEntries::parse(Some(text)).replicas()
     }
 
     #[test]
@@ -163,16 +163,16 @@ mod tests {
         assert_eq!(list(&half, Key::FollowerReplicas), named("1:3"));
         assert_eq!(half.rates.len(), 2, "broker 2 sends nothing any more");
         let done = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, true]), owner());
-        assert_eq!(done, Wanted { owner: owner(), ..Wanted::default() });
+        assert_eq!(done, WantedConfigs { owner: owner(), ..WantedConfigs::default() });
     }
 
     /// Applies the actions in a cluster that accepts every config, and keeps an operator's rate as it was.
     #[test]
     fn an_operators_rate_is_put_back() {
         let rate = rate_setting(BrokerId(1), Key::LeaderRate);
-        let topic = Resource::Topic("t".to_owned());
-        let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> =
-            [1, 2, 3].map(|id| (Resource::Broker(BrokerId(id)), BTreeMap::new())).into();
+        let topic = ThrottleResource::Topic("t".to_owned());
+        let mut configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>> =
+            [1, 2, 3].map(|id| (ThrottleResource::Broker(BrokerId(id)), BTreeMap::new())).into();
         configs.insert(topic, BTreeMap::new());
         configs.get_mut(&rate.resource).unwrap().insert(rate.key, "99".to_owned());
         let before = configs.clone();
@@ -180,7 +180,7 @@ mod tests {
         for in_sync in [[false; 2], [true, false], [true; 2], [true; 2], [true; 2]] {
             let seen = Seen { configs: configs.clone(), ..seen(&[1, 2, 3], in_sync) };
             let wanted = pace(BROKER, Rate(7), &[of(0), of(1)].into(), &seen, owner());
-            for action in hold(&wanted, &ledger, &seen).actions {
+            for action in reconcile(&wanted, &ledger, &seen).actions {
                 if let Action::Account(entry) = action {
                     ledger.apply(entry);
                 } else if let Action::Set { setting, value } = action {

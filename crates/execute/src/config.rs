@@ -10,14 +10,14 @@ pub use mapper::ThrottleKey as Key;
 /// Where a config is set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Resource {
+pub enum ThrottleResource {
     /// On a broker.
     Broker(BrokerId),
     /// On a topic.
     Topic(String),
 }
 
-impl fmt::Display for Resource {
+impl fmt::Display for ThrottleResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broker(id) => write!(f, "broker {id}"),
@@ -31,7 +31,7 @@ impl fmt::Display for Resource {
 pub struct Setting {
     /// The broker or topic.
     #[serde(flatten)]
-    pub resource: Resource,
+    pub resource: ThrottleResource,
     /// The config's name.
     pub key: Key,
 }
@@ -122,14 +122,14 @@ pub(crate) fn texts(values: &BTreeSet<ThrottleValue>) -> BTreeSet<String> {
 
 /// The value of a list of throttled replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entries {
+pub enum ThrottledEntries {
     /// `*`: every replica of the topic.
     All,
     /// The entries, one by one.
     Some(BTreeSet<ThrottleValue>),
 }
 
-impl Entries {
+impl ThrottledEntries {
     /// Reads a config's value; absent is empty.
     pub fn parse(value: Option<&str>) -> Self {
         let words = || value.unwrap_or_default().split(',').map(str::trim);
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn a_list_reads_and_writes_as_kafka_does() {
-        let list = Entries::parse(Some("1:1002, 0:1001"));
+        let list = ThrottledEntries::parse(Some("1:1002, 0:1001"));
         assert_eq!(list.value().as_deref(), Some("0:1001,1:1002"));
-        assert!(Entries::parse(Some("*")).cover(&["7:7".into()].into()));
-        assert_eq!(Entries::parse(Some("")).value(), None);
+        assert!(ThrottledEntries::parse(Some("*")).cover(&["7:7".into()].into()));
+        assert_eq!(ThrottledEntries::parse(Some("")).value(), None);
         let replica = ThrottledReplica { partition: PartitionId(3), broker: BrokerId(1001) };
         assert_eq!(ThrottleValue::from("3:1001"), ThrottleValue::Replica(replica));
         assert_eq!(ThrottleValue::from("1001"), ThrottleValue::Rate(Rate(1001)));
-        let order = Entries::parse(Some("9:1,10:1,10:02"));
+        let order = ThrottledEntries::parse(Some("9:1,10:1,10:02"));
         assert_eq!(order.value().as_deref(), Some("10:02,10:1,9:1"), "by their texts");
     }
 

@@ -3,35 +3,13 @@
 //! Kafka places no new partitions on cordoned brokers, but accepts a reassignment onto one. It refuses each request
 //! that names a cordoned log dir. A move that would end on either is not begun.
 
-use crate::course::{Course, Hindrance, Standing};
 use crate::dirs::{Lies, lies};
+use crate::move_state::MoveHindrance;
 use crate::seen::Seen;
-use crate::task::Task;
 use mapper::{BrokerId, Mends, Move, Plan, Request};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What is cordoned on one broker.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cordon {
-    /// All of its log dirs are cordoned.
-    pub every: bool,
-    /// The cordoned log dirs, by name.
-    pub log_dirs: BTreeSet<String>,
-}
-
-impl Seen {
-    pub(crate) fn is_cordoned(&self, broker: BrokerId) -> bool {
-        self.cordons.get(&broker).is_some_and(|cordon| cordon.every)
-    }
-
-    pub(crate) fn cordons(&self, broker: BrokerId, log_dir: &str) -> bool {
-        let cordon = self.cordons.get(&broker);
-        cordon.is_some_and(|cordon| cordon.every || cordon.log_dirs.contains(log_dir))
-    }
-}
 
 /// What a cordon prevents for a move that could otherwise begin.
-pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindrance> {
+pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<MoveHindrance> {
     if seen.cordons.is_empty() {
         return None;
     }
@@ -40,14 +18,14 @@ pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindr
         let new = change.added().filter(|id| !held.contains(id));
         let brokers: Vec<BrokerId> = new.filter(|id| seen.is_cordoned(*id)).collect();
         if !brokers.is_empty() {
-            return Some(Hindrance::Cordoned { brokers, log_dir: None });
+            return Some(MoveHindrance::Cordoned { brokers, log_dir: None });
         }
     }
     let refused = |(id, dir): &(BrokerId, &str)| {
         let waits = matches!(lies(seen, change, *id, dir), Lies::Nowhere | Lies::Elsewhere);
         waits && seen.cordons(*id, dir)
     };
-    change.named_log_dirs().find(refused).map(|(broker, dir)| Hindrance::Cordoned {
+    change.named_log_dirs().find(refused).map(|(broker, dir)| MoveHindrance::Cordoned {
         brokers: vec![broker],
         log_dir: Some(dir.to_owned()),
     })
@@ -58,28 +36,19 @@ fn takes_back(plan: &Plan) -> bool {
     matches!(&plan.request, Request::Rebuild(rebuild) if rebuild.terms.mends == Mends::Nothing)
 }
 
-/// The brokers that are cordoned, or have a cordoned log dir, with the number of moves of the plan that each prevents.
-pub fn cordoned(task: &Task<'_>, course: &Course) -> BTreeMap<BrokerId, usize> {
-    let mut found = BTreeMap::new();
-    for standing in course.standings.iter().take(task.plan.moves.len()) {
-        if let Standing::Hindered(Hindrance::Cordoned { brokers, .. }) = standing {
-            brokers.iter().for_each(|id| *found.entry(*id).or_default() += 1);
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::{Action, Outcome};
-    use crate::journal::History;
+    use crate::action::Action;
+    use crate::journal::{ExecutionHistory, ExecutionOutcome};
     use crate::ledger::Ledger;
+    use crate::move_state::MoveState;
     use crate::next;
-    use crate::seen::Stored;
-    use crate::task::{Aim, Limits, Pace, PauseOn};
+    use crate::progress::{PlanProgress, cordoned};
+    use crate::seen::{Cordon, Stored};
+    use crate::task::{Aim, ExecutionLimits, Pace, PauseOn, Task};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
-    use mapper::{PartitionId, PlaceBy, Ratio, Reason, Rebuild, Replicas, Terms};
+    use mapper::{PartitionId, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, Replicas};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -98,7 +67,7 @@ mod tests {
             reason: Reason::Leaving,
             bytes: None,
         });
-        let terms = Terms { mends, ..Terms::new(Vec::new(), Ratio::ZERO) };
+        let terms = PlanTerms { mends, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Count));
         Plan { steps: vec![vec![0, 1]], moves: moves.collect(), ..Plan::empty(request) }
     }
@@ -110,7 +79,7 @@ mod tests {
             cluster_id: "c",
             aim: Aim::CarryOut,
             pace: Pace::Unthrottled,
-            limits: Limits::default(),
+            limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: false,
         }
@@ -141,13 +110,17 @@ mod tests {
     #[test]
     fn what_would_go_onto_a_cordoned_broker_is_not_begun_and_ends_partly() {
         let plan = plan(Mends::Everything);
-        let (task, mut seen, mut history) = (task(&plan), seen(every()), History::default());
-        assert_eq!(cordoned(&task, &Course::of(&task, &history, &seen)), [(BrokerId(3), 2)].into());
+        let (task, mut seen, mut history) =
+            (task(&plan), seen(every()), ExecutionHistory::default());
+        assert_eq!(
+            cordoned(&task, &PlanProgress::of(&task, &history, &seen)),
+            [(BrokerId(3), 2)].into()
+        );
         for _ in 0..20 {
             let round = next(&task, &history, &Ledger::default(), &seen);
             for action in round.actions {
                 if let Action::Stop(outcome) = action {
-                    return assert_eq!(outcome, Outcome::Partly);
+                    return assert_eq!(outcome, ExecutionOutcome::Partly);
                 }
                 let Action::Write(entry) = action else { panic!("{action:?}") };
                 history.apply(entry);
@@ -160,12 +133,12 @@ mod tests {
     #[test]
     fn what_names_a_cordoned_log_dir_is_not_begun_and_its_broker_is_not_told() {
         let plan = plan(Mends::Everything);
-        let (task, history) = (task(&plan), History::default());
+        let (task, history) = (task(&plan), ExecutionHistory::default());
         let seen = seen(Cordon { every: false, log_dirs: ["/b".to_owned()].into() });
         let round = next(&task, &history, &Ledger::default(), &seen);
         let log_dir = Some("/b".to_owned());
-        let hindered = Hindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
-        assert_eq!(round.course.standings, [Standing::Ready, Standing::Hindered(hindered)]);
+        let hindered = MoveHindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
+        assert_eq!(round.course.standings, [MoveState::Ready, MoveState::Hindered(hindered)]);
         assert!(round.actions.contains(&Action::Submit { moves: vec![0] }), "{:?}", round.actions);
         assert!(!round.actions.iter().any(|action| matches!(action, Action::Place { .. })));
     }
@@ -174,7 +147,7 @@ mod tests {
     fn a_rollback_goes_back_onto_a_broker_that_was_cordoned_meanwhile() {
         let mut plan = plan(Mends::Nothing);
         plan.moves.iter_mut().for_each(|change| change.log_dirs.clear());
-        let (task, history) = (task(&plan), History::default());
+        let (task, history) = (task(&plan), ExecutionHistory::default());
         let round = next(&task, &history, &Ledger::default(), &seen(every()));
         assert!(
             round.actions.contains(&Action::Submit { moves: vec![0, 1] }),

@@ -8,7 +8,7 @@ use mapper::{BrokerId, Move, TopicPartition};
 
 /// A replica, and the log dir that it goes to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Destination {
+pub struct LogDirDestination {
     /// The move, by index.
     pub index: usize,
     /// The partition.
@@ -68,19 +68,24 @@ pub(crate) fn under_way(seen: &Seen, change: &Move) -> bool {
 /// The log dirs that brokers have to learn before a move is submitted. They learn them again while it is in flight,
 /// because a restarted broker forgets. A replica in another dir waits until all replicas have arrived: copies within a
 /// broker have a rate of their own.
-pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
+pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<LogDirDestination> {
     match seen.has_arrived(change) {
         true => places(seen, index, change, |lies| matches!(lies, Lies::Elsewhere)),
         false => places(seen, index, change, |lies| *lies == Lies::Nowhere),
     }
 }
 
-fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) -> Vec<Destination> {
+fn places(
+    seen: &Seen,
+    index: usize,
+    change: &Move,
+    those: fn(&Lies) -> bool,
+) -> Vec<LogDirDestination> {
     // Kafka refuses a cordoned dir in every request.
     let wanted = change
         .named_log_dirs()
         .filter(|(id, dir)| those(&lies(seen, change, *id, dir)) && !seen.cordons(*id, dir));
-    let place = |(broker, dir): (BrokerId, &str)| Destination {
+    let place = |(broker, dir): (BrokerId, &str)| LogDirDestination {
         index,
         of: change.of(),
         broker,
@@ -90,12 +95,17 @@ fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) ->
 }
 
 /// The requests that stop the copies between the dirs of brokers: each replica stays where it is.
-pub(crate) fn to_stay(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
+pub(crate) fn to_stay(seen: &Seen, index: usize, change: &Move) -> Vec<LogDirDestination> {
     let coming =
         change.named_log_dirs().filter(|(id, dir)| lies(seen, change, *id, dir) == Lies::Coming);
     let stays = coming.filter_map(|(broker, _)| {
         let replica = seen.stored.get(&broker)?.replicas.get(&change.of())?;
-        Some(Destination { index, of: change.of(), broker, log_dir: replica.log_dir.clone()? })
+        Some(LogDirDestination {
+            index,
+            of: change.of(),
+            broker,
+            log_dir: replica.log_dir.clone()?,
+        })
     });
     stays.collect()
 }

@@ -1,7 +1,8 @@
 //! Which leaders to elect for moves that are done. Never an unclean election.
 
-use crate::course::{Course, Standing};
-use crate::journal::History;
+use crate::journal::ExecutionHistory;
+use crate::move_state::MoveState;
+use crate::progress::PlanProgress;
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::BrokerId;
@@ -13,12 +14,12 @@ const ELECTIONS: u32 = 10;
 /// The elections of steps that are over. Leaders do not change while replicas of a step are copied.
 pub(crate) fn elections(
     task: &Task<'_>,
-    history: &History,
+    history: &ExecutionHistory,
     seen: &Seen,
-    course: &Course,
+    course: &PlanProgress,
 ) -> Vec<usize> {
     let waiting = |index: &usize| {
-        !course.is(*index, &Standing::Moving) && !course.is(*index, &Standing::Ready)
+        !course.is(*index, &MoveState::Moving) && !course.is(*index, &MoveState::Ready)
     };
     let over = task.plan.steps.iter().filter(|step| step.iter().all(waiting));
     let electable = over.flatten().copied().filter(|index| {
@@ -36,10 +37,10 @@ pub(crate) fn elections(
 pub(crate) fn to_elect(
     task: &Task<'_>,
     seen: &Seen,
-    course: &Course,
+    course: &PlanProgress,
     index: usize,
 ) -> Option<BrokerId> {
-    let change = task.of(index).filter(|_| course.is(index, &Standing::Done))?;
+    let change = task.of(index).filter(|_| course.is(index, &MoveState::Done))?;
     let (first, partition) = (*change.to.first()?, seen.partition(change)?);
     let led = partition.leader() == Leader::Broker(first);
     // Skips a list that a later leg of the partition has replaced.

@@ -1,6 +1,7 @@
 //! How much is left to copy, and how long that takes.
 
-use crate::course::{Course, Standing};
+use crate::move_state::MoveState;
+use crate::progress::PlanProgress;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::{Pace, Task};
@@ -38,14 +39,14 @@ pub struct Estimate {
 
 impl Estimate {
     /// Counts every move that is not over.
-    pub fn of(task: &Task<'_>, course: &Course, seen: &Seen) -> Self {
+    pub fn of(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> Self {
         let mut estimate = Self::default();
         let mut worst_of_steps = 0_u64;
         for step in &task.plan.steps {
             let mut brokers = BTreeMap::new();
             let open = |index: &&usize| match course.standings.get(**index) {
-                Some(Standing::Moving | Standing::Ready | Standing::Hindered(_)) => true,
-                Some(Standing::Done | Standing::Left(_)) | None => false,
+                Some(MoveState::Moving | MoveState::Ready | MoveState::Hindered(_)) => true,
+                Some(MoveState::Done | MoveState::Left(_)) | None => false,
             };
             for change in step.iter().filter(open).filter_map(|index| task.of(*index)) {
                 estimate.count(change, seen, &mut brokers);

@@ -1,8 +1,8 @@
 //! Whether a cluster may be healed without an operator: one broker, lost for long, with little data, and nothing else
 //! wrong.
 //!
-//! In: what is wrong now ([`Found`]), the notes of earlier looks ([`Notes`]), the time, and the [`Terms`]. Out: a
-//! [`Verdict`] and the notes for the next look. In doubt the decision is left to operators.
+//! In: what is wrong now ([`ClusterFaults`]), the notes of earlier looks ([`Notes`]), the time, and the [`HealTerms`].
+//! Out: a [`HealVerdict`] and the notes for the next look. In doubt the decision is left to operators.
 
 use health::Ailment;
 use mapper::{BrokerId, Bytes};
@@ -13,7 +13,7 @@ use std::fmt;
 
 /// What is wrong with a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ClusterFaults {
     /// Brokers that hold replicas and are not live, with the bytes on them.
     pub lost: BTreeMap<BrokerId, Bytes>,
     /// Everything else that is wrong, as text.
@@ -39,7 +39,7 @@ pub struct Notes {
 
 /// The operator's limits for a heal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct HealTerms {
     /// How long a broker has to be lost before it is healed, in seconds.
     pub lost_for_seconds: u64,
     /// The most bytes that a heal may copy.
@@ -51,7 +51,7 @@ pub struct Terms {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum HealVerdict {
     /// No broker is lost.
     Well,
     /// The broker may come back by itself.
@@ -77,7 +77,7 @@ pub enum Verdict {
     },
 }
 
-impl Found {
+impl ClusterFaults {
     /// Sums up these ailments. The consequences of a lost broker are not counted as further trouble.
     pub fn of(ailments: &[Ailment]) -> Self {
         let mut found = Self::default();
@@ -140,7 +140,7 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
     }
 }
 
-impl Terms {
+impl HealTerms {
     /// The longest time between two looks that counts in full. After a longer gap nothing is known of the time between:
     /// the clock may have been set, or the broker may have been back.
     fn between_looks_seconds(&self) -> u64 {
@@ -151,7 +151,7 @@ impl Terms {
 impl Notes {
     /// The same notes, shifted so that the time since the last look is at least zero and at most what counts. Also how
     /// many seconds the clock is wrong by, if it is.
-    fn by_the_clock(&self, now_seconds: u64, terms: &Terms) -> (Self, Option<Jump>) {
+    fn by_the_clock(&self, now_seconds: u64, terms: &HealTerms) -> (Self, Option<Jump>) {
         let Some(looked) = self.looked_at_seconds else { return (self.clone(), None) };
         let counts = now_seconds.saturating_sub(looked).min(terms.between_looks_seconds());
         let as_if = looked.saturating_add(counts);
@@ -188,7 +188,12 @@ struct Jump {
 
 /// What to do now, and what to note. No heal begins at a look whose time does not fit the notes: the next look decides.
 /// The notes do not record a heal before it begins: [`Notes::begun`] does.
-pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (Verdict, Notes) {
+pub fn heal(
+    found: &ClusterFaults,
+    notes: &Notes,
+    now_seconds: u64,
+    terms: &HealTerms,
+) -> (HealVerdict, Notes) {
     let (notes, jump) = notes.by_the_clock(now_seconds, terms);
     let since = |id: &BrokerId| notes.lost_since_seconds.get(id).copied().unwrap_or(now_seconds);
     let next = Notes {
@@ -197,23 +202,23 @@ pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (V
         ..notes.clone()
     };
     let verdict = match (judge(found, &next, now_seconds, terms), jump) {
-        (Verdict::Heal { .. }, Some(Jump { back, seconds })) => {
+        (HealVerdict::Heal { .. }, Some(Jump { back, seconds })) => {
             let (from, most) =
                 (if back { "before" } else { "after" }, terms.between_looks_seconds());
             let why = format!(
                 "this look is {seconds} s {from} the last one: the clock was set, or nobody looked for more than {most} s; \
                  the next look judges"
             );
-            Verdict::Hands { why: vec![why] }
+            HealVerdict::Hands { why: vec![why] }
         }
         (verdict, _) => verdict,
     };
     (verdict, next)
 }
 
-fn judge(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> Verdict {
+fn judge(found: &ClusterFaults, notes: &Notes, now_seconds: u64, terms: &HealTerms) -> HealVerdict {
     let Some((broker, bytes)) = found.lost.first_key_value() else {
-        return Verdict::Well;
+        return HealVerdict::Well;
     };
     let since = notes.lost_since_seconds.get(broker).copied().unwrap_or(now_seconds);
     let lost_for_seconds = now_seconds.saturating_sub(since);
@@ -233,19 +238,19 @@ fn judge(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> Verdi
         ));
     }
     if !why.is_empty() {
-        return Verdict::Hands { why };
+        return HealVerdict::Hands { why };
     }
     match lost_for_seconds < terms.lost_for_seconds {
-        true => Verdict::Wait {
+        true => HealVerdict::Wait {
             broker: *broker,
             lost_for_seconds,
             needed_seconds: terms.lost_for_seconds,
         },
-        false => Verdict::Heal { broker: *broker, bytes: *bytes },
+        false => HealVerdict::Heal { broker: *broker, bytes: *bytes },
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for HealVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Well => writeln!(f, "No broker is lost."),
@@ -268,13 +273,13 @@ impl fmt::Display for Verdict {
 mod tests {
     use super::*;
 
-    const TERMS: Terms =
-        Terms { lost_for_seconds: 1800, max_bytes: Bytes(1000), every_seconds: 86_400 };
+    const TERMS: HealTerms =
+        HealTerms { lost_for_seconds: 1800, max_bytes: Bytes(1000), every_seconds: 86_400 };
     const NOW: u64 = 1_000_000;
 
-    fn lost(brokers: &[(u32, u64)]) -> Found {
+    fn lost(brokers: &[(u32, u64)]) -> ClusterFaults {
         let lost = brokers.iter().map(|(id, bytes)| (BrokerId(*id), Bytes(*bytes)));
-        Found { lost: lost.collect(), ..Found::default() }
+        ClusterFaults { lost: lost.collect(), ..ClusterFaults::default() }
     }
 
     fn since(seconds: u64) -> Notes {
@@ -284,7 +289,7 @@ mod tests {
     #[test]
     fn a_broker_is_given_time_to_come_back_and_its_return_is_noted() {
         let (verdict, notes) = heal(&lost(&[(3, 10)]), &Notes::default(), NOW, &TERMS);
-        let wait = |lost_for_seconds| Verdict::Wait {
+        let wait = |lost_for_seconds| HealVerdict::Wait {
             broker: BrokerId(3),
             lost_for_seconds,
             needed_seconds: 1800,
@@ -294,10 +299,10 @@ mod tests {
         assert_eq!(verdict, wait(900));
         assert_eq!(heal(&lost(&[(3, 10)]), &notes, NOW + 1799, &TERMS).0, wait(1799));
         let (verdict, well) = heal(&lost(&[]), &notes, NOW + 1000, &TERMS);
-        assert_eq!((verdict, well.lost_since_seconds.len()), (Verdict::Well, 0));
+        assert_eq!((verdict, well.lost_since_seconds.len()), (HealVerdict::Well, 0));
         assert_eq!(heal(&lost(&[(3, 10)]), &well, NOW + 1800, &TERMS).0, wait(0), "it begins anew");
         let (verdict, healed) = heal(&lost(&[(3, 10)]), &notes, NOW + 1800, &TERMS);
-        assert_eq!(verdict, Verdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
+        assert_eq!(verdict, HealVerdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
         assert_eq!(healed.healed_at_seconds, None, "nothing is begun by a look");
         assert_eq!(healed.begun().healed_at_seconds, Some(NOW + 1800));
     }
@@ -309,30 +314,30 @@ mod tests {
         // The clock jumps an hour ahead: half of the needed time counts, but not at this look.
         let ahead = NOW + 3600;
         let (verdict, notes) = heal(&found, &notes, ahead, &TERMS);
-        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 900, .. }), "{verdict:?}");
+        assert!(matches!(verdict, HealVerdict::Wait { lost_for_seconds: 900, .. }), "{verdict:?}");
         let (verdict, later) = heal(&found, &notes, ahead + 600, &TERMS);
-        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
+        assert!(matches!(verdict, HealVerdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
         // The clock goes back to the true time: what was counted stays.
         let back = NOW + 1200;
         let (verdict, notes) = heal(&found, &later, back, &TERMS);
-        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
+        assert!(matches!(verdict, HealVerdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
         // Lost for long enough, and the clock jumps again: the next look heals.
         let (verdict, notes) = heal(&found, &notes, back + 9000, &TERMS);
-        assert!(matches!(&verdict, Verdict::Hands { why } if why[0].contains("9000 s after")));
+        assert!(matches!(&verdict, HealVerdict::Hands { why } if why[0].contains("9000 s after")));
         let (verdict, _) = heal(&found, &notes, back + 9060, &TERMS);
-        assert!(matches!(verdict, Verdict::Heal { .. }), "{verdict:?}");
+        assert!(matches!(verdict, HealVerdict::Heal { .. }), "{verdict:?}");
         // A clock that jumps a day ahead starts no second heal.
         let healed =
             Notes { healed_at_seconds: Some(NOW), looked_at_seconds: Some(NOW), ..since(9999) };
         let (verdict, _) = heal(&found, &healed, NOW + 90_000, &TERMS);
-        assert!(matches!(verdict, Verdict::Hands { .. }), "{verdict:?}");
+        assert!(matches!(verdict, HealVerdict::Hands { .. }), "{verdict:?}");
     }
 
     #[test]
     fn everything_unusual_is_left_to_people() {
-        let why = |found: &Found, notes: &Notes| {
+        let why = |found: &ClusterFaults, notes: &Notes| {
             let (verdict, _) = heal(found, notes, NOW, &TERMS);
-            let Verdict::Hands { why } = &verdict else { panic!("{verdict:?}") };
+            let HealVerdict::Hands { why } = &verdict else { panic!("{verdict:?}") };
             why.join("; ")
         };
         let two = lost(&[(3, 10), (4, 10)]);
@@ -343,7 +348,7 @@ mod tests {
             why(&lost(&[(3, 10)]), &twice),
             "the last heal was begun 86399 s ago: less than 86400 s"
         );
-        let trouble = Found { trouble: ["a fire".to_owned()].into(), ..lost(&[(3, 10)]) };
+        let trouble = ClusterFaults { trouble: ["a fire".to_owned()].into(), ..lost(&[(3, 10)]) };
         assert_eq!(why(&trouble, &since(9999)), "a fire");
     }
 
@@ -353,10 +358,10 @@ mod tests {
         let partitions = || BTreeSet::new();
         let gone = Ailment::Lost { broker: BrokerId(3), replicas: 1, bytes: Bytes(10) };
         let at = |missing| Ailment::AtMinIsr { partitions: partitions(), missing };
-        assert_eq!(Found::of(&[at(of(&[3])), gone.clone()]), lost(&[(3, 10)]));
-        let found = Found::of(&[gone.clone(), at(of(&[3, 4]))]);
+        assert_eq!(ClusterFaults::of(&[at(of(&[3])), gone.clone()]), lost(&[(3, 10)]));
+        let found = ClusterFaults::of(&[gone.clone(), at(of(&[3, 4]))]);
         assert_eq!(found.trouble.len(), 1, "{found:?}");
         let offline = Ailment::Offline { partitions: partitions(), heals: of(&[3]) };
-        assert_eq!(Found::of(&[gone, offline]).trouble.len(), 1);
+        assert_eq!(ClusterFaults::of(&[gone, offline]).trouble.len(), 1);
     }
 }

@@ -3,8 +3,7 @@
 //! The cluster itself shows the progress of each move. A lost journal therefore loses only the history and the brokers'
 //! state at the start.
 
-use crate::action::Outcome;
-use crate::course::WhyLeft;
+use crate::move_state::WhyLeft;
 use crate::stall::Stall;
 use crate::task::Pace;
 use mapper::TopicPartition;
@@ -14,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One line of the journal. Moves are named by their index in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub enum JournalEntry {
     /// The execution began.
     Started {
         /// The plan, by its hash.
@@ -111,13 +110,31 @@ pub enum Entry {
     /// The execution ended.
     Finished {
         /// How.
-        outcome: Outcome,
+        outcome: ExecutionOutcome,
     },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionOutcome {
+    /// The cluster is as the plan says, except for topics that no longer exist.
+    Complete,
+    /// Everything that is possible is done; the rest waits for brokers or room. A later run can resume it.
+    Partly,
+    /// Some partitions were left out for good: another tool changed them, or Kafka refused them.
+    LeftOut,
+    /// Nothing is in flight any more, and the cancelled moves have their old replicas.
+    Cancelled,
+    /// Kafka refused to cancel some moves; they continue.
+    CancelledPartly,
+    /// Nothing was begun: other tools are moving replicas.
+    HeldByOthers,
 }
 
 /// The state that the journal's lines add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History {
+pub struct ExecutionHistory {
     /// The hash of the plan; none before the start.
     pub plan: Option<String>,
     /// The throttle that was requested last.
@@ -151,26 +168,26 @@ pub struct History {
     /// Nothing new is begun any more.
     pub gave_up: bool,
     /// How it ended, unless another process continued it.
-    pub finished: Option<Outcome>,
+    pub finished: Option<ExecutionOutcome>,
 }
 
-impl History {
+impl ExecutionHistory {
     /// The state after these lines, in their order.
-    pub fn replay(entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub fn replay(entries: impl IntoIterator<Item = JournalEntry>) -> Self {
         let mut history = Self::default();
         entries.into_iter().for_each(|entry| history.apply(entry));
         history
     }
 
     /// Applies one more line.
-    pub fn apply(&mut self, entry: Entry) {
+    pub fn apply(&mut self, entry: JournalEntry) {
         match entry {
-            Entry::Started { plan, pace, ill, .. } => {
+            JournalEntry::Started { plan, pace, ill, .. } => {
                 *self = Self { plan: Some(plan), pace: Some(pace), ill, ..Self::default() };
             }
-            Entry::Resumed { pace } => self.take_up(pace),
-            Entry::Paced { pace } => self.pace = Some(pace),
-            Entry::Submitted { moves } => {
+            JournalEntry::Resumed { pace } => self.take_up(pace),
+            JournalEntry::Paced { pace } => self.pace = Some(pace),
+            JournalEntry::Submitted { moves } => {
                 for index in &moves {
                     self.cancelled.remove(index);
                     self.begun.remove(index);
@@ -178,60 +195,61 @@ impl History {
                 self.submitted.extend(moves);
                 self.stuck_since_seconds = None;
             }
-            Entry::Begun { moves } => self.begun.extend(moves),
-            Entry::Completed { moves } => {
+            JournalEntry::Begun { moves } => self.begun.extend(moves),
+            JournalEntry::Completed { moves } => {
                 self.completed.extend(moves);
                 self.stuck_since_seconds = None;
             }
-            Entry::Refused { index, problem } => {
+            JournalEntry::Refused { index, problem } => {
                 let refused = self.refused.entry(index).or_default();
                 *refused = (refused.0 + 1, problem);
             }
-            Entry::LeftOut { index, why } => {
+            JournalEntry::LeftOut { index, why } => {
                 self.left_out.insert(index, why);
             }
-            Entry::Paused { partitions } => self.paused = Some(partitions),
-            Entry::Unpaused => {
+            JournalEntry::Paused { partitions } => self.paused = Some(partitions),
+            JournalEntry::Unpaused => {
                 self.paused = None;
                 self.stuck_since_seconds = None;
             }
-            Entry::Elected { moves } => count(&mut self.elected, moves),
-            Entry::Reordered { moves } => count(&mut self.reordered, moves),
-            Entry::Cancelled { moves } => {
+            JournalEntry::Elected { moves } => count(&mut self.elected, moves),
+            JournalEntry::Reordered { moves } => count(&mut self.reordered, moves),
+            JournalEntry::Cancelled { moves } => {
                 for index in &moves {
                     self.begun.remove(index);
                 }
                 self.cancelled.extend(moves);
             }
-            Entry::NotCancelled { index, problem } => {
+            JournalEntry::NotCancelled { index, problem } => {
                 self.not_cancelled.insert(index, problem);
             }
-            Entry::Stuck { at_seconds } => self.stuck_since_seconds = Some(at_seconds),
-            Entry::Stalled { stalls } => self.stalled = stalls,
-            Entry::GaveUp => self.gave_up = true,
-            Entry::Detached => {}
-            Entry::Finished { outcome } => self.finished = Some(outcome),
+            JournalEntry::Stuck { at_seconds } => self.stuck_since_seconds = Some(at_seconds),
+            JournalEntry::Stalled { stalls } => self.stalled = stalls,
+            JournalEntry::GaveUp => self.gave_up = true,
+            JournalEntry::Detached => {}
+            JournalEntry::Finished { outcome } => self.finished = Some(outcome),
         }
     }
 
     /// The fewest lines from which a process that continues the execution knows as much as from all of them. Refusals
     /// are left out, because another try asks again. No lines before the start.
-    pub fn gist(&self, cluster_id: &str) -> Vec<Entry> {
+    pub fn gist(&self, cluster_id: &str) -> Vec<JournalEntry> {
         let (Some(plan), Some(pace)) = (self.plan.clone(), self.pace) else { return Vec::new() };
         let (cluster_id, ill) = (cluster_id.to_owned(), self.ill.clone());
-        let mut entries = vec![Entry::Started { plan, cluster_id, pace, ill }];
+        let mut entries = vec![JournalEntry::Started { plan, cluster_id, pace, ill }];
         let moves = |set: &BTreeSet<usize>| set.iter().copied().collect::<Vec<_>>();
         let lists = [
-            Entry::Submitted { moves: moves(&self.submitted) },
-            Entry::Completed { moves: moves(&self.completed) },
-            Entry::Cancelled { moves: moves(&self.cancelled) },
+            JournalEntry::Submitted { moves: moves(&self.submitted) },
+            JournalEntry::Completed { moves: moves(&self.completed) },
+            JournalEntry::Cancelled { moves: moves(&self.cancelled) },
         ];
         entries.extend(lists);
         let paused = self.paused.clone();
-        entries.extend(paused.map(|partitions| Entry::Paused { partitions }));
-        entries.extend(self.stuck_since_seconds.map(|at_seconds| Entry::Stuck { at_seconds }));
-        entries.extend(self.gave_up.then_some(Entry::GaveUp));
-        entries.extend(self.finished.map(|outcome| Entry::Finished { outcome }));
+        entries.extend(paused.map(|partitions| JournalEntry::Paused { partitions }));
+        entries
+            .extend(self.stuck_since_seconds.map(|at_seconds| JournalEntry::Stuck { at_seconds }));
+        entries.extend(self.gave_up.then_some(JournalEntry::GaveUp));
+        entries.extend(self.finished.map(|outcome| JournalEntry::Finished { outcome }));
         entries
     }
 

@@ -3,7 +3,7 @@
 //! A line is written before the cluster is changed. It is removed when a look shows the original value again. A value
 //! that the ledger lists is not an original value: a process that finds it, however late, restores the original.
 
-use crate::config::{Resource, Setting, ThrottleValue, texts};
+use crate::config::{Setting, ThrottleResource, ThrottleValue, texts};
 use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +116,7 @@ pub enum LedgerEntry {
         broker: Option<BrokerId>,
         /// The requested rate.
         #[serde(flatten)]
-        asked: Asked,
+        asked: RequestedRate,
     },
     /// An operator withdraws the request.
     Withdrawn {
@@ -135,7 +135,7 @@ fn in_order<S: Serializer>(
 
 /// A rate that an operator asks the daemon for, in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct RequestedRate {
     /// The rate, in bytes per second.
     pub rate_bytes_per_second: Rate,
     /// The request ends with the copies that it paced.
@@ -144,7 +144,7 @@ pub struct Asked {
 
 /// A config that is ours at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldSetting {
     /// The value before ours.
     pub before: Option<String>,
     /// The values that we may have set.
@@ -155,7 +155,7 @@ pub struct Held {
     pub owner: Owner,
 }
 
-impl Held {
+impl HeldSetting {
     /// The one ledger line with all of this.
     pub fn line(&self, setting: &Setting) -> LedgerEntry {
         LedgerEntry::Held {
@@ -173,8 +173,8 @@ impl Held {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     last_holder: Option<LedgerHolder>,
-    held: BTreeMap<Setting, Held>,
-    asked: BTreeMap<Option<BrokerId>, Asked>,
+    held: BTreeMap<Setting, HeldSetting>,
+    asked: BTreeMap<Option<BrokerId>, RequestedRate>,
 }
 
 impl Ledger {
@@ -190,7 +190,7 @@ impl Ledger {
         match entry {
             LedgerEntry::Opened { by } => self.last_holder = Some(by),
             LedgerEntry::Held { setting, before, found, ours, met, owner } => {
-                let new = || Held {
+                let new = || HeldSetting {
                     before,
                     ours: BTreeSet::new(),
                     met: BTreeSet::new(),
@@ -223,7 +223,7 @@ impl Ledger {
     }
 
     /// The rates that operators ask for: of one broker, or (`None`) of every broker that copies.
-    pub fn asked(&self) -> &BTreeMap<Option<BrokerId>, Asked> {
+    pub fn asked(&self) -> &BTreeMap<Option<BrokerId>, RequestedRate> {
         &self.asked
     }
 
@@ -233,7 +233,7 @@ impl Ledger {
     }
 
     /// The configs that are ours, in order.
-    pub fn held(&self) -> impl Iterator<Item = (&Setting, &Held)> {
+    pub fn held(&self) -> impl Iterator<Item = (&Setting, &HeldSetting)> {
         self.held.iter()
     }
 
@@ -243,12 +243,12 @@ impl Ledger {
     }
 
     /// The ledger's record of this config.
-    pub fn get(&self, setting: &Setting) -> Option<&Held> {
+    pub fn get(&self, setting: &Setting) -> Option<&HeldSetting> {
         self.held.get(setting)
     }
 
     /// The brokers and topics with a config of ours.
-    pub fn resources(&self) -> BTreeSet<Resource> {
+    pub fn resources(&self) -> BTreeSet<ThrottleResource> {
         self.held.keys().map(|setting| setting.resource.clone()).collect()
     }
 }
@@ -260,7 +260,8 @@ mod tests {
 
     #[test]
     fn what_is_in_the_ledger_is_nobodys_original() {
-        let setting = || Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+        let setting =
+            || Setting { resource: ThrottleResource::Broker(BrokerId(1)), key: Key::LeaderRate };
         let held = |before: Option<&str>, ours: &str| LedgerEntry::Held {
             setting: setting(),
             before: before.map(str::to_owned),
@@ -283,7 +284,8 @@ mod tests {
 
     #[test]
     fn the_fewest_lines_tell_the_same() {
-        let setting = || Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+        let setting =
+            || Setting { resource: ThrottleResource::Broker(BrokerId(1)), key: Key::LeaderRate };
         let held = |found: Option<&str>, ours: &str| LedgerEntry::Held {
             setting: setting(),
             before: Some("7".to_owned()),
@@ -292,7 +294,7 @@ mod tests {
             met: BTreeSet::new(),
             owner: "p".to_owned().into(),
         };
-        let asked = |rate| Asked { rate_bytes_per_second: Rate(rate), autoremove: true };
+        let asked = |rate| RequestedRate { rate_bytes_per_second: Rate(rate), autoremove: true };
         let lines = vec![
             LedgerEntry::Opened { by: "b".to_owned().into() },
             held(None, "10"),

@@ -2,7 +2,7 @@
 //!
 //! In:
 //! * a [`Task`]: the plan and its limits
-//! * the [`History`] from the journal
+//! * the [`ExecutionHistory`] from the journal
 //! * the [`Ledger`] of what is set in the cluster
 //! * what is [`Seen`] of the cluster now
 //!
@@ -16,62 +16,67 @@ mod abandoned;
 mod action;
 mod back;
 mod batch;
-mod by_daemon;
 mod cancel;
 pub mod catch_up;
 mod config;
 mod cordons;
-mod course;
+mod covered;
 mod dirs;
 mod elections;
 mod estimate;
 pub mod heal;
 mod health;
-mod hold;
+mod inventory;
 mod journal;
 mod ledger;
 mod legs;
+mod move_state;
 mod next;
 mod others;
 mod pace;
 mod preferred;
+mod progress;
+mod reconcile;
 mod repace;
 mod returned;
 pub mod roll;
 mod room;
+mod round;
 mod seen;
 mod settling;
 mod stall;
 mod task;
-mod throttled;
 
 pub use abandoned::Abandoned;
-pub use action::{Action, Held, Outcome, Round};
+pub use action::Action;
 pub use back::{WayBack, WhyNotBack, way_back};
 pub use batch::Batch;
-pub use by_daemon::is_paced;
-pub use config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
-pub use cordons::{Cordon, cordoned};
-pub use course::{Course, Hindrance, Standing, WhyLeft};
-pub use dirs::Destination;
+pub use config::{
+    Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
+};
+pub use covered::is_paced;
+pub use dirs::LogDirDestination;
 pub use estimate::{Estimate, Traffic};
 pub use health::Ill;
-pub use hold::{
-    Holding, List, Stray, Wanted, WantedRate, hold, meets, passing, rate_of, rate_setting,
-    records_what_stands,
+pub use inventory::{
+    Accounts, Copying, InFlight, Paces, ThrottleOwner, ThrottlePlace, Throttled, throttled,
 };
-pub use journal::{Entry, History};
-pub use ledger::{Asked, DAEMON, Held as HeldSetting, Ledger, LedgerEntry, LedgerHolder, Owner};
+pub use journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
+pub use ledger::{DAEMON, HeldSetting, Ledger, LedgerEntry, LedgerHolder, Owner, RequestedRate};
 pub use legs::legs;
+pub use move_state::{MoveHindrance, MoveState, WhyLeft};
 pub use next::{next, throttled_topics};
 pub use others::Others;
 pub use preferred::{Election, Elections, Obstacle, preferred};
+pub use progress::{PlanProgress, cordoned};
+pub use reconcile::{
+    Holding, List, Stray, WantedConfigs, WantedRate, meets, passing, rate_of, rate_setting,
+    reconcile, records_what_stands,
+};
 pub use repace::{Repaced, repace};
 pub use returned::returned;
-pub use seen::{Lying, Running, Seen, Stored};
+pub use round::{NoNewMoves, Round};
+pub use seen::{Cordon, Lying, Running, Seen, Stored};
 pub use settling::Settling;
-pub use stall::{Cause, Copied, Direction, Stall, Watch};
-pub use task::{Aim, Limits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
-pub use throttled::{
-    Accounts, Copying, InFlight, Paces, Place, ThrottleOwner, Throttled, throttled,
-};
+pub use stall::{Copied, LimitingSide, Stall, StallCause, Watch};
+pub use task::{Aim, ExecutionLimits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};

@@ -1,24 +1,26 @@
 //! One round: from the state of the cluster to the actions.
 
-use crate::action::{Action, Held, Outcome, Round};
+use crate::action::Action;
 use crate::cancel::{cancel, cancel_for_the_dead};
-use crate::course::{ATTEMPTS, Course, Standing, WhyLeft};
-use crate::dirs::{self, Destination};
+use crate::dirs::{self, LogDirDestination};
 use crate::elections::{elections, to_elect};
 use crate::health;
-use crate::hold::Holding;
-use crate::journal::{Entry, History};
+use crate::journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 use crate::ledger::Ledger;
+use crate::move_state::{MoveState, WhyLeft};
 use crate::pace::{covers, pace};
-use crate::room::Room;
+use crate::progress::{ATTEMPTS, PlanProgress};
+use crate::reconcile::Holding;
+use crate::room::FreeRoom;
+use crate::round::{NoNewMoves, Round, news};
 use crate::seen::Seen;
 use crate::task::{Aim, Pace, Task};
 use mapper::{BrokerId, Move, Reason, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do now.
-pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) -> Round {
-    let course = Course::of(task, history, seen);
+pub fn next(task: &Task<'_>, history: &ExecutionHistory, ledger: &Ledger, seen: &Seen) -> Round {
+    let course = PlanProgress::of(task, history, seen);
     let mut round = Round::of(course);
     match task.aim {
         Aim::CarryOut => carry_out(task, history, ledger, seen, &mut round),
@@ -30,11 +32,15 @@ pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) ->
 
 /// The topics whose throttle the next round has to know: those of moves in flight, and of moves that may begin. The
 /// topics of the ledger have to be known as well.
-pub fn throttled_topics(task: &Task<'_>, history: &History, seen: &Seen) -> BTreeSet<String> {
+pub fn throttled_topics(
+    task: &Task<'_>,
+    history: &ExecutionHistory,
+    seen: &Seen,
+) -> BTreeSet<String> {
     let about = match (task.pace, task.aim) {
         (Pace::Unthrottled, _) => return BTreeSet::new(),
         (_, Aim::Cancel) => Vec::new(),
-        (_, Aim::CarryOut) => pick(task, seen, &mut Course::of(task, history, seen)),
+        (_, Aim::CarryOut) => pick(task, seen, &mut PlanProgress::of(task, history, seen)),
     };
     let about = about.into_iter().filter_map(|index| task.of(index));
     task.running(seen).chain(about).map(|change| change.topic.to_string()).collect()
@@ -55,21 +61,27 @@ fn turn(action: &Action) -> u8 {
     }
 }
 
-fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, round: &mut Round) {
+fn carry_out(
+    task: &Task<'_>,
+    history: &ExecutionHistory,
+    ledger: &Ledger,
+    seen: &Seen,
+    round: &mut Round,
+) {
     let ill_at_start = match history.plan {
         Some(_) => history.ill.clone(),
         None => health::ill(seen).into_keys().collect(),
     };
     if history.plan.is_none() {
         // Our moves are in flight: the journal was lost, and the other tools came later.
-        let ours = round.course.count(|standing| *standing == Standing::Moving) > 0;
+        let ours = round.course.count(|standing| *standing == MoveState::Moving) > 0;
         let under_way = ours || !ledger.is_empty();
         if !round.course.foreign.is_empty() && !task.join && !under_way {
-            round.held = Some(Held::OtherTools(round.course.foreign.clone()));
-            round.actions.push(Action::Stop(Outcome::HeldByOthers));
+            round.held = Some(NoNewMoves::OtherTools(round.course.foreign.clone()));
+            round.actions.push(Action::Stop(ExecutionOutcome::HeldByOthers));
             return;
         }
-        round.actions.push(Action::Write(Entry::Started {
+        round.actions.push(Action::Write(JournalEntry::Started {
             plan: task.plan_id.to_owned(),
             cluster_id: task.cluster_id.to_owned(),
             pace: task.pace,
@@ -104,29 +116,36 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     submit(task, history, seen, moves, round);
     cancel_for_the_dead(task, history, seen, round);
     if !elected.is_empty() {
-        round.actions.push(Action::Write(Entry::Elected { moves: elected.clone() }));
+        round.actions.push(Action::Write(JournalEntry::Elected { moves: elected.clone() }));
         round.actions.push(Action::Elect { moves: elected });
     }
     finish(task, history, seen, &pacing, round);
 }
 
-fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
+fn submit(
+    task: &Task<'_>,
+    history: &ExecutionHistory,
+    seen: &Seen,
+    moves: Vec<usize>,
+    round: &mut Round,
+) {
     let change = |index: usize| Some((index, task.of(index)?));
     // A log dir that was refused this often is not requested again while the move is in flight.
     let may_tell = |index: usize| history.refused.get(&index).is_none_or(|(n, _)| *n < ATTEMPTS);
     let runs = |(index, change): &(usize, &Move)| {
         seen.running.contains_key(&change.of()) && may_tell(*index)
     };
-    let moving = round.course.all(|standing| *standing == Standing::Moving).filter_map(change);
+    let moving = round.course.all(|standing| *standing == MoveState::Moving).filter_map(change);
     let about = moving.filter(runs).chain(moves.iter().copied().filter_map(change));
-    let places: Vec<Destination> = about.flat_map(|(i, c)| dirs::to_tell(seen, i, c)).collect();
+    let places: Vec<LogDirDestination> =
+        about.flat_map(|(i, c)| dirs::to_tell(seen, i, c)).collect();
     if !places.is_empty() {
         round.actions.push(Action::Place { places });
     }
     if moves.is_empty() {
         return;
     }
-    round.actions.push(Action::Write(Entry::Submitted { moves: moves.clone() }));
+    round.actions.push(Action::Write(JournalEntry::Submitted { moves: moves.clone() }));
     // A move that changes only log dirs needs no reassignment.
     let elsewhere = |index: &usize| task.of(*index).is_some_and(|c| !seen.has_arrived(c));
     let moves: Vec<usize> = moves.into_iter().filter(elsewhere).collect();
@@ -140,85 +159,58 @@ fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
     task.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
 }
 
-/// Journal lines for everything that is new since the last line.
-pub(crate) fn news(
-    task: &Task<'_>,
-    history: &History,
-    seen: &Seen,
-    course: &Course,
-) -> Vec<Action> {
-    let mut entries = Vec::new();
-    let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
-    let moving = course.all(|standing| *standing == Standing::Moving).filter(runs);
-    let moves: Vec<usize> = moving.filter(|index| !history.begun.contains(index)).collect();
-    if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Begun { moves }));
-    }
-    let done = course.all(|standing| *standing == Standing::Done);
-    let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
-    if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Completed { moves }));
-    }
-    for (index, standing) in course.standings.iter().enumerate() {
-        if let Standing::Left(why) = standing
-            && history.left_out.get(&index) != Some(why)
-        {
-            entries.push(Action::Write(Entry::LeftOut { index, why: why.clone() }));
-        }
-    }
-    entries
-}
-
 /// The reason that keeps every new move from being submitted, if there is one.
 fn held(
     task: &Task<'_>,
     ill_at_start: &BTreeSet<TopicPartition>,
     seen: &Seen,
-    course: &Course,
-) -> Option<Held> {
+    course: &PlanProgress,
+) -> Option<NoNewMoves> {
     if course.count(is_open) == 0 || is_late(task, seen) {
         return None;
     }
     let others = &course.foreign - &seen.abandoned;
     if !others.is_empty() && !task.join {
-        return Some(Held::OtherTools(others));
+        return Some(NoNewMoves::OtherTools(others));
     }
     let ill = health::reasons_to_pause(task, ill_at_start, seen);
-    (!ill.is_empty()).then_some(Held::Paused(ill))
+    (!ill.is_empty()).then_some(NoNewMoves::Paused(ill))
 }
 
-fn pauses(history: &History, held: Option<&Held>) -> Option<Action> {
+fn pauses(history: &ExecutionHistory, held: Option<&NoNewMoves>) -> Option<Action> {
     let partitions = match held {
-        Some(Held::Paused(ill)) => Some(ill.keys().cloned().collect()),
-        Some(Held::OtherTools(_) | Held::Stuck(_) | Held::NotPaced(_)) | None => None,
+        Some(NoNewMoves::Paused(ill)) => Some(ill.keys().cloned().collect()),
+        Some(NoNewMoves::OtherTools(_) | NoNewMoves::Stuck(_) | NoNewMoves::NotPaced(_)) | None => {
+            None
+        }
     };
     if history.paused == partitions {
         return None;
     }
     Some(Action::Write(match partitions {
-        Some(partitions) => Entry::Paused { partitions },
-        None => Entry::Unpaused,
+        Some(partitions) => JournalEntry::Paused { partitions },
+        None => JournalEntry::Unpaused,
     }))
 }
 
 /// Whether a move is neither begun nor given up.
-fn is_open(standing: &Standing) -> bool {
-    matches!(standing, Standing::Ready | Standing::Hindered(_))
+fn is_open(standing: &MoveState) -> bool {
+    matches!(standing, MoveState::Ready | MoveState::Hindered(_))
 }
 
 /// The moves to submit now: from the first step that is not finished, those that heal a partition first. Marks moves
 /// that lack room.
-fn pick(task: &Task<'_>, seen: &Seen, course: &mut Course) -> Vec<usize> {
+fn pick(task: &Task<'_>, seen: &Seen, course: &mut PlanProgress) -> Vec<usize> {
     let mut earlier: Vec<usize> = Vec::new();
     for step in &task.plan.steps {
-        let moves = step.iter().any(|index| course.is(*index, &Standing::Moving));
+        let moves = step.iter().any(|index| course.is(*index, &MoveState::Moving));
         let ready: Vec<usize> =
-            step.iter().copied().filter(|index| course.is(*index, &Standing::Ready)).collect();
+            step.iter().copied().filter(|index| course.is(*index, &MoveState::Ready)).collect();
         if !moves && ready.is_empty() {
             earlier.extend(step);
             continue;
         }
-        let mut room = Room::of(task, course, seen, &earlier);
+        let mut room = FreeRoom::of(task, course, seen, &earlier);
         return within_limits(task, seen, course, in_order(task, seen, ready), &mut room);
     }
     Vec::new()
@@ -239,12 +231,12 @@ fn in_order(task: &Task<'_>, seen: &Seen, mut moves: Vec<usize>) -> Vec<usize> {
 fn within_limits(
     task: &Task<'_>,
     seen: &Seen,
-    course: &mut Course,
+    course: &mut PlanProgress,
     ready: Vec<usize>,
-    room: &mut Room,
+    room: &mut FreeRoom,
 ) -> Vec<usize> {
     let mut busy: BTreeMap<BrokerId, usize> = BTreeMap::new();
-    let moving = course.all(|standing| *standing == Standing::Moving).filter_map(|i| task.of(i));
+    let moving = course.all(|standing| *standing == MoveState::Moving).filter_map(|i| task.of(i));
     let under_way: Vec<&Move> = moving.filter(|change| !waits_for_the_dead(seen, change)).collect();
     for broker in under_way.iter().flat_map(|change| taking_part(seen, change)) {
         *busy.entry(broker).or_default() += 1;
@@ -257,7 +249,7 @@ fn within_limits(
             break;
         }
         if let Some(hindrance) = room.hindrance(seen, change) {
-            course.standings[index] = Standing::Hindered(hindrance);
+            course.standings[index] = MoveState::Hindered(hindrance);
             continue;
         }
         let part = taking_part(seen, change);
@@ -285,15 +277,21 @@ fn taking_part(seen: &Seen, change: &Move) -> BTreeSet<BrokerId> {
 }
 
 /// The live brokers of every move that is not over: they keep their rates between one move and the next.
-fn brokers_of_open(task: &Task<'_>, course: &Course) -> BTreeSet<BrokerId> {
-    let open = course.all(|standing| is_open(standing) || *standing == Standing::Moving);
+fn brokers_of_open(task: &Task<'_>, course: &PlanProgress) -> BTreeSet<BrokerId> {
+    let open = course.all(|standing| is_open(standing) || *standing == MoveState::Moving);
     let copying = open.filter_map(|i| task.of(i)).filter(|c| c.added().next().is_some());
     copying.flat_map(|c| c.added().chain(c.from.iter().copied())).collect()
 }
 
-fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, round: &mut Round) {
+fn finish(
+    task: &Task<'_>,
+    history: &ExecutionHistory,
+    seen: &Seen,
+    pacing: &Holding,
+    round: &mut Round,
+) {
     let acts = |action: &Action| match action {
-        Action::Write(entry) => matches!(entry, Entry::Completed { .. }),
+        Action::Write(entry) => matches!(entry, JournalEntry::Completed { .. }),
         Action::Account(_) => false,
         Action::Set { .. }
         | Action::Place { .. }
@@ -303,7 +301,7 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
         | Action::Elect { .. }
         | Action::Stop(_) => true,
     };
-    let moving = round.course.count(|standing| *standing == Standing::Moving);
+    let moving = round.course.count(|standing| *standing == MoveState::Moving);
     let copies = task.plan.moves.iter().any(|change| dirs::under_way(seen, change));
     if moving > 0 || copies || round.held.is_some() || round.actions.iter().any(acts) {
         return;
@@ -318,36 +316,31 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
         let since = history.stuck_since_seconds;
         let waited = since.map_or(0, |since| seen.at_seconds.saturating_sub(since));
         round.held = Some(match round.to_announce.is_empty() {
-            true => Held::Stuck(waited),
-            false => Held::NotPaced(waited),
+            true => NoNewMoves::Stuck(waited),
+            false => NoNewMoves::NotPaced(waited),
         });
         if since.is_none() {
             let at_seconds = seen.at_seconds;
-            round.actions.push(Action::Write(Entry::Stuck { at_seconds }));
+            round.actions.push(Action::Write(JournalEntry::Stuck { at_seconds }));
         } else if waited >= task.limits.patience_seconds {
-            round.actions.push(Action::Write(Entry::GaveUp));
+            round.actions.push(Action::Write(JournalEntry::GaveUp));
         }
         return;
     }
     if !pacing.clean {
         return;
     }
-    let left = |standing: &Standing| match standing {
-        Standing::Left(why) => *why != WhyLeft::Gone,
-        Standing::Done | Standing::Moving | Standing::Ready | Standing::Hindered(_) => false,
+    let left = |standing: &MoveState| match standing {
+        MoveState::Left(why) => *why != WhyLeft::Gone,
+        MoveState::Done | MoveState::Moving | MoveState::Ready | MoveState::Hindered(_) => false,
     };
     // Another run tries the cancelled move again.
-    let cancelled = Standing::Left(WhyLeft::CancelledByOthers);
+    let cancelled = MoveState::Left(WhyLeft::CancelledByOthers);
     let rest = rest || round.course.standings.contains(&cancelled);
     let outcome = match (rest, round.course.count(left)) {
-        (true, _) => Outcome::Partly,
-        (false, 0) => Outcome::Complete,
-        (false, _) => Outcome::LeftOut,
+        (true, _) => ExecutionOutcome::Partly,
+        (false, 0) => ExecutionOutcome::Complete,
+        (false, _) => ExecutionOutcome::LeftOut,
     };
-    stop(outcome, round);
-}
-
-pub(crate) fn stop(outcome: Outcome, round: &mut Round) {
-    round.actions.push(Action::Write(Entry::Finished { outcome }));
-    round.actions.push(Action::Stop(outcome));
+    round.stop(outcome);
 }

@@ -68,8 +68,8 @@ impl Others {
 mod tests {
     use super::*;
     use crate::config::Key;
-    use crate::hold::rate_setting;
     use crate::ledger::LedgerEntry;
+    use crate::reconcile::rate_setting;
     use mapper::BrokerId;
 
     fn known(broker: u32, ours: &str) -> Others {

@@ -1,21 +1,23 @@
 //! What has to be set before a move begins, and what may be removed after it.
 //!
-//! In: the moves that are in flight or about to be submitted. Out: the [`hold`] of the configs that they need, and
+//! In: the moves that are in flight or about to be submitted. Out: the [`Holding`] of the configs that they need, and
 //! which moves are covered. Only configs that were *read* from the cluster count, not those that were sent to it. On
 //! the leaders' side a list names the sources of a move. On the followers' side it names only the replicas to fill: a
 //! replica that is in sync is never throttled.
 
-use crate::by_daemon;
-use crate::config::{Key, Resource, Setting, ThrottleValue, ThrottledReplica};
+use crate::config::{Key, Setting, ThrottleResource, ThrottleValue, ThrottledReplica};
+use crate::covered;
 use crate::dirs;
-use crate::hold::{Holding, List, Wanted, WantedRate, hold, rate_of, rate_setting};
 use crate::ledger::{Ledger, Owner};
+use crate::reconcile::{
+    Holding, List, WantedConfigs, WantedRate, rate_of, rate_setting, reconcile,
+};
 use crate::seen::{Seen, same_set};
 use crate::task::{Pace, Task};
 use mapper::{BrokerId, Move, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Needs = BTreeMap<Setting, BTreeSet<ThrottledReplica>>;
+type NeededLists = BTreeMap<Setting, BTreeSet<ThrottledReplica>>;
 
 /// Reconciles every config that is needed, or ours. `about` are the moves to submit; brokers in `keep` keep their rates
 /// until everything is over.
@@ -36,7 +38,7 @@ pub(crate) fn pace(
     let rates = rates.into_iter().map(|setting| (setting, rate)).collect();
     let lists = lists(task, seen, needs);
     let owner = Owner::Execution { plan: task.plan_id.to_owned() };
-    hold(&Wanted { owner, rates, lists, ..Wanted::default() }, ledger, seen)
+    reconcile(&WantedConfigs { owner, rates, lists, ..WantedConfigs::default() }, ledger, seen)
 }
 
 /// Whether a move may be submitted: every config that paces it was read back from the cluster.
@@ -52,7 +54,7 @@ pub(crate) fn covers(
         Pace::Unthrottled => return true,
         // Rates of an earlier run are restored when its moves are over. Until then nothing begins that could depend on
         // them.
-        Pace::Auto => return ledger.is_empty() && by_daemon::covers(seen, change),
+        Pace::Auto => return ledger.is_empty() && covered::covers(seen, change),
     }
     if seen.has_arrived(change) {
         let mut copying = dirs::copying(seen, change);
@@ -83,8 +85,10 @@ fn log_dir_rates(
     // in flight.
     let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
     let goes_on = |setting: &&Setting| match setting.resource {
-        Resource::Broker(id) => !seen.stored.contains_key(&id) || seen.copies_between_dirs(id),
-        Resource::Topic(_) => false,
+        ThrottleResource::Broker(id) => {
+            !seen.stored.contains_key(&id) || seen.copies_between_dirs(id)
+        }
+        ThrottleResource::Topic(_) => false,
     };
     rates.extend(held.map(|(setting, _)| setting).filter(goes_on).cloned());
     rates
@@ -106,14 +110,14 @@ fn listed(
 }
 
 /// The lists for everything in flight, and for the moves that are about to begin.
-fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) -> Needs {
-    let mut needs = Needs::new();
+fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) -> NeededLists {
+    let mut needs = NeededLists::new();
     if let Pace::BytesPerSecond(_) = task.pace {
         let about = about.iter().filter_map(|index| task.of(*index));
         let about = about.filter(|change| !seen.has_arrived(change));
         for change in task.running(seen).chain(about) {
             for (key, brokers) in entries(change).into_iter().filter(|(_, all)| !all.is_empty()) {
-                let resource = Resource::Topic(change.topic.to_string());
+                let resource = ThrottleResource::Topic(change.topic.to_string());
                 let names = listed(change, brokers);
                 needs.entry(Setting { resource, key }).or_default().extend(names);
             }
@@ -121,7 +125,7 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
     }
     // A covered move stays covered, no matter which run covered it and what is requested now.
     for (setting, held) in ledger.held() {
-        let Resource::Topic(topic) = &setting.resource else { continue };
+        let ThrottleResource::Topic(topic) = &setting.resource else { continue };
         let runs = |ThrottledReplica { partition, .. }: &ThrottledReplica| {
             let of = TopicPartition { topic: topic.clone(), partition: *partition };
             seen.running.contains_key(&of)
@@ -136,7 +140,11 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
 }
 
 /// The rates of every broker that the lists name, or that keeps its rate.
-fn needed_rates(task: &Task<'_>, lists: &Needs, keep: &BTreeSet<BrokerId>) -> BTreeSet<Setting> {
+fn needed_rates(
+    task: &Task<'_>,
+    lists: &NeededLists,
+    keep: &BTreeSet<BrokerId>,
+) -> BTreeSet<Setting> {
     let mut rates = BTreeSet::new();
     for (setting, entries) in lists {
         let rate = |of: &ThrottledReplica| rate_setting(of.broker, rate_of(setting.key));
@@ -150,15 +158,15 @@ fn needed_rates(task: &Task<'_>, lists: &Needs, keep: &BTreeSet<BrokerId>) -> BT
 }
 
 /// The lists with every entry that the plan may put into them.
-fn lists(task: &Task<'_>, seen: &Seen, needs: Needs) -> BTreeMap<Setting, List> {
+fn lists(task: &Task<'_>, seen: &Seen, needs: NeededLists) -> BTreeMap<Setting, List> {
     let mut moves_of: BTreeMap<&str, Vec<&Move>> = BTreeMap::new();
     for change in &task.plan.moves {
         moves_of.entry(&change.topic).or_default().push(change);
     }
     let list = |(setting, now): (Setting, BTreeSet<ThrottledReplica>)| {
         let moves = match &setting.resource {
-            Resource::Topic(topic) => moves_of.get(topic.as_str()),
-            Resource::Broker(_) => None,
+            ThrottleResource::Topic(topic) => moves_of.get(topic.as_str()),
+            ThrottleResource::Broker(_) => None,
         };
         let mut list = List { now, ..List::default() };
         for change in moves.into_iter().flatten() {

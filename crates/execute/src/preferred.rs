@@ -3,8 +3,7 @@
 //! In: the cluster, and the partitions in scope. Out: the possible elections, and what prevents the others. A partition
 //! that is being reassigned is left alone: its leader does not change while replicas are copied.
 
-use crate::course::who_heals;
-use crate::seen::{Seen, isr};
+use crate::seen::{Seen, isr, who_heals};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, PartitionId, TopicPartition};
 use serde::Serialize;

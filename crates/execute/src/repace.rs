@@ -6,8 +6,8 @@
 
 use crate::action::Action;
 use crate::config::Key;
-use crate::hold::{Stray, Wanted, WantedRate, hold};
 use crate::ledger::Ledger;
+use crate::reconcile::{Stray, WantedConfigs, WantedRate, reconcile};
 use crate::seen::Seen;
 use mapper::Rate;
 use std::collections::BTreeSet;
@@ -28,8 +28,8 @@ pub fn repace(ledger: &Ledger, seen: &Seen, rate: Rate) -> Repaced {
     for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
         let alone = Ledger::replay([held.line(setting)]);
         let rates = [(setting.clone(), WantedRate::At(rate))].into();
-        let wanted = Wanted { owner: held.owner.clone(), rates, ..Wanted::default() };
-        let holding = hold(&wanted, &alone, seen);
+        let wanted = WantedConfigs { owner: held.owner.clone(), rates, ..WantedConfigs::default() };
+        let holding = reconcile(&wanted, &alone, seen);
         repaced.actions.extend(holding.actions);
         repaced.strays.extend(holding.strays);
     }
@@ -40,9 +40,9 @@ pub fn repace(ledger: &Ledger, seen: &Seen, rate: Rate) -> Repaced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Resource, Setting};
-    use crate::hold::rate_setting;
+    use crate::config::{Setting, ThrottleResource};
     use crate::ledger::LedgerEntry;
+    use crate::reconcile::rate_setting;
     use mapper::BrokerId;
     use std::collections::BTreeMap;
 
@@ -64,8 +64,10 @@ mod tests {
 
     /// Broker 1 has our rate, another tool has changed that of 2, and 3 does not answer. The topic has our list.
     fn world() -> (Ledger, Seen) {
-        let list =
-            Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+        let list = Setting {
+            resource: ThrottleResource::Topic("t".to_owned()),
+            key: Key::FollowerReplicas,
+        };
         let lines = [held(rate(1), "10"), held(rate(2), "10"), held(rate(3), "10")];
         let ledger = Ledger::replay(lines.into_iter().chain([held(list.clone(), "0:1")]));
         let set = |key, value: &str| BTreeMap::from([(key, value.to_owned())]);

@@ -1,6 +1,7 @@
 //! Brokers that a plan treats as lost, and that are registered again.
 
-use crate::course::{Course, Standing};
+use crate::move_state::MoveState;
+use crate::progress::PlanProgress;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::Task;
@@ -8,13 +9,13 @@ use mapper::{BrokerId, Bytes, Move, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// These brokers, with the bytes of the moves away from them that are not begun: a new plan can avoid copying them.
-pub fn returned(task: &Task<'_>, course: &Course, seen: &Seen) -> BTreeMap<BrokerId, Bytes> {
+pub fn returned(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> BTreeMap<BrokerId, Bytes> {
     let others = task.plan.moves.iter().filter(|change| change.reason != Reason::Lost);
     // A broker that is emptied on purpose was never lost, even if a move removes it together with a lost one.
     let leaving: BTreeSet<BrokerId> = others.flat_map(Move::removed).collect();
     let open = |index: &usize| match course.standings.get(*index) {
-        Some(Standing::Ready | Standing::Hindered(_)) => true,
-        Some(Standing::Done | Standing::Moving | Standing::Left(_)) | None => false,
+        Some(MoveState::Ready | MoveState::Hindered(_)) => true,
+        Some(MoveState::Done | MoveState::Moving | MoveState::Left(_)) | None => false,
     };
     let mut back: BTreeMap<BrokerId, Bytes> = BTreeMap::new();
     for (index, change) in task.plan.moves.iter().enumerate() {

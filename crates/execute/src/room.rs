@@ -1,14 +1,15 @@
 //! Room on disks, checked again before anything is copied there.
 
-use crate::course::{Course, Hindrance, Standing};
 use crate::dirs;
+use crate::move_state::{MoveHindrance, MoveState};
+use crate::progress::PlanProgress;
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::{BrokerId, Bytes, Move};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The free bytes on each broker once everything in flight has arrived in full.
-pub(crate) struct Room {
+pub(crate) struct FreeRoom {
     free: BTreeMap<BrokerId, u64>,
     /// The free bytes in each of its log dirs.
     in_dirs: BTreeMap<BrokerId, BTreeMap<String, Bytes>>,
@@ -16,9 +17,14 @@ pub(crate) struct Room {
     not_freed: BTreeSet<BrokerId>,
 }
 
-impl Room {
+impl FreeRoom {
     /// `earlier` are the moves of the steps before.
-    pub(crate) fn of(task: &Task<'_>, course: &Course, seen: &Seen, earlier: &[usize]) -> Self {
+    pub(crate) fn of(
+        task: &Task<'_>,
+        course: &PlanProgress,
+        seen: &Seen,
+        earlier: &[usize],
+    ) -> Self {
         let free = seen.free.iter().map(|(id, bytes)| (*id, bytes.0)).collect();
         let not_freed = earlier.iter().filter_map(|index| task.of(*index)).flat_map(|change| {
             let now = seen.partition(change).map_or(&[][..], |partition| &partition.replicas);
@@ -29,14 +35,14 @@ impl Room {
         let mut room = Self { free, in_dirs, not_freed };
         // Bytes that have already arrived are counted twice here. Too little room only delays moves, and only while
         // others run.
-        for index in course.all(|standing| *standing == Standing::Moving) {
+        for index in course.all(|standing| *standing == MoveState::Moving) {
             task.of(index).into_iter().for_each(|change| room.take(change));
         }
         room
     }
 
     /// The lack of room that keeps this move from being copied now.
-    pub(crate) fn hindrance(&self, seen: &Seen, change: &Move) -> Option<Hindrance> {
+    pub(crate) fn hindrance(&self, seen: &Seen, change: &Move) -> Option<MoveHindrance> {
         let each = each_copy(change);
         let mut to_fill = change
             .named_log_dirs()
@@ -45,23 +51,27 @@ impl Room {
             let free = self.in_dirs.get(&broker)?.get(dir)?;
             let missing_bytes = Bytes(each.saturating_sub(free.0));
             let log_dir = Some(dir.to_owned());
-            (missing_bytes.0 > 0).then_some(Hindrance::NoRoom { broker, log_dir, missing_bytes })
+            (missing_bytes.0 > 0).then_some(MoveHindrance::NoRoom {
+                broker,
+                log_dir,
+                missing_bytes,
+            })
         });
         let brokers = || self.of_brokers(change, each).filter(|_| !seen.has_arrived(change));
         dirs.or_else(brokers)
     }
 
-    fn of_brokers(&self, change: &Move, each: u64) -> Option<Hindrance> {
+    fn of_brokers(&self, change: &Move, each: u64) -> Option<MoveHindrance> {
         change.added().find_map(|broker| match self.free.get(&broker) {
             Some(free) => {
                 let missing = each.saturating_sub(*free);
                 let missing_bytes = Bytes(missing);
                 let log_dir = None;
-                (missing > 0).then_some(Hindrance::NoRoom { broker, log_dir, missing_bytes })
+                (missing > 0).then_some(MoveHindrance::NoRoom { broker, log_dir, missing_bytes })
             }
             None => {
                 let waits = self.not_freed.contains(&broker);
-                waits.then_some(Hindrance::RoomNotFreed { broker })
+                waits.then_some(MoveHindrance::RoomNotFreed { broker })
             }
         })
     }

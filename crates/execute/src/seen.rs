@@ -1,7 +1,6 @@
 //! What is seen of the cluster in one round.
 
-use crate::config::{Key, Resource};
-use crate::cordons::Cordon;
+use crate::config::{Key, ThrottleResource};
 use crate::others::Others;
 use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
@@ -35,7 +34,7 @@ pub struct Seen {
     pub gone: BTreeSet<String>,
     /// The throttle's configs that are set on brokers and topics. An absent resource is unknown: its broker did not
     /// answer. A resource without entries is known: nothing is set.
-    pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+    pub configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>>,
     /// The free bytes on brokers' disks, where known.
     pub free: BTreeMap<BrokerId, Bytes>,
     /// The log dirs of brokers that the plan or the ledger needs. An absent broker did not report them.
@@ -57,6 +56,15 @@ pub struct Stored {
     pub free: BTreeMap<String, Bytes>,
     /// Where its replicas are. The broker does not have replicas of the plan that are absent here.
     pub replicas: BTreeMap<TopicPartition, Lying>,
+}
+
+/// What is cordoned on one broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cordon {
+    /// All of its log dirs are cordoned.
+    pub every: bool,
+    /// The cordoned log dirs, by name.
+    pub log_dirs: BTreeSet<String>,
 }
 
 /// Where one replica is on its broker.
@@ -85,6 +93,15 @@ impl Running {
 }
 
 impl Seen {
+    pub(crate) fn is_cordoned(&self, broker: BrokerId) -> bool {
+        self.cordons.get(&broker).is_some_and(|cordon| cordon.every)
+    }
+
+    pub(crate) fn cordons(&self, broker: BrokerId, log_dir: &str) -> bool {
+        let cordon = self.cordons.get(&broker);
+        cordon.is_some_and(|cordon| cordon.every || cordon.log_dirs.contains(log_dir))
+    }
+
     /// The partitions that reassignments copy.
     pub fn copied(&self) -> impl Iterator<Item = &TopicPartition> {
         self.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
@@ -134,4 +151,14 @@ pub(crate) fn isr(partition: &Partition) -> &[BrokerId] {
 /// The same brokers, in any order.
 pub(crate) fn same_set(one: &[BrokerId], other: &[BrokerId]) -> bool {
     one.len() == other.len() && one.iter().all(|id| other.contains(id))
+}
+
+/// The replicas in sync, or eligible to lead (KIP-966); all replicas if neither is known. One of them has to return.
+pub(crate) fn who_heals(partition: &Partition) -> Vec<BrokerId> {
+    let facts = partition.facts.as_deref();
+    let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();
+    let elr: Replicas = facts.map(|facts| facts.elr.clone()).unwrap_or_default();
+    let heals = if isr.is_empty() { elr } else { isr };
+    let heals = if heals.is_empty() { partition.replicas.clone() } else { heals };
+    heals.to_vec()
 }

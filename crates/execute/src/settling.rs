@@ -5,9 +5,10 @@
 //! replicas of both lists, or those of before the move. A cancel of our move by another tool leaves the latter state as
 //! well.
 
-use crate::course::{WhyLeft, between, vanished};
-use crate::journal::History;
+use crate::journal::ExecutionHistory;
 use crate::legs::by_partition;
+use crate::move_state::WhyLeft;
+use crate::progress::{between, vanished};
 use crate::seen::Seen;
 use mapper::{Move, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ pub struct Settling {
 
 impl Settling {
     /// Marks the settling partitions in `seen`.
-    pub fn mark(&mut self, plan: &Plan, history: &History, seen: &mut Seen) {
+    pub fn mark(&mut self, plan: &Plan, history: &ExecutionHistory, seen: &mut Seen) {
         let (mut first, mut since, mut settling) = (0, BTreeMap::new(), BTreeSet::new());
         for legs in by_partition(&plan.moves) {
             let of = legs[0].of();
@@ -47,7 +48,13 @@ impl Settling {
     }
 
     /// For how long a partition may look as it does now although its move has arrived; none: nothing is unclear.
-    fn lag(&mut self, first: usize, legs: &[Move], history: &History, seen: &Seen) -> Option<u64> {
+    fn lag(
+        &mut self,
+        first: usize,
+        legs: &[Move],
+        history: &ExecutionHistory,
+        seen: &Seen,
+    ) -> Option<u64> {
         let of = legs[0].of();
         let replicas = &seen.partition(&legs[0])?.replicas;
         let has_both = between(legs, replicas).is_some();

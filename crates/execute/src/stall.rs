@@ -4,8 +4,7 @@
 //! limits, as far as that is visible from outside. A copy counts as making progress if its broker does not report its
 //! size.
 
-use crate::course::who_heals;
-use crate::seen::{Running, Seen};
+use crate::seen::{Running, Seen, who_heals};
 use mapper::{BrokerId, Bytes, Move, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +18,9 @@ pub struct Stall {
     /// The broker that limits them.
     pub broker: BrokerId,
     /// The side of that broker.
-    pub direction: Direction,
+    pub direction: LimitingSide,
     /// The cause.
-    pub cause: Cause,
+    pub cause: StallCause,
     /// Since when all of them have made no progress, in seconds as in `Seen::at_seconds`.
     pub since_seconds: u64,
     /// Their partitions.
@@ -31,7 +30,7 @@ pub struct Stall {
 /// The side of a broker that limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
+pub enum LimitingSide {
     /// The bytes that it sends as a leader.
     Outgoing,
     /// The bytes that it receives.
@@ -41,7 +40,7 @@ pub enum Direction {
 /// Why a copy makes no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum StallCause {
     /// The broker is not live.
     Dead,
     /// The partition has no leader; it gets one again when the broker returns.
@@ -52,10 +51,10 @@ pub enum Cause {
 
 /// The progress of the copies so far. It is lost with the process; the next process starts to watch again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watch(BTreeMap<(TopicPartition, BrokerId), Copy>);
+pub struct Watch(BTreeMap<(TopicPartition, BrokerId), WatchedCopy>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Copy {
+struct WatchedCopy {
     leader: Option<BrokerId>,
     bytes: Option<Bytes>,
     /// When it last grew, or was first seen.
@@ -94,15 +93,15 @@ impl Watch {
         leader: Option<BrokerId>,
         told: Option<Bytes>,
         seen: &Seen,
-    ) -> Copy {
+    ) -> WatchedCopy {
         let at = seen.at_seconds;
         let Some(before) = self.0.get(key) else {
-            return Copy { leader, bytes: told, stands_since: at, has_grown: false };
+            return WatchedCopy { leader, bytes: told, stands_since: at, has_grown: false };
         };
         let grew = told.is_some_and(|told| before.bytes.is_none_or(|bytes| told > bytes));
         // A live broker that does not report the size may have a growing replica.
         let unknown = told.is_none() && seen.live.contains(&key.1) && leader.is_some();
-        Copy {
+        WatchedCopy {
             leader,
             bytes: told.or(before.bytes),
             stands_since: if grew || unknown { at } else { before.stands_since },
@@ -111,8 +110,9 @@ impl Watch {
     }
 
     fn stalls(&self, seen: &Seen, patience: u64) -> Vec<Stall> {
-        let stands = |copy: &Copy| seen.at_seconds.saturating_sub(copy.stands_since) >= patience;
-        let mut found: BTreeMap<(BrokerId, Direction, Cause), Stall> = BTreeMap::new();
+        let stands =
+            |copy: &WatchedCopy| seen.at_seconds.saturating_sub(copy.stands_since) >= patience;
+        let mut found: BTreeMap<(BrokerId, LimitingSide, StallCause), Stall> = BTreeMap::new();
         for ((of, to), copy) in self.0.iter().filter(|(_, copy)| stands(copy)) {
             let (broker, direction, cause) = self.held_by(of, *to, copy, seen, patience);
             let stall = found.entry((broker, direction, cause)).or_insert_with(|| Stall {
@@ -132,21 +132,21 @@ impl Watch {
         &self,
         of: &TopicPartition,
         to: BrokerId,
-        copy: &Copy,
+        copy: &WatchedCopy,
         seen: &Seen,
         patience: u64,
-    ) -> (BrokerId, Direction, Cause) {
+    ) -> (BrokerId, LimitingSide, StallCause) {
         if !seen.live.contains(&to) {
-            return (to, Direction::Incoming, Cause::Dead);
+            return (to, LimitingSide::Incoming, StallCause::Dead);
         }
         let Some(leader) = copy.leader else {
             let partition = seen.partition_of(of);
             let heals = partition.map(who_heals).unwrap_or_default();
             let dead = heals.iter().copied().find(|id| !seen.live.contains(id));
             let heals = dead.or(heals.first().copied()).unwrap_or(to);
-            return (heals, Direction::Outgoing, Cause::NoLeader);
+            return (heals, LimitingSide::Outgoing, StallCause::NoLeader);
         };
-        let goes_on = |other: &&Copy| {
+        let goes_on = |other: &&WatchedCopy| {
             other.has_grown && seen.at_seconds.saturating_sub(other.stands_since) < patience
         };
         let into = self.0.iter().filter(|((_, id), _)| *id == to).map(|(_, other)| other);
@@ -156,9 +156,9 @@ impl Watch {
         // A new replica's quota counts only moves; a leader's quota also counts what producers write. If no visible
         // traffic uses up the rate, the leader's quota is the cause.
         if into > out_of {
-            (to, Direction::Incoming, Cause::UsedUp)
+            (to, LimitingSide::Incoming, StallCause::UsedUp)
         } else {
-            (leader, Direction::Outgoing, Cause::UsedUp)
+            (leader, LimitingSide::Outgoing, StallCause::UsedUp)
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct Task<'p> {
     /// The throttle of every broker of a move.
     pub pace: Pace,
     /// The limits that slow it down.
-    pub limits: Limits,
+    pub limits: ExecutionLimits,
     /// Which unhealthy partitions stop new moves.
     pub pause_on: PauseOn,
     /// Continue although other tools move replicas as well (`--join`).
@@ -70,7 +70,7 @@ pub const MOVES_PER_BROKER: u32 = 200;
 
 /// What slows an execution down. It never changes what the execution does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ExecutionLimits {
     /// Partitions in flight at a time. Those whose destinations are all dead are not counted, here and below.
     pub moves: usize,
     /// Partitions in flight at a time into, and led by, one broker. Default: [`MOVES_PER_BROKER`].
@@ -97,7 +97,7 @@ pub enum OnDeadBroker {
     Cancel,
 }
 
-impl Default for Limits {
+impl Default for ExecutionLimits {
     fn default() -> Self {
         Self {
             moves: usize::MAX,

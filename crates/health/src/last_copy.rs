@@ -44,7 +44,7 @@ pub enum WhyErased {
 /// A missing fact, without which it is unknown what a start would erase.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {fact} of {partition} is not known")]
-pub struct Untold {
+pub struct UnknownErasure {
     /// The partition.
     pub partition: TopicPartition,
     /// `leader` or `in-sync replicas`.
@@ -59,7 +59,7 @@ pub fn would_erase(
     snapshot: &Snapshot,
     broker: BrokerId,
     on_disk: &BTreeSet<TopicPartition>,
-) -> Result<Vec<Erasure>, Untold> {
+) -> Result<Vec<Erasure>, UnknownErasure> {
     let mut erasures = Vec::new();
     for topic in snapshot.topics() {
         for partition in topic.partitions.iter().filter(|partition| holds(partition, broker)) {
@@ -68,7 +68,7 @@ pub fn would_erase(
                 continue;
             }
             let why = why(snapshot, topic, partition, broker);
-            let why = why.map_err(|fact| Untold { partition: name.clone(), fact })?;
+            let why = why.map_err(|fact| UnknownErasure { partition: name.clone(), fact })?;
             erasures.extend(why.map(|why| erasure(name, why, partition, broker)));
         }
     }

@@ -1,7 +1,8 @@
 //! Whether a broker, a controller or a ZooKeeper server is ready for its clients.
 //!
-//! In: what the server and its cluster report ([`Told`]), what the controller last confirmed ([`Known`]), and the
-//! orders of operators ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
+//! In: what the server and its cluster report ([`ReadinessReports`]), what the controller last confirmed
+//! ([`ConfirmedReadiness`]), and the orders of operators ([`Force`]). Out: a [`ReadinessVerdict`]: yes or no, in one
+//! sentence.
 
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, TopicPartition};
@@ -14,7 +15,7 @@ const FEW: usize = 3;
 
 /// What the server and its cluster report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum ReadinessReports {
     /// No server answers at its address, or the answer is not the expected one.
     Silent {
         /// What happened instead.
@@ -66,7 +67,7 @@ pub struct Vote {
 
 /// A readiness that the controller confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct ConfirmedReadiness {
     /// It was ready.
     pub ready: bool,
     /// The reason.
@@ -92,7 +93,7 @@ pub struct Force {
 
 /// The conditions for readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct ReadinessTerms {
     /// The most replicas that may be out of sync.
     pub max_lagging: usize,
     /// How long the last known state counts while the controller does not answer, in seconds.
@@ -103,7 +104,7 @@ pub struct Terms {
 
 /// Yes or no, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct ReadinessVerdict {
     /// It is ready.
     pub ready: bool,
     /// The reason.
@@ -116,7 +117,7 @@ pub struct Verdict {
     pub expired: Vec<Force>,
     /// What the controller has just confirmed, to be remembered.
     #[serde(skip)]
-    pub confirmed: Option<Known>,
+    pub confirmed: Option<ConfirmedReadiness>,
 }
 
 impl Attendance {
@@ -149,7 +150,7 @@ impl Attendance {
         found
     }
 
-    fn judge(&self, terms: &Terms) -> (bool, String) {
+    fn judge(&self, terms: &ReadinessTerms) -> (bool, String) {
         if self.is_another {
             return (false, "another broker answers at its address".to_owned());
         }
@@ -180,7 +181,7 @@ impl Attendance {
 }
 
 impl Vote {
-    fn judge(self, terms: &Terms) -> (bool, String) {
+    fn judge(self, terms: &ReadinessTerms) -> (bool, String) {
         match self {
             Self { is_voter: false, .. } => (false, "it has no vote in the quorum".to_owned()),
             Self { leads: true, .. } => (true, "it is the active controller".to_owned()),
@@ -197,28 +198,36 @@ impl Vote {
 
 /// Whether the server is ready at `now_seconds` (since 1970).
 pub fn readiness(
-    told: &Told,
-    known: Option<&Known>,
+    told: &ReadinessReports,
+    known: Option<&ConfirmedReadiness>,
     forces: &[Force],
     now_seconds: u64,
-    terms: &Terms,
-) -> Verdict {
+    terms: &ReadinessTerms,
+) -> ReadinessVerdict {
     let (ready, reason) = match told {
-        Told::Silent { why } => (false, why.clone()),
-        Told::Broker(attendance) => attendance.judge(terms),
-        Told::Unconfirmed { why } => unconfirmed(why, known, now_seconds, terms),
-        Told::Controller(vote) => vote.judge(terms),
-        Told::ZooKeeper { mode } => zookeeper(mode),
+        ReadinessReports::Silent { why } => (false, why.clone()),
+        ReadinessReports::Broker(attendance) => attendance.judge(terms),
+        ReadinessReports::Unconfirmed { why } => unconfirmed(why, known, now_seconds, terms),
+        ReadinessReports::Controller(vote) => vote.judge(terms),
+        ReadinessReports::ZooKeeper { mode } => zookeeper(mode),
     };
-    let confirms = matches!(told, Told::Broker(_) | Told::Controller(_) | Told::ZooKeeper { .. });
-    let confirmed =
-        confirms.then(|| Known { ready, reason: reason.clone(), at_seconds: now_seconds });
+    let confirms = matches!(
+        told,
+        ReadinessReports::Broker(_)
+            | ReadinessReports::Controller(_)
+            | ReadinessReports::ZooKeeper { .. }
+    );
+    let confirmed = confirms.then(|| ConfirmedReadiness {
+        ready,
+        reason: reason.clone(),
+        at_seconds: now_seconds,
+    });
     let (mut valid, expired): (Vec<&Force>, Vec<&Force>) =
         forces.iter().partition(|force| force.until_seconds > now_seconds);
     // The order that is valid for longest; its text decides a tie.
     valid.sort_by_key(|force| (force.until_seconds, (*force).clone()));
     let forced = valid.pop().filter(|_| !ready).cloned();
-    Verdict {
+    ReadinessVerdict {
         ready: ready || forced.is_some(),
         reason,
         forced,
@@ -229,9 +238,9 @@ pub fn readiness(
 
 fn unconfirmed(
     why: &str,
-    known: Option<&Known>,
+    known: Option<&ConfirmedReadiness>,
     now_seconds: u64,
-    terms: &Terms,
+    terms: &ReadinessTerms,
 ) -> (bool, String) {
     let Some(known) = known else {
         let reason =
@@ -268,7 +277,7 @@ impl fmt::Display for Force {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ReadinessVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.forced {
             Some(force) => write!(f, "ready by force, {force}; in truth: {}", self.reason),

@@ -1,11 +1,12 @@
 //! A connection to a cluster. It opens one connection for each broker, with the first request to that broker.
 
 use crate::address::Address;
-use crate::admin::{Cluster, NoAnswer};
+use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::dialer::Dialer;
 use crate::error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, Unreached};
 use crate::listener;
+use crate::no_answer::NoAnswer;
 use crate::properties::Settings;
 use crate::versions::api_name;
 use futures::StreamExt;

@@ -3,7 +3,7 @@
 use crate::facts::Name;
 use crate::identity::IdentityError;
 use mapper::BrokerId;
-use mapper::maps::Severity;
+use mapper::maps::MapSeverity;
 use std::fmt;
 
 /// One unusual fact about brokers on Kubernetes.
@@ -122,15 +122,15 @@ pub enum NodeLoss {
 
 impl Finding {
     /// How it affects a plan.
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> MapSeverity {
         match self {
-            Self::IdClaimedTwice { .. } | Self::NoStatefulSet { .. } => Severity::Error,
-            Self::NoIdentity { .. } => Severity::Warning,
+            Self::IdClaimedTwice { .. } | Self::NoStatefulSet { .. } => MapSeverity::Error,
+            Self::NoIdentity { .. } => MapSeverity::Warning,
             Self::PodsMissing { .. }
             | Self::PodTrouble { .. }
             | Self::NodeLost { .. }
             | Self::NodeShared { .. }
-            | Self::NoZone { .. } => Severity::Notice,
+            | Self::NoZone { .. } => MapSeverity::Notice,
         }
     }
 

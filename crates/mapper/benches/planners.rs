@@ -9,8 +9,9 @@ mod uneven;
 
 use divan::{Bencher, black_box};
 use mapper::{
-    Assignment, Balance, BrokerId, Engine, Goal, LeadBy, Leaders, PlaceBy, PlanFile, Ratio,
-    Rebalance, Rebuild, Snapshot, Terms, Topics, check, leaders, rebalance, rebuild,
+    Assignment, Balance, BalanceGoal, BrokerId, Engine, LeadBy, Leaders, PlaceBy, PlanFile,
+    PlanTerms, Ratio, Rebalance, Rebuild, Snapshot, TopicSelection, check, leaders, rebalance,
+    rebuild,
 };
 use std::io;
 use uneven::{cluster, rack};
@@ -20,17 +21,17 @@ fn main() {
 }
 
 /// Every topic, on every live broker.
-fn terms(snapshot: &Snapshot) -> Terms {
+fn terms(snapshot: &Snapshot) -> PlanTerms {
     let live = snapshot.brokers().iter().filter(|broker| broker.live);
     let brokers = live.map(|broker| broker.id).collect();
-    Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::from_percent(10))
+    PlanTerms::new(vec![Assignment::new(TopicSelection::Rest, brokers)], Ratio::from_percent(10))
 }
 
 fn rebuilding(snapshot: &Snapshot) -> Rebuild {
     Rebuild::new(terms(snapshot), PlaceBy::Storage)
 }
 
-fn rebalancing(snapshot: &Snapshot, goals: &[Goal]) -> Rebalance {
+fn rebalancing(snapshot: &Snapshot, goals: &[BalanceGoal]) -> Rebalance {
     let balance =
         Balance { goals: goals.to_vec(), solver: Engine::Heuristic, ..Balance::default() };
     Rebalance::new(terms(snapshot), balance)
@@ -64,7 +65,7 @@ fn place_everything_anew(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn even_storage(bencher: Bencher<'_, '_>) {
     let snapshot = cluster();
-    let request = rebalancing(&snapshot, &[Goal::Storage]);
+    let request = rebalancing(&snapshot, &[BalanceGoal::Storage]);
     bencher.bench_local(|| rebalance(black_box(&snapshot), &request).unwrap());
 }
 
@@ -72,7 +73,10 @@ fn even_storage(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn even_storage_replicas_and_leaders(bencher: Bencher<'_, '_>) {
     let snapshot = cluster();
-    let request = rebalancing(&snapshot, &[Goal::Storage, Goal::Replicas, Goal::Leaders]);
+    let request = rebalancing(
+        &snapshot,
+        &[BalanceGoal::Storage, BalanceGoal::Replicas, BalanceGoal::Leaders],
+    );
     bencher.bench_local(|| rebalance(black_box(&snapshot), &request).unwrap());
 }
 

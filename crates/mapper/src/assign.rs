@@ -1,6 +1,6 @@
 //! Which assignment takes each topic.
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::scope::{Scope, ScopeError};
 use crate::snapshot::{Snapshot, Topic};
 use std::convert::Infallible;
@@ -33,8 +33,10 @@ fn taken<E>(
     let mut taken = vec![None; names.len()];
     for (index, assignment) in assignments.iter().enumerate() {
         let selected = match &assignment.topics {
-            Topics::Matching(scope) => choose(scope, &names)?,
-            Topics::Named(_) | Topics::Internal | Topics::Rest => Vec::new(),
+            TopicSelection::Matching(scope) => choose(scope, &names)?,
+            TopicSelection::Named(_) | TopicSelection::Internal | TopicSelection::Rest => {
+                Vec::new()
+            }
         };
         for (at, (topic, slot)) in topics.iter().zip(&mut taken).enumerate() {
             if slot.is_none() && takes(&assignment.topics, topic, selected.get(at)) {
@@ -46,11 +48,11 @@ fn taken<E>(
 }
 
 /// `matches`: whether the patterns match it, if there are patterns.
-fn takes(topics: &Topics, topic: &Topic, matches: Option<&bool>) -> bool {
+fn takes(topics: &TopicSelection, topic: &Topic, matches: Option<&bool>) -> bool {
     match topics {
-        Topics::Matching(_) => matches.copied().unwrap_or(false),
-        Topics::Named(names) => names.contains(&topic.name),
-        Topics::Internal => topic.is_internal(),
-        Topics::Rest => true,
+        TopicSelection::Matching(_) => matches.copied().unwrap_or(false),
+        TopicSelection::Named(names) => names.contains(&topic.name),
+        TopicSelection::Internal => topic.is_internal(),
+        TopicSelection::Rest => true,
     }
 }

@@ -14,7 +14,7 @@ pub struct Assignment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<String>,
     /// The topics.
-    pub topics: Topics,
+    pub topics: TopicSelection,
     /// The brokers; lost ones may be listed and are not used.
     pub brokers: BTreeSet<BrokerId>,
     /// The replication factor of these topics; none keeps that of each topic.
@@ -24,7 +24,7 @@ pub struct Assignment {
 
 impl Assignment {
     /// An assignment without a map: each topic keeps its replication factor.
-    pub fn new(topics: Topics, brokers: BTreeSet<BrokerId>) -> Self {
+    pub fn new(topics: TopicSelection, brokers: BTreeSet<BrokerId>) -> Self {
         Self { map: None, topics, brokers, replication: None }
     }
 }
@@ -32,7 +32,7 @@ impl Assignment {
 /// The topics of an assignment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Topics {
+pub enum TopicSelection {
     /// Those that the patterns select.
     Matching(Scope),
     /// Exactly these (`--map-string`).

@@ -35,8 +35,8 @@ fn pays(partitions: usize) -> bool {
 mod tests {
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::{
-        Assignment, BrokerId, Bytes, PartitionId, PlaceBy, Ratio, Rebuild, Terms, Topics, check,
-        rebuild,
+        Assignment, BrokerId, Bytes, PartitionId, PlaceBy, PlanTerms, Ratio, Rebuild,
+        TopicSelection, check, rebuild,
     };
     use std::cell::Cell;
 
@@ -71,7 +71,8 @@ mod tests {
 
     fn request(force: bool) -> Rebuild {
         let brokers = (1..6).map(BrokerId).collect();
-        let terms = Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::ZERO);
+        let terms =
+            PlanTerms::new(vec![Assignment::new(TopicSelection::Rest, brokers)], Ratio::ZERO);
         Rebuild { force, ..Rebuild::new(terms, PlaceBy::Storage) }
     }
 

@@ -8,6 +8,7 @@ mod balance;
 mod cordons;
 mod figures;
 mod leaders;
+mod left_out;
 mod log_dirs;
 mod spread;
 mod steps;
@@ -18,24 +19,23 @@ mod violation;
 
 pub use violation::Violation;
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
-use crate::ids::{BrokerId, PartitionId, TopicPartition};
-use crate::plan::{LeftOut, Move, Plan, Reason, WhyLeftOut};
+use crate::ids::BrokerId;
+use crate::plan::{Move, Plan, Reason};
 use crate::plan_file::PlannedPartition;
-use crate::request::{BaseLists, Mends, RackRule, Replace, Request, Terms};
+use crate::request::{BaseLists, Mends, RackRule, Replace, Request};
 use crate::scope::ScopeError;
 use crate::snapshot::{Leader, Partition, Snapshot};
 use leaders::Evacuation;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use view::{Allowed, Touched, View};
+use view::{Allowed, CheckedSnapshot, Touched};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
-    let view = match View::new(before, &balance::assignments(&plan.request)) {
+    let view = match CheckedSnapshot::new(before, &balance::assignments(&plan.request)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
@@ -60,35 +60,39 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
 }
 
 /// The promises that one of these moves breaks.
-fn of_moves(view: &View<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
+fn of_moves(view: &CheckedSnapshot<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
     let base = BaseLists::of(&plan.request);
     let touched = view.find.topics_of(moves).map(|(change, topic)| view.touched(change, topic));
     touched.flat_map(|touched| one_move(view, &plan.request, &base, &touched)).collect()
 }
 
 /// The promises that all moves together break, before and after those of single moves; and wrong figures.
-struct Around {
+struct OverallPromises {
     first: Vec<Violation>,
     then: Vec<Violation>,
     figures: Vec<Violation>,
 }
 
-fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
+fn of_the_whole(
+    view: &CheckedSnapshot<'_>,
+    before: &Snapshot,
+    plan: &Plan,
+) -> Result<OverallPromises, ScopeError> {
     let terms = plan.request.terms();
     let evacuation = Evacuation::of(before, &plan.request)?;
     let base = BaseLists::of(&plan.request);
     let moves = by_partition(&plan.moves);
     let mut first = each_change_stands_once(&moves);
     first.extend(steps::broken(view, plan));
-    let mut then = nothing_is_forgotten(view, terms, &base, plan, &moves);
-    then.extend(left_out_with_cause(view, plan, evacuation.as_ref()));
+    let mut then = left_out::nothing_is_forgotten(view, terms, &base, plan, &moves);
+    then.extend(left_out::with_cause(view, plan, evacuation.as_ref()));
     if let Some(evacuation) = &evacuation {
         then.extend(leaders::evacuated(view, plan, evacuation));
     }
     then.extend(balance::broken(before, plan));
     then.extend(steps::capacity(view, terms.storage_headroom, &submissions::by_step(plan)));
     let figures = figures::wrong(before, plan, &view.all_allowed());
-    Ok(Around { first, then, figures })
+    Ok(OverallPromises { first, then, figures })
 }
 
 /// Every promise that another tool's partition map breaks if it is submitted as one step. The map has no scope and no
@@ -96,8 +100,8 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
-    let everywhere = Assignment::new(Topics::Rest, brokers);
-    let view = match View::new(before, std::slice::from_ref(&everywhere)) {
+    let everywhere = Assignment::new(TopicSelection::Rest, brokers);
+    let view = match CheckedSnapshot::new(before, std::slice::from_ref(&everywhere)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
@@ -157,7 +161,7 @@ fn of_one_partition(one: &Move, other: &Move) -> bool {
 
 /// The checks for one move of our own plans.
 fn one_move(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     request: &Request,
     base: &BaseLists<'_>,
     touched: &Touched<'_>,
@@ -185,7 +189,7 @@ fn one_move(
 }
 
 /// The checks for any move, from any tool.
-fn any_move(view: &View<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
+fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
     let change = touched.change;
     let of = || change.of();
     let Some(partition) = touched.partition else {
@@ -235,7 +239,7 @@ fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
 }
 
 /// Whether it has a live leader, or may have one if the leader is unknown.
-fn led(view: &View<'_>, partition: &Partition) -> bool {
+fn led(view: &CheckedSnapshot<'_>, partition: &Partition) -> bool {
     match partition.leader() {
         Leader::Broker(id) => view.is_live(id),
         Leader::Nobody => false,
@@ -259,7 +263,7 @@ fn factor(
 
 /// Checks that a healthy seat moves only if the request gives a reason.
 fn reason(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     request: &Request,
     allowed: &Allowed,
     touched: &Touched<'_>,
@@ -292,97 +296,6 @@ fn reason(
 fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
     let others: Vec<BrokerId> = change.removed().filter(|id| *id != replace.outgoing).collect();
     (!others.is_empty()).then(|| Violation::NoReason { of: change.of(), brokers: others })
-}
-
-/// Checks that everything wrong in scope is mended or reported. `moved`: the plan's moves, in order of topic and
-/// partition.
-fn nothing_is_forgotten(
-    view: &View<'_>,
-    terms: &Terms,
-    base: &BaseLists<'_>,
-    plan: &Plan,
-    mut moved: &[&Move],
-) -> Vec<Violation> {
-    let said: BTreeSet<(&str, PartitionId)> =
-        plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
-    let mut broken = Vec::new();
-    for (topic, allowed) in view.in_scope() {
-        let mut of_topic = take_topic(&mut moved, &topic.name);
-        for partition in &topic.partitions {
-            if !base.cover(&topic.name, partition.id) {
-                continue;
-            }
-            let change = take_partition(&mut of_topic, partition.id);
-            let list = change.map_or(&partition.replicas, |change| &change.to);
-            let wrong = view.still_wrong(allowed, terms.mends, partition, list);
-            if !wrong.is_empty() && !said.contains(&(topic.name.as_str(), partition.id)) {
-                let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
-                broken.push(Violation::Forgotten { of, brokers: wrong });
-            }
-        }
-    }
-    broken
-}
-
-/// Removes the moves of one topic from the front, and drops those of topics before it.
-fn take_topic<'m, 'p>(moves: &mut &'m [&'p Move], topic: &str) -> &'m [&'p Move] {
-    // Most plans have moves of the requested topic, or none before it.
-    let first = match moves.first() {
-        Some(change) if *change.topic < *topic => moves.partition_point(|m| *m.topic < *topic),
-        Some(_) | None => 0,
-    };
-    let from_here = &moves[first..];
-    let same = |change: &&&Move| *change.topic == *topic;
-    let Some(one) = from_here.first().filter(same) else {
-        *moves = from_here;
-        return &[];
-    };
-    let others =
-        |change: &&Move| !Arc::ptr_eq(&change.topic, &one.topic) && *change.topic != *topic;
-    let count = from_here.iter().position(others).unwrap_or(from_here.len());
-    let (of_topic, rest) = from_here.split_at(count);
-    *moves = rest;
-    of_topic
-}
-
-/// Removes the move of one partition from the front, and drops those of partitions before it.
-fn take_partition<'p>(moves: &mut &[&'p Move], id: PartitionId) -> Option<&'p Move> {
-    while let Some((change, rest)) = moves.split_first()
-        && change.partition <= id
-    {
-        *moves = rest;
-        if change.partition == id {
-            return Some(change);
-        }
-    }
-    None
-}
-
-/// Checks that only partitions that cannot be moved are left out.
-fn left_out_with_cause(
-    view: &View<'_>,
-    plan: &Plan,
-    evacuation: Option<&Evacuation<'_>>,
-) -> Vec<Violation> {
-    let without_cause = |left: &&LeftOut| {
-        let Some(partition) = view.find.partition(&left.topic, left.partition) else {
-            return true;
-        };
-        match left.why {
-            WhyLeftOut::NoLeader { .. } => led(view, partition),
-            WhyLeftOut::Reassigning { .. } => !partition.is_moving(),
-            WhyLeftOut::LostReplica { .. } => partition.replicas.iter().all(|id| view.is_live(*id)),
-            WhyLeftOut::NoOtherLeader { .. } => {
-                evacuation.is_none_or(|evacuation| evacuation.has_another(view, plan, left))
-            }
-        }
-    };
-    let name = |left: &LeftOut| TopicPartition {
-        topic: left.topic.to_string(),
-        partition: left.partition,
-    };
-    let wrong = plan.left_out.iter().filter(without_cause);
-    wrong.map(|left| Violation::LeftOut { of: name(left) }).collect()
 }
 
 impl Allowed {

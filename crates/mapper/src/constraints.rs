@@ -1,24 +1,24 @@
 //! Decides which broker may take a seat. Each rule is one function, and a rule can only refuse.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::no_plan::Refusal;
 use crate::plan::Reason;
-use crate::request::{RackRule, Terms};
+use crate::request::{PlanTerms, RackRule};
 use crate::target::{RackCounts, Target};
 use crate::work::Work;
 use smallvec::SmallVec;
 
 /// The rules of a request for a cluster.
 pub(crate) struct Constraints<'a> {
-    cluster: &'a Cluster<'a>,
+    cluster: &'a DenseCluster<'a>,
     racks: RackRule,
     fix_racks: bool,
     limit: Vec<Option<u64>>,
 }
 
 impl<'a> Constraints<'a> {
-    pub(crate) fn new(cluster: &'a Cluster<'a>, terms: &Terms) -> Self {
+    pub(crate) fn new(cluster: &'a DenseCluster<'a>, terms: &PlanTerms) -> Self {
         Self {
             cluster,
             racks: terms.racks,

@@ -1,18 +1,19 @@
 //! Counts the load of a cluster, before and after a plan.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::figures::{BrokerFigures, Figures};
 use crate::ids::BrokerId;
+use crate::lookup::Lookup;
 use crate::plan::Move;
-use crate::request::Terms;
-use crate::snapshot::{Leader, Lookup, Partition};
+use crate::request::PlanTerms;
+use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use crate::traffic;
 
 impl Figures {
     /// The figures of a snapshot, for a request's scope.
-    pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+    pub(crate) fn before(cluster: &DenseCluster<'_>, targets: &Targets, terms: &PlanTerms) -> Self {
         let mut figures = Self { brokers: brokers(cluster), ..Self::default() };
         let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
         for ((topic, target), first) in topics.zip(&cluster.first_partition) {
@@ -33,9 +34,9 @@ impl Figures {
     /// The figures after `moves` are carried out.
     pub(crate) fn after(
         &self,
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         targets: &Targets,
-        terms: &Terms,
+        terms: &PlanTerms,
         moves: &[Move],
     ) -> Self {
         let mut after = self.clone();
@@ -59,7 +60,7 @@ impl Figures {
         after
     }
 
-    fn move_load(&mut self, cluster: &Cluster<'_>, partition: &Partition, change: &Move) {
+    fn move_load(&mut self, cluster: &DenseCluster<'_>, partition: &Partition, change: &Move) {
         let copies = change.added().count() as u64;
         let size = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
         let rate = traffic::of_replica(partition);
@@ -95,7 +96,7 @@ impl Figures {
         }
     }
 
-    fn broker(&mut self, cluster: &Cluster<'_>, id: BrokerId) -> Option<&mut BrokerFigures> {
+    fn broker(&mut self, cluster: &DenseCluster<'_>, id: BrokerId) -> Option<&mut BrokerFigures> {
         self.brokers.get_mut(cluster.index_of(id)? as usize)
     }
 
@@ -124,7 +125,7 @@ impl Figures {
     }
 }
 
-fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
+fn brokers(cluster: &DenseCluster<'_>) -> Vec<BrokerFigures> {
     let mut brokers: Vec<BrokerFigures> = cluster
         .ids
         .iter()
@@ -154,7 +155,7 @@ fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
 }
 
 /// Adds the traffic of each broker whose partitions all have known rates.
-fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
+fn add_traffic(cluster: &DenseCluster<'_>, brokers: &mut [BrokerFigures]) {
     for (index, partition) in cluster.partitions() {
         let rate = traffic::of_replica(partition);
         for seat in cluster.seats_of(index) {
@@ -170,7 +171,7 @@ fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
 }
 
 /// The broker that copies are taken from: the leader if known, otherwise the first replica that can lead.
-fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
+fn source(cluster: &DenseCluster<'_>, partition: &Partition) -> Option<BrokerId> {
     let live = |id: &BrokerId| cluster.is_live(*id);
     if let Leader::Broker(leader) = partition.leader() {
         return Some(leader).filter(live);
@@ -180,7 +181,7 @@ fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
 
 /// Lost replicas among a partition's seats.
 fn lost(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     partition: &Partition,
     seats: impl Iterator<Item = BrokerIx>,
 ) -> usize {
@@ -194,8 +195,8 @@ fn lost(
 
 /// The rack violations (0 or 1) and lost replicas of one replica list.
 fn judge(
-    cluster: &Cluster<'_>,
-    terms: &Terms,
+    cluster: &DenseCluster<'_>,
+    terms: &PlanTerms,
     target: &Target,
     partition: &Partition,
     list: &[BrokerId],

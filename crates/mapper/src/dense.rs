@@ -9,11 +9,11 @@ use crate::snapshot::{Broker, Partition, Snapshot, Volume};
 use crate::table::{IdSet, Positions};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A position in [`Cluster::ids`].
+/// A position in [`DenseCluster::ids`].
 pub(crate) type BrokerIx = u32;
 
 /// The dense form of a snapshot. Read-only: a placement holds the changes.
-pub(crate) struct Cluster<'s> {
+pub(crate) struct DenseCluster<'s> {
     pub(crate) snapshot: &'s Snapshot,
     /// Broker ids, ascending.
     pub(crate) ids: Vec<BrokerId>,
@@ -43,7 +43,7 @@ pub(crate) struct Cluster<'s> {
     pub(crate) seats: Vec<BrokerIx>,
 }
 
-impl<'s> Cluster<'s> {
+impl<'s> DenseCluster<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
         let ids = all_ids(snapshot);
         let positions = Positions::new(ids.clone());

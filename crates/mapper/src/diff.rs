@@ -26,7 +26,7 @@ pub struct PlanDiff {
     /// The totals of the second plan.
     pub b: PlanSide,
     /// The partitions that the two treat differently, in order of topic and partition.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<PlanDifference>,
     /// The brokers whose figures differ after the two plans, in order of id.
     pub brokers: Vec<BrokerDiff>,
 }
@@ -72,7 +72,7 @@ pub struct PlanSide {
 
 /// One partition that the two treat differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct PlanDifference {
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -81,10 +81,10 @@ pub struct Difference {
     pub differs: Differs,
     /// The first plan's change; absent if it does not change the partition.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub a: Option<Change>,
+    pub a: Option<PlanChange>,
     /// The second plan's change; absent if it does not change the partition.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub b: Option<Change>,
+    pub b: Option<PlanChange>,
 }
 
 /// How two plans differ for a partition; the first kind is the most important.
@@ -109,7 +109,7 @@ pub enum Differs {
 
 /// A plan's change of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct PlanChange {
     /// The list before, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Replicas>,
@@ -149,9 +149,9 @@ pub struct BrokerDiff {
 /// `before` gives the start of a map without a plan: its bytes, and which of its entries change nothing.
 pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
     let (left, right) = (Side::of(a, before), Side::of(b, before));
-    let keys: BTreeSet<Key<'_>> =
+    let keys: BTreeSet<PlanKey<'_>> =
         left.changes.keys().chain(right.changes.keys()).copied().collect();
-    let differences: Vec<Difference> =
+    let differences: Vec<PlanDifference> =
         keys.into_iter().filter_map(|key| difference(key, &left, &right)).collect();
     let hashes = left.plan.zip(right.plan).map(|(a, b)| a.snapshot == b.snapshot);
     let (a, b) = (left.sum(), right.sum());
@@ -167,14 +167,14 @@ pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
     }
 }
 
-type Key<'f> = (&'f str, PartitionId);
+type PlanKey<'f> = (&'f str, PartitionId);
 
 /// One file, by partition.
 struct Side<'f> {
     plan: Option<&'f Plan>,
-    changes: BTreeMap<Key<'f>, Change>,
+    changes: BTreeMap<PlanKey<'f>, PlanChange>,
     /// All entries of the partition map, including those that change nothing.
-    listed: BTreeMap<Key<'f>, &'f PlannedPartition>,
+    listed: BTreeMap<PlanKey<'f>, &'f PlannedPartition>,
 }
 
 impl<'f> Side<'f> {
@@ -204,7 +204,7 @@ impl<'f> Side<'f> {
             cluster_id: self.plan.and_then(|plan| plan.cluster_id.clone()),
             snapshot: self.plan.map(|plan| plan.snapshot.clone()),
             partitions: self.changes.len(),
-            replicas: changes().map(Change::copies).sum(),
+            replicas: changes().map(PlanChange::copies).sum(),
             moved_bytes: bytes.map(Bytes),
             bound_bytes: self.plan.and_then(|plan| plan.bound_bytes),
             steps: self.plan.map_or(1, |plan| plan.steps.len()),
@@ -218,8 +218,8 @@ impl<'f> Side<'f> {
 
 fn of_plan<'f>(
     plan: &'f Plan,
-    listed: &BTreeMap<Key<'f>, &'f PlannedPartition>,
-) -> BTreeMap<Key<'f>, Change> {
+    listed: &BTreeMap<PlanKey<'f>, &'f PlannedPartition>,
+) -> BTreeMap<PlanKey<'f>, PlanChange> {
     let mut steps = vec![Vec::new(); plan.moves.len()];
     for (at, indices) in plan.steps.iter().enumerate() {
         for index in indices {
@@ -228,7 +228,7 @@ fn of_plan<'f>(
     }
     let change = |(change, steps): (&'f Move, Vec<usize>)| {
         let key = (&*change.topic, change.partition);
-        let value = Change {
+        let value = PlanChange {
             from: Some(change.from.clone()),
             to: change.to.clone(),
             log_dirs: listed.get(&key).map(|entry| entry.log_dirs.clone()).unwrap_or_default(),
@@ -243,12 +243,12 @@ fn of_plan<'f>(
 }
 
 /// The change of an entry of another tool's map; `None` if it changes nothing.
-fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Change> {
+fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<PlanChange> {
     let known = before.and_then(|before| before.partition(&entry.topic, entry.partition));
     if known.is_some_and(|known| known.replicas == entry.replicas && entry.log_dirs.is_empty()) {
         return None;
     }
-    let mut change = Change {
+    let mut change = PlanChange {
         from: known.map(|known| known.replicas.clone()),
         to: entry.replicas.clone(),
         log_dirs: entry.log_dirs.clone(),
@@ -265,7 +265,7 @@ fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Chang
     Some(change)
 }
 
-impl Change {
+impl PlanChange {
     /// The number of replicas that are copied to brokers that do not hold them; `None` if the start is unknown.
     fn copies(&self) -> Option<usize> {
         let from = self.from.as_ref()?;
@@ -273,10 +273,10 @@ impl Change {
     }
 }
 
-fn difference(key: Key<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<Difference> {
+fn difference(key: PlanKey<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<PlanDifference> {
     let (a, b) = (left.changes.get(&key), right.changes.get(&key));
     // A file may list a partition that the other omits, and yet both leave it as it is.
-    let idle = |side: &Side<'_>, other: &Change| {
+    let idle = |side: &Side<'_>, other: &PlanChange| {
         side.listed.get(&key).is_some_and(|entry| entry.replicas == other.to)
     };
     let differs = match (a, b) {
@@ -286,10 +286,10 @@ fn difference(key: Key<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<Differe
         _ => return None,
     };
     let (topic, partition) = (key.0.to_owned(), key.1);
-    Some(Difference { topic, partition, differs, a: a.cloned(), b: b.cloned() })
+    Some(PlanDifference { topic, partition, differs, a: a.cloned(), b: b.cloned() })
 }
 
-fn of_both(a: &Change, b: &Change) -> Option<Differs> {
+fn of_both(a: &PlanChange, b: &PlanChange) -> Option<Differs> {
     let sorted = |list: &Replicas| {
         let mut list = list.clone();
         list.sort_unstable();

@@ -4,12 +4,12 @@
 //! request that moves only those.
 
 use crate::assign::assign_any;
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::balance::without_drained;
 use crate::ids::{BrokerId, TopicPartition};
-use crate::pacing::Pacing;
-use crate::request::{BaseReplicas, Mends, PlaceBy, Rebuild, Request, Terms};
+use crate::request::{BaseReplicas, Mends, PlaceBy, PlanTerms, Rebuild, Request};
 use crate::snapshot::{Partition, Snapshot, Topic};
+use crate::step_limits::StepLimits;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,19 +78,19 @@ pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Opti
     let all = staying(request).assignments;
     let assignments = named.into_iter().filter_map(|(index, names)| {
         let assignment = all.get(index)?.clone();
-        Some(Assignment { topics: Topics::Named(names), ..assignment })
+        Some(Assignment { topics: TopicSelection::Named(names), ..assignment })
     });
-    let terms = Terms {
+    let terms = PlanTerms {
         assignments: assignments.collect(),
         mends: Mends::Everything,
-        pacing: Pacing::default(),
+        pacing: StepLimits::default(),
         ..request.terms().clone()
     };
     Some(Request::Rebuild(Rebuild { base, ..Rebuild::new(terms, placement) }))
 }
 
 /// The request's terms, without the brokers to empty.
-fn staying(request: &Request) -> Terms {
+fn staying(request: &Request) -> PlanTerms {
     match request.balance() {
         Some(balance) => without_drained(request.terms(), balance),
         None => request.terms().clone(),

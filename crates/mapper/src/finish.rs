@@ -2,13 +2,13 @@
 
 use crate::both::both;
 use crate::bytes::Bytes;
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::exact::Evidence;
 use crate::figures::Figures;
 use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
-use crate::plan::{BoundBy, Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
-use crate::request::{Request, Terms};
+use crate::plan::{BalanceFloor, BoundBy, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
+use crate::request::{PlanTerms, Request};
 use crate::snapshot::SnapshotHash;
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
@@ -17,20 +17,20 @@ use crate::work::Work;
 use std::sync::Arc;
 
 /// Filled seats, before they become a plan.
-pub(crate) struct Outcome<'a> {
-    pub(crate) cluster: &'a Cluster<'a>,
+pub(crate) struct FilledWork<'a> {
+    pub(crate) cluster: &'a DenseCluster<'a>,
     pub(crate) targets: &'a Targets,
-    pub(crate) terms: Terms,
+    pub(crate) terms: PlanTerms,
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
     /// The evidence of a search for seats, if there was one.
     pub(crate) evidence: Option<Evidence>,
     /// The start of the plan, if a caller has already computed it.
-    pub(crate) start: Option<Start>,
+    pub(crate) start: Option<StateBefore>,
 }
 
 /// The state before a plan.
-pub(crate) struct Start {
+pub(crate) struct StateBefore {
     before: Figures,
     hash: SnapshotHash,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Start {
 /// The proof about the request, for any plan that answers it.
 pub(crate) struct Proof {
     pub(crate) bound_bytes: Option<Bytes>,
-    pub(crate) floor: Option<Floor>,
+    pub(crate) floor: Option<BalanceFloor>,
     /// The evidence of a search, if there was one.
     pub(crate) evidence: Option<Evidence>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Finished {
 
 /// Makes the plan; `prove` returns the proof about its seats.
 pub(crate) fn finish(
-    outcome: Outcome<'_>,
+    outcome: FilledWork<'_>,
     request: Request,
     prove: impl FnOnce(&[Work]) -> Proof + Send,
 ) -> Result<Plan, NoPlan> {
@@ -61,17 +61,17 @@ pub(crate) fn finish(
 
 /// As [`finish`], and also returns the moves for balance that found no room.
 pub(crate) fn finish_what_fits(
-    mut outcome: Outcome<'_>,
+    mut outcome: FilledWork<'_>,
     request: Request,
     prove: impl FnOnce(&[Work]) -> Proof + Send,
 ) -> Result<Finished, NoPlan> {
     let (cluster, targets) = (outcome.cluster, outcome.targets);
     let (start, work) = (outcome.start.take(), std::mem::take(&mut outcome.work));
     let terms = &outcome.terms;
-    let (mut moves, (proof, Start { before, hash })) = both(
+    let (mut moves, (proof, StateBefore { before, hash })) = both(
         cluster.partition_count(),
         || moves(cluster, &work),
-        || (prove(&work), start.unwrap_or_else(|| Start::of(cluster, targets, terms))),
+        || (prove(&work), start.unwrap_or_else(|| StateBefore::of(cluster, targets, terms))),
     );
     let mut taken_back = volumes::name_log_dirs(cluster, terms, &mut moves)?;
     let after = |moves: &[Move]| before.after(cluster, targets, terms, moves);
@@ -106,8 +106,8 @@ pub(crate) fn finish_what_fits(
     Ok(Finished { plan: Plan { solver, ..plan }, taken_back })
 }
 
-impl Start {
-    pub(crate) fn of(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+impl StateBefore {
+    pub(crate) fn of(cluster: &DenseCluster<'_>, targets: &Targets, terms: &PlanTerms) -> Self {
         let before = Figures::before(cluster, targets, terms);
         Self { before, hash: cluster.snapshot.hash() }
     }
@@ -156,7 +156,7 @@ fn gap(bound: Bytes, moved: Bytes) -> Option<f64> {
 }
 
 /// The moves of all partitions with a new list.
-fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
+fn moves(cluster: &DenseCluster<'_>, work: &[Work]) -> Vec<Move> {
     let mut moves = Vec::with_capacity(work.len());
     let mut name: (usize, Arc<str>) = (usize::MAX, Arc::from(""));
     for item in work {

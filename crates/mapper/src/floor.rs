@@ -1,19 +1,19 @@
 //! Proves what no plan can improve: the least bytes to move, and the least load of the fullest broker.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
-use crate::plan::Floor;
-use crate::request::{RackRule, Terms};
+use crate::plan::BalanceFloor;
+use crate::request::{PlanTerms, RackRule};
 use crate::target::{RackCounts, Target, Targets};
-use crate::work::{Search, Work};
+use crate::work::{Work, WorkSearch};
 use std::collections::BTreeMap;
 
 /// The proof about a request that only fills the seats of `work`.
 pub(crate) fn proof(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
     rule: RackRule,
     work: &[Work],
@@ -30,22 +30,22 @@ pub(crate) fn proof(
 /// The bytes that any answer has to copy, if a request forces work on healthy partitions: one copy for each seat that
 /// would also be filled without force.
 pub(crate) fn unforced(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
-    terms: &Terms,
+    terms: &PlanTerms,
 ) -> Result<Option<Bytes>, NoPlan> {
-    let found = Search::new(cluster, targets, terms).run()?;
+    let found = WorkSearch::new(cluster, targets, terms).run()?;
     Ok(must_copy(&found.work))
 }
 
 /// The bytes that repairs had to copy, once their seats are filled.
-pub(crate) fn had_to_copy(cluster: &Cluster<'_>, work: &[Work]) -> Option<Bytes> {
+pub(crate) fn had_to_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
     sum(work, |item| item.must_copy.min(copied(cluster, item)))
 }
 
 /// The copies of an item with its seats filled. There are fewer than expected if the broker that gave up a seat was the
 /// only one to take it back.
-fn copied(cluster: &Cluster<'_>, item: &Work) -> usize {
+fn copied(cluster: &DenseCluster<'_>, item: &Work) -> usize {
     let current = cluster.seats_of(item.partition);
     item.held().filter(|broker| !current.contains(broker)).count()
 }
@@ -67,11 +67,11 @@ fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
 /// Replicas that stay are fixed. Replicas that have to go to some racks fill their brokers like water, on any of these
 /// brokers. All replicas together fill all brokers in the same way. `None` if a size or capacity is unknown.
 pub(crate) fn fullest(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
     rule: RackRule,
     work: &[Work],
-) -> Option<Floor> {
+) -> Option<BalanceFloor> {
     let mut fixed: Vec<Option<u64>> = cluster.used.clone();
     for item in work {
         let partition = cluster.partition(item.partition);
@@ -83,11 +83,11 @@ pub(crate) fn fullest(
             }
         }
     }
-    let disks: Vec<Option<Disk>> = (0_u32..)
+    let disks: Vec<Option<StayingBytes>> = (0_u32..)
         .zip(fixed.iter().zip(&cluster.capacity))
         .map(|(broker, (used, capacity))| {
             let rack = cluster.rack[broker as usize];
-            used.zip(*capacity).map(|(used, capacity)| Disk { rack, used, capacity })
+            used.zip(*capacity).map(|(used, capacity)| StayingBytes { rack, used, capacity })
         })
         .collect();
     let mut worst = 0.0_f64;
@@ -98,14 +98,14 @@ pub(crate) fn fullest(
         let (closed, open): (Vec<BrokerIx>, Vec<BrokerIx>) =
             target.brokers.iter().partition(|broker| cluster.is_cordoned(**broker));
         // A cordoned broker may keep its replicas, but takes no others.
-        let closed = closed.iter().map(of).collect::<Option<Vec<Disk>>>()?;
-        worst = closed.iter().map(Disk::share).fold(worst, f64::max);
-        let mut disks = open.iter().map(of).collect::<Option<Vec<Disk>>>()?;
+        let closed = closed.iter().map(of).collect::<Option<Vec<StayingBytes>>>()?;
+        worst = closed.iter().map(StayingBytes::share).fold(worst, f64::max);
+        let mut disks = open.iter().map(of).collect::<Option<Vec<StayingBytes>>>()?;
         disks.sort_by(|a, b| a.share().total_cmp(&b.share()).then(a.used.cmp(&b.used)));
         worst = worst.max(level(&disks, pools.all.bytes));
         worst = worst.max(indivisible(&disks, pools.all.largest));
         for racks in pools.sets(target) {
-            let inside: Vec<Disk> =
+            let inside: Vec<StayingBytes> =
                 disks.iter().copied().filter(|disk| racks.has(disk.rack)).collect();
             worst = worst.max(level(&inside, pools.within(racks)));
         }
@@ -113,18 +113,18 @@ pub(crate) fn fullest(
             worst = worst.max(apart(&disks, *open, *new, pool.largest));
         }
     }
-    Some(Floor { max_used_ratio: worst, ..Floor::default() })
+    Some(BalanceFloor { max_used_ratio: worst, ..BalanceFloor::default() })
 }
 
 /// The bytes that certainly stay on a broker's disk, and the disk.
 #[derive(Clone, Copy)]
-struct Disk {
+struct StayingBytes {
     rack: usize,
     used: u64,
     capacity: u64,
 }
 
-impl Disk {
+impl StayingBytes {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a bound; what floats are off by is far below a replica"
@@ -136,9 +136,9 @@ impl Disk {
 
 /// A set of racks, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Racks(u64);
+struct RackSet(u64);
 
-impl Racks {
+impl RackSet {
     const MOST: usize = 64;
 
     fn has(self, rack: usize) -> bool {
@@ -152,12 +152,12 @@ impl Racks {
 
 /// Bytes that have to go to the same brokers, and the largest replica among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Pool {
+struct BytePool {
     bytes: u64,
     largest: u64,
 }
 
-impl Pool {
+impl BytePool {
     fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.largest = self.largest.max(other.largest);
@@ -167,22 +167,22 @@ impl Pool {
 /// The bytes that have to go to brokers of a target.
 #[derive(Debug, Default)]
 struct Pools {
-    all: Pool,
+    all: BytePool,
     /// One copy of each partition. The key: the racks that the rule allows its new replicas, and how many replicas go
     /// there, at most one in each rack.
-    open: BTreeMap<(Racks, usize), Pool>,
+    open: BTreeMap<(RackSet, usize), BytePool>,
 }
 
 impl Pools {
     /// `None` if a size is unknown.
     fn of<'w>(
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         target: &Target,
         rule: RackRule,
         work: impl Iterator<Item = &'w Work>,
     ) -> Option<Self> {
         let mut pools = Self::default();
-        let by_rack = rule == RackRule::Spread && cluster.rack_names.len() <= Racks::MOST;
+        let by_rack = rule == RackRule::Spread && cluster.rack_names.len() <= RackSet::MOST;
         for item in work {
             let current = cluster.seats_of(item.partition);
             let new = item.held().filter(|broker| !current.contains(broker)).count();
@@ -190,7 +190,7 @@ impl Pools {
                 continue;
             }
             let size = item.size?;
-            pools.all.add(Pool { bytes: size * new as u64, largest: size });
+            pools.all.add(BytePool { bytes: size * new as u64, largest: size });
             let before = RackCounts::of(cluster, current.iter().copied());
             // A seat of a list that broke the rule before may be filled in the same way again.
             if !by_rack || !before.keeps(rule, target) {
@@ -198,22 +198,27 @@ impl Pools {
             }
             let kept = item.held().filter(|broker| current.contains(broker));
             let counts = RackCounts::of(cluster, kept);
-            let open = counts.open(target).fold(Racks(0), |open, rack| Racks(open.0 | 1 << rack));
+            let open =
+                counts.open(target).fold(RackSet(0), |open, rack| RackSet(open.0 | 1 << rack));
             // With more new replicas than open racks, each of these racks gets one.
-            let apart = new.min(open.without(Racks(0)));
-            pools.open.entry((open, apart)).or_default().add(Pool { bytes: size, largest: size });
+            let apart = new.min(open.without(RackSet(0)));
+            pools
+                .open
+                .entry((open, apart))
+                .or_default()
+                .add(BytePool { bytes: size, largest: size });
         }
         Some(pools)
     }
 
     /// The sets of racks to examine: all sets of a few racks; of many racks, only those that the rule names.
-    fn sets(&self, target: &Target) -> Vec<Racks> {
+    fn sets(&self, target: &Target) -> Vec<RackSet> {
         if self.open.is_empty() {
             return Vec::new();
         }
         if target.racks.len() > MOST_RACKS {
-            let singles = target.racks.iter().map(|rack| Racks(1 << rack));
-            let mut sets: Vec<Racks> =
+            let singles = target.racks.iter().map(|rack| RackSet(1 << rack));
+            let mut sets: Vec<RackSet> =
                 singles.chain(self.open.keys().map(|(open, _)| *open)).collect();
             sets.sort_unstable();
             sets.dedup();
@@ -221,14 +226,15 @@ impl Pools {
         }
         let chosen = |set: &u64| {
             let racks = target.racks.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
-            Racks(racks.fold(0, |all, (_, rack)| all | 1 << rack))
+            RackSet(racks.fold(0, |all, (_, rack)| all | 1 << rack))
         };
         (1..1_u64 << target.racks.len()).map(|set| chosen(&set)).collect()
     }
 
     /// The bytes that have to go to these racks, because they find no other.
-    fn within(&self, racks: Racks) -> u64 {
-        let inside = |(open, new): &(Racks, usize)| new.saturating_sub(open.without(racks)) as u64;
+    fn within(&self, racks: RackSet) -> u64 {
+        let inside =
+            |(open, new): &(RackSet, usize)| new.saturating_sub(open.without(racks)) as u64;
         self.open.iter().map(|(of, pool)| pool.bytes * inside(of)).sum()
     }
 }
@@ -242,8 +248,8 @@ const MOST_RACKS: usize = 8;
     clippy::cast_precision_loss,
     reason = "a bound; what floats are off by is far below a replica"
 )]
-fn level(disks: &[Disk], bytes: u64) -> f64 {
-    let fullest = disks.last().map_or(0.0, Disk::share);
+fn level(disks: &[StayingBytes], bytes: u64) -> f64 {
+    let fullest = disks.last().map_or(0.0, StayingBytes::share);
     let (mut used, mut capacity, mut level) = (0.0, 0.0, 0.0);
     for (index, disk) in disks.iter().enumerate() {
         used += disk.used as f64;
@@ -257,15 +263,16 @@ fn level(disks: &[Disk], bytes: u64) -> f64 {
 }
 
 /// The share of the best suited disk with the replica on it.
-fn indivisible<'d>(disks: impl IntoIterator<Item = &'d Disk>, size: u64) -> f64 {
-    let with = disks.into_iter().map(|disk| Disk { used: disk.used + size, ..*disk }.share());
+fn indivisible<'d>(disks: impl IntoIterator<Item = &'d StayingBytes>, size: u64) -> f64 {
+    let with =
+        disks.into_iter().map(|disk| StayingBytes { used: disk.used + size, ..*disk }.share());
     with.reduce(f64::min).unwrap_or(0.0)
 }
 
 /// The share of the fullest disk that gets one of these replicas, if each replica is in a different rack.
-fn apart(disks: &[Disk], racks: Racks, replicas: usize, size: u64) -> f64 {
-    let of = |rack| move |disk: &&Disk| disk.rack == rack;
-    let racks = (0..Racks::MOST).filter(|rack| racks.has(*rack));
+fn apart(disks: &[StayingBytes], racks: RackSet, replicas: usize, size: u64) -> f64 {
+    let of = |rack| move |disk: &&StayingBytes| disk.rack == rack;
+    let racks = (0..RackSet::MOST).filter(|rack| racks.has(*rack));
     let mut best: Vec<f64> =
         racks.map(|rack| indivisible(disks.iter().filter(of(rack)), size)).collect();
     best.sort_by(f64::total_cmp);
@@ -276,9 +283,9 @@ fn apart(disks: &[Disk], racks: Racks, replicas: usize, size: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn disks(of: &[(u64, u64)]) -> Vec<Disk> {
+    fn disks(of: &[(u64, u64)]) -> Vec<StayingBytes> {
         of.iter()
-            .map(|(used, capacity)| Disk { rack: 0, used: *used, capacity: *capacity })
+            .map(|(used, capacity)| StayingBytes { rack: 0, used: *used, capacity: *capacity })
             .collect()
     }
 
@@ -291,23 +298,23 @@ mod tests {
 
     #[test]
     fn copies_of_one_partition_go_to_disks_of_different_racks() {
-        let disk = |rack, used| Disk { rack, used, capacity: 100 };
+        let disk = |rack, used| StayingBytes { rack, used, capacity: 100 };
         let disks = [disk(0, 10), disk(0, 20), disk(1, 40), disk(2, 70)];
-        let most = |replicas| apart(&disks, Racks(0b111), replicas, 10);
+        let most = |replicas| apart(&disks, RackSet(0b111), replicas, 10);
         let apart = [1, 2, 3].map(most);
         assert!(apart.iter().zip([0.2, 0.5, 0.8]).all(|(a, b)| (a - b).abs() < 1e-9), "{apart:?}");
     }
 
     #[test]
     fn to_some_racks_goes_what_finds_none_outside() {
-        let pool = Pool { bytes: 10, largest: 4 };
+        let pool = BytePool { bytes: 10, largest: 4 };
         let open = BTreeMap::from([
-            ((Racks(0b0110), 1), pool),
-            ((Racks(0b0110), 2), pool),
-            ((Racks(0b0011), 1), pool),
+            ((RackSet(0b0110), 1), pool),
+            ((RackSet(0b0110), 2), pool),
+            ((RackSet(0b0011), 1), pool),
         ]);
         let pools = Pools { open, ..Pools::default() };
-        let bytes = |racks| pools.within(Racks(racks));
+        let bytes = |racks| pools.within(RackSet(racks));
         assert_eq!([0b0010, 0b0100, 0b0110, 0b0011, 0b0111].map(bytes), [10, 10, 30, 20, 40]);
         assert_eq!(bytes(0b0001), 0);
     }

@@ -9,6 +9,7 @@ mod balance;
 mod both;
 mod bytes;
 mod check;
+mod clash;
 mod constraints;
 mod counted;
 mod counting;
@@ -22,19 +23,21 @@ mod finish;
 mod floor;
 mod ids;
 mod leaders;
+mod lookup;
 pub mod maps;
 mod no_plan;
-mod pacing;
 mod pair;
 mod place;
 mod plan;
 mod plan_file;
-mod queues;
+mod planners;
+mod rack_queues;
 mod rebuild;
 mod replace;
 mod request;
 pub mod scope;
 pub mod snapshot;
+mod step_limits;
 mod steps;
 mod table;
 mod target;
@@ -45,32 +48,34 @@ mod warning;
 mod work;
 
 pub use assign::assign;
-pub use assignment::{Assignment, Topics};
+pub use assignment::{Assignment, TopicSelection};
 pub use balance::{rebalance, scale};
 pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
+pub use clash::{Clash, ClashRule, Remedy, clash};
 pub use counted::{counted, plural};
-pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff};
+pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name};
 pub use leaders::leaders;
-pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, Standing, clash, plan};
-pub use pacing::{Pacing, StepOrder};
+pub use no_plan::{NoPlan, NoPlanStatus, Refusal, Shortage};
 pub use pair::incoming_for;
 pub use plan::{
-    ANY_LOG_DIR, BoundBy, Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus,
-    Stage, WhyLeftOut,
+    ANY_LOG_DIR, BalanceFloor, BoundBy, LeaderBytes, LeftOut, Move, Plan, Reason, Solver,
+    SolverStatus, Stage, WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
+pub use planners::plan;
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{
-    Balance, BaseReplicas, Engine, Goal, LeadBy, LeaderEvacuation, Leaders, Measure, Mends,
-    Optimize, PlaceBy, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
+    Balance, BalanceGoal, BaseReplicas, Engine, LeadBy, LeaderEvacuation, Leaders, Measure, Mends,
+    Optimize, PlaceBy, PlanTerms, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
+pub use step_limits::{StepLimits, StepOrder};
 pub use table::holders;
 pub use throttle_key::ThrottleKey;
 pub use warning::{Warning, warnings};

@@ -1,16 +1,5 @@
 //! Explains why there is no plan, as data: "why not 1004?" never needs a debugger.
 
-mod clash;
-mod remedy;
-mod rule;
-mod search;
-mod trials;
-
-pub use clash::{Clash, clash};
-pub use remedy::Remedy;
-pub use rule::Rule;
-pub use trials::plan;
-
 use crate::bytes::Bytes;
 use crate::counted::{counted, plural};
 use crate::ids::{BrokerId, Seat, TopicPartition, in_words};
@@ -41,7 +30,7 @@ pub enum NoPlan {
         shortage: Vec<Shortage>,
         /// Whether another choice of brokers could find room. In JSON it is the `status` of any refusal.
         #[serde(skip)]
-        standing: Standing,
+        standing: NoPlanStatus,
     },
     /// The request asks for more replicas than it allows brokers.
     #[error(
@@ -131,19 +120,19 @@ pub enum NoPlan {
 
 impl NoPlan {
     /// Whether it is proven that no plan exists; `None` if the cluster is not the cause of the refusal.
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn standing(&self) -> Option<NoPlanStatus> {
         match self {
             Self::NoBroker { standing, .. } => Some(*standing),
-            Self::TooFewBrokers { .. } | Self::TooFewRacks { .. } => Some(Standing::Infeasible),
+            Self::TooFewBrokers { .. } | Self::TooFewRacks { .. } => Some(NoPlanStatus::Infeasible),
             Self::NoRoomForBothCopies { .. }
             | Self::BeyondLimit { .. }
-            | Self::NoPartner { .. } => Some(Standing::Unproven),
+            | Self::NoPartner { .. } => Some(NoPlanStatus::Unproven),
             Self::Scope(_) | Self::TooLarge { .. } | Self::MissingFact { .. } => None,
         }
     }
 
     /// The same refusal, with the result of a search.
-    pub(crate) fn judged(mut self, said: Standing) -> Self {
+    pub(crate) fn judged(mut self, said: NoPlanStatus) -> Self {
         if let Self::NoBroker { standing, .. } = &mut self {
             *standing = said;
         }
@@ -154,7 +143,7 @@ impl NoPlan {
 /// Whether it is proven that no plan exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum NoPlanStatus {
     /// Proven: no plan exists.
     Infeasible,
     /// No plan was found within the limits of the search.

@@ -3,10 +3,10 @@
 //! A new broker replaces an outgoing one of its rack, lowest ids first. If the rack of a lost broker is unknown, it is
 //! inferred: it is a rack in which no partition of the broker has another replica.
 
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::{BrokerId, in_words};
 use crate::no_plan::NoPlan;
-use crate::place::Pairs;
+use crate::place::BrokerPairs;
 use crate::request::Rebuild;
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The pairs of a rebuild, one for each broker that gives up seats; empty if the request does not ask for pairs.
 pub(crate) fn pairs(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
     request: &Rebuild,
     work: &[Work],
-) -> Result<Pairs, NoPlan> {
-    let mut pairs = Pairs::new();
+) -> Result<BrokerPairs, NoPlan> {
+    let mut pairs = BrokerPairs::new();
     if !request.sub_affinity || request.force {
         return Ok(pairs);
     }
@@ -49,7 +49,7 @@ pub(crate) fn pairs(
 /// # Errors
 /// [`NoPlan::NoPartner`] with the rack of every empty broker.
 pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId, NoPlan> {
-    let cluster = Cluster::new(snapshot);
+    let cluster = DenseCluster::new(snapshot);
     let mut empty = cluster.live.clone();
     for seat in &cluster.seats {
         empty[*seat as usize] = false;
@@ -69,7 +69,7 @@ pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId,
 }
 
 /// The brokers that hold a replica in scope.
-fn holders(cluster: &Cluster<'_>, targets: &Targets) -> BTreeSet<BrokerIx> {
+fn holders(cluster: &DenseCluster<'_>, targets: &Targets) -> BTreeSet<BrokerIx> {
     let mut holds = vec![false; cluster.ids.len()];
     let topics = targets.of_topic.iter().enumerate().filter(|(_, target)| target.is_some());
     for (topic, _) in topics {
@@ -82,7 +82,7 @@ fn holders(cluster: &Cluster<'_>, targets: &Targets) -> BTreeSet<BrokerIx> {
 }
 
 fn partner(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     outgoing: BrokerIx,
     free: &BTreeSet<BrokerIx>,
 ) -> Option<BrokerIx> {
@@ -91,7 +91,7 @@ fn partner(
 }
 
 /// Its rack where known, else the racks in which no partition of it has another replica.
-fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
+fn possible_racks(cluster: &DenseCluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
     let id = cluster.id(broker);
     if cluster.snapshot.broker(id).is_some_and(|b| b.rack.is_some())
         || cluster.live[broker as usize]
@@ -111,7 +111,7 @@ fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
     possible
 }
 
-fn no_partner(cluster: &Cluster<'_>, outgoing: BrokerIx, free: &BTreeSet<BrokerIx>) -> NoPlan {
+fn no_partner(cluster: &DenseCluster<'_>, outgoing: BrokerIx, free: &BTreeSet<BrokerIx>) -> NoPlan {
     let rack = |broker: BrokerIx| cluster.rack_names[cluster.rack[broker as usize]].clone();
     let possible = possible_racks(cluster, outgoing);
     let names: Vec<&str> =

@@ -7,10 +7,10 @@
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::constraints::{Constraints, SeatRules};
-use crate::dense::{BrokerIx, Cluster};
-use crate::no_plan::{NoPlan, Refusal, Shortage, Standing};
-use crate::queues::Queues;
-use crate::request::{Optimize, PlaceBy, Terms};
+use crate::dense::{BrokerIx, DenseCluster};
+use crate::no_plan::{NoPlan, Refusal};
+use crate::rack_queues::RackQueues;
+use crate::request::{Optimize, PlaceBy, PlanTerms};
 use crate::target::{Target, Targets};
 use crate::volumes::Volumes;
 use crate::work::Work;
@@ -18,7 +18,9 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+mod make_room;
 mod refill;
+mod refusal;
 
 pub(crate) use refill::{Polishing, polish, rescue};
 
@@ -33,21 +35,21 @@ pub(crate) struct Manner {
 }
 
 /// The brokers that replace others (`--sub-affinity`, `replace`).
-pub(crate) type Pairs = BTreeMap<BrokerIx, BrokerIx>;
+pub(crate) type BrokerPairs = BTreeMap<BrokerIx, BrokerIx>;
 
 /// A cluster while its seats are filled.
 pub(crate) struct Placement<'a> {
-    pub(crate) cluster: &'a Cluster<'a>,
+    pub(crate) cluster: &'a DenseCluster<'a>,
     targets: &'a Targets,
     constraints: Constraints<'a>,
-    pairs: &'a Pairs,
+    pairs: &'a BrokerPairs,
     manner: Manner,
     /// Storage used on each broker after the plan as made so far.
     pub(crate) used: Vec<Option<u64>>,
     /// Replicas on each broker after the plan as made so far.
     count: Vec<u64>,
     /// Brokers in the present order of preference.
-    queues: Queues<'a>,
+    queues: RackQueues<'a>,
     /// For each rack how many of the first in its queue are compared by their load with the replica.
     nearest: Vec<usize>,
     /// For each broker the seats that this plan filled with it: indices of work and seat.
@@ -60,10 +62,10 @@ pub(crate) struct Placement<'a> {
 
 impl<'a> Placement<'a> {
     pub(crate) fn new(
-        cluster: &'a Cluster<'a>,
+        cluster: &'a DenseCluster<'a>,
         targets: &'a Targets,
-        terms: &Terms,
-        pairs: &'a Pairs,
+        terms: &PlanTerms,
+        pairs: &'a BrokerPairs,
         manner: Manner,
     ) -> Self {
         let mut count = vec![0; cluster.ids.len()];
@@ -80,7 +82,7 @@ impl<'a> Placement<'a> {
             manner,
             used: cluster.used.clone(),
             count,
-            queues: Queues::new(&cluster.rack, cluster.rack_names.len(), unknown),
+            queues: RackQueues::new(&cluster.rack, cluster.rack_names.len(), unknown),
             nearest: nearest(cluster),
             placed: vec![Vec::new(); brokers],
             volumes: Volumes::new(cluster, terms),
@@ -298,42 +300,6 @@ impl<'a> Placement<'a> {
         })
     }
 
-    /// Moves one replica that this plan placed to another broker, so that the seat finds room in its place.
-    fn make_room(&mut self, work: &mut [Work], at: usize, seat: usize) -> Option<BrokerIx> {
-        let (target, candidates) = self.candidates(&work[at], seat);
-        for broker in candidates.iter().copied() {
-            let rules = self.constraints.of(&work[at], seat, target);
-            let refused = self.admits(&rules, &work[at], broker);
-            let Err(Refusal::NoRoom { missing_bytes, .. }) = refused else { continue };
-            let mut placed = self.placed[broker as usize].clone();
-            placed.retain(|(other, _)| *other != at && work[*other].size >= Some(missing_bytes.0));
-            placed.sort_by_key(|(other, seat)| (work[*other].size, *other, *seat));
-            for (other, other_seat) in placed.into_iter().take(MOST_PUSHED) {
-                if self.push_elsewhere(work, other, other_seat, broker) {
-                    // The pushed replica may have been on another volume than the one without room.
-                    let rules = self.constraints.of(&work[at], seat, target);
-                    if self.admits(&rules, &work[at], broker).is_ok() {
-                        return Some(broker);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn push_elsewhere(
-        &mut self,
-        work: &mut [Work],
-        other: usize,
-        seat: usize,
-        from: BrokerIx,
-    ) -> bool {
-        self.clear(work, (other, seat), from);
-        let elsewhere = self.best(&work[other], seat, Some(from));
-        self.put(work, other, seat, elsewhere.unwrap_or(from));
-        elsewhere.is_some()
-    }
-
     /// Moves a replica that this plan placed.
     fn shift(
         &mut self,
@@ -362,64 +328,6 @@ impl<'a> Placement<'a> {
         let rules = self.constraints.of(item, seat, target);
         let admitted = |broker: &BrokerIx| self.admits(&rules, item, *broker).is_ok();
         candidates.iter().copied().filter(admitted).collect()
-    }
-
-    /// The refusal: which seat found no broker, each broker's answer, and which racks lack space.
-    fn explain(&self, work: &[Work], at: usize, seat: usize) -> NoPlan {
-        let item = &work[at];
-        let target = &self.targets.all[item.target];
-        let rules = self.constraints.of(item, seat, target);
-        let partner = self.partner(item, seat);
-        let refusal = |broker: BrokerIx| {
-            let refused = self.admits(&rules, item, broker).err();
-            // A broker that is admitted and yet not chosen is not the requested partner.
-            refused.filter(|_| partner.is_none_or(|p| p == broker)).unwrap_or(Refusal::NotAllowed)
-        };
-        let all = 0..self.cluster.ids.len();
-        let refusals = all.filter_map(|broker| {
-            let broker = BrokerIx::try_from(broker).ok()?;
-            Some((self.cluster.id(broker), refusal(broker)))
-        });
-        NoPlan::NoBroker {
-            seat: self.cluster.seat(item.partition, seat),
-            size_bytes: item.size.map(Bytes),
-            refusals: refusals.collect(),
-            shortage: self.shortage(work, target),
-            standing: Standing::Unproven,
-        }
-    }
-
-    /// Racks whose brokers cannot hold the replicas for which the rack rule leaves no other rack.
-    fn shortage(&self, work: &[Work], target: &Target) -> Vec<Shortage> {
-        let mut needed: BTreeMap<usize, u64> = BTreeMap::new();
-        for item in work
-            .iter()
-            .filter(|item| std::ptr::eq(target, &raw const self.targets.all[item.target]))
-        {
-            for seat in (0..item.seats.len()).filter(|seat| item.seats[*seat].is_none()) {
-                if let Some(rack) = self.constraints.of(item, seat, target).only_rack() {
-                    *needed.entry(rack).or_default() += item.size.unwrap_or(0);
-                }
-            }
-        }
-        let short = needed.into_iter().filter_map(|(rack, waiting)| {
-            let of_rack = target.brokers.iter().filter(|b| self.cluster.rack[**b as usize] == rack);
-            // The cordon causes the lack of room in this rack, not the storage.
-            if of_rack.clone().any(|broker| self.cluster.is_cordoned(*broker)) {
-                return None;
-            }
-            let room: Option<u64> =
-                of_rack.clone().map(|b| self.constraints.room(*b, self.used[*b as usize])).sum();
-            let placed: u64 = of_rack
-                .flat_map(|b| &self.placed[*b as usize])
-                .filter_map(|(at, _)| work[*at].size)
-                .sum();
-            let (needed, room) = (waiting + placed, room? + placed);
-            let rack = Some(self.cluster.rack_names[rack].clone());
-            let short = Shortage { rack, needed_bytes: Bytes(needed), room_bytes: Bytes(room) };
-            (needed > room).then_some(short)
-        });
-        short.collect()
     }
 }
 
@@ -466,7 +374,7 @@ fn parts(part: u64, whole: u64) -> u64 {
 }
 
 /// If all brokers of a rack have the same storage, the best one before a replica arrives is also the best one after.
-fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
+fn nearest(cluster: &DenseCluster<'_>) -> Vec<usize> {
     let mut capacity: Vec<Option<Option<u64>>> = vec![None; cluster.rack_names.len()];
     let mut nearest = vec![1; cluster.rack_names.len()];
     for (rack, own) in cluster.rack.iter().zip(&cluster.capacity) {
@@ -476,9 +384,6 @@ fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
     }
     nearest
 }
-
-/// The most replicas of one broker that are tried to be pushed away for one seat. Then another broker is tried.
-const MOST_PUSHED: usize = 64;
 
 /// The number of work items that are touched in advance. They are few enough to be still in the cache when they are used.
 const BLOCK: usize = 32;

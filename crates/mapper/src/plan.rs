@@ -1,5 +1,11 @@
 //! A complete plan: what moves, why, in which order, and the result.
 
+mod after;
+mod solver;
+
+pub(crate) use solver::CONSTRUCTIVE;
+pub use solver::{BalanceFloor, BoundBy, LeaderBytes, Solver, SolverStatus};
+
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
@@ -31,7 +37,7 @@ pub struct Plan {
     /// The bytes that any plan has to move; absent where sizes are unknown.
     pub bound_bytes: Option<Bytes>,
     /// The best reachable balance; absent where sizes or capacities are unknown.
-    pub floor: Option<Floor>,
+    pub floor: Option<BalanceFloor>,
     /// How the answer was found.
     pub solver: Solver,
 }
@@ -76,9 +82,6 @@ impl Plan {
         self.steps.iter().map(|step| step.iter().filter_map(&mut stage).collect()).collect()
     }
 }
-
-/// The engine's name in plans whose answer was built without a search.
-pub(crate) const CONSTRUCTIVE: &str = "constructive";
 
 /// Kafka's word for the log dir of a replica that stays where it is, or that Kafka places.
 pub const ANY_LOG_DIR: &str = "any";
@@ -275,124 +278,4 @@ pub enum WhyLeftOut {
         /// Its preferred leader, which stays.
         leader: BrokerId,
     },
-}
-
-/// The best balance that any plan of this scope could reach.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Floor {
-    /// The least share of its storage that the fullest broker must use.
-    pub max_used_ratio: f64,
-    /// The most that the emptiest broker can use; only if the plan evens storage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_used_ratio: Option<f64>,
-    /// The least deviation of the worst broker from the mean of all, as a fraction of that mean; only if the plan evens
-    /// storage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_deviation: Option<f64>,
-    /// The replicas that the broker with most must have; only if the plan evens replicas.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_replicas: Option<u64>,
-    /// The replicas that the broker with fewest can have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_replicas: Option<u64>,
-    /// The partitions that the broker with most must lead; only if the plan evens leaders.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_leaders: Option<u64>,
-    /// The share of its network that the busiest broker must use; only if the plan evens it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_network_ratio: Option<f64>,
-    /// The most that the least busy broker can use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_network_ratio: Option<f64>,
-}
-
-/// How an answer was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Solver {
-    /// `constructive`, or the exact solver's name.
-    pub engine: String,
-    /// What is proven about the bytes moved; in a plan of `leaders`, about its evenness.
-    pub status: SolverStatus,
-    /// What is proven about the worst broker's distance from its share; absent without a search.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evenness: Option<SolverStatus>,
-    /// The storage that the fullest broker uses above the floor, as a fraction of the floor; only if a search examined
-    /// that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evenness_gap_ratio: Option<f64>,
-    /// The origin of the lower bound of the bytes moved; absent if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bound: Option<BoundBy>,
-    /// The bytes moved above the lower bound, as a fraction of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gap_ratio: Option<f64>,
-    /// The integer columns of the solved program; absent if there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub binaries: Option<u64>,
-    /// Pivots of the simplex algorithm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iterations: Option<u64>,
-    /// The nodes of the search tree; also absent if HiGHS searched, because it does not report them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nodes: Option<u64>,
-    /// How even the leaders' bytes are; absent unless requested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leader_bytes: Option<LeaderBytes>,
-}
-
-impl Solver {
-    /// The solver of an answer that was built without a search.
-    #[must_use]
-    pub fn constructive() -> Self {
-        Self {
-            engine: CONSTRUCTIVE.to_owned(),
-            status: SolverStatus::Unproven,
-            evenness: None,
-            evenness_gap_ratio: None,
-            bound: None,
-            gap_ratio: None,
-            binaries: None,
-            iterations: None,
-            nodes: None,
-            leader_bytes: None,
-        }
-    }
-}
-
-/// The origin of the lower bound of the bytes moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BoundBy {
-    /// The bytes that brokers and racks have too many or too few of.
-    Loads,
-    /// The linear relaxation of all plans: replicas may be cut into parts.
-    Linear,
-    /// A search of all plans.
-    Search,
-}
-
-/// The bytes of the partitions that one broker leads, for the broker that leads most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaderBytes {
-    /// Before the plan.
-    #[serde(rename = "max_before_bytes")]
-    pub before: Bytes,
-    /// After the plan.
-    #[serde(rename = "max_after_bytes")]
-    pub after: Bytes,
-    /// The least that any choice of leaders can reach.
-    #[serde(rename = "max_floor_bytes")]
-    pub floor: Bytes,
-}
-
-/// What is proven about a plan's bytes moved, or about the evenness of a plan of `leaders`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SolverStatus {
-    /// The bytes equal the lower bound. Or no choice of leaders is more even, and none that is as even changes fewer.
-    Optimal,
-    /// The bytes, or the unevenness, are above the lower bound, by the gap that the plan prints.
-    Feasible,
-    /// Sizes are unknown: nothing is proven.
-    Unproven,
 }

@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::plan::{Floor, LeftOut, Move, Plan, Solver, Stage};
+use crate::plan::{BalanceFloor, LeftOut, Move, Plan, Solver, Stage};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
@@ -95,7 +95,7 @@ struct EntryOut<'p> {
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
     #[serde(flatten)]
-    head: Head<'p>,
+    head: PlanFileHead<'p>,
     #[serde(flatten)]
     request: Cow<'p, Request>,
     moves: Cow<'p, [Move]>,
@@ -106,7 +106,7 @@ struct PlanWire<'p> {
 
 /// The keys before the request.
 #[derive(Serialize, Deserialize)]
-struct Head<'p> {
+struct PlanFileHead<'p> {
     version: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster_id: Cow<'p, Option<String>>,
@@ -123,7 +123,7 @@ struct Tail<'p> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bound_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    floor: Option<Floor>,
+    floor: Option<BalanceFloor>,
     solver: Cow<'p, Solver>,
 }
 
@@ -268,7 +268,7 @@ impl PlannedPartition {
 impl<'p> PlanWire<'p> {
     fn of(plan: &'p Plan) -> Self {
         Self {
-            head: Head {
+            head: PlanFileHead {
                 version: VERSION,
                 cluster_id: Cow::Borrowed(&plan.cluster_id),
                 snapshot: Cow::Borrowed(&plan.snapshot),

@@ -4,27 +4,27 @@
 //! changes. Nothing else moves.
 
 use crate::both::both;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::exact::Evidence;
-use crate::finish::{Outcome, Start, finish};
+use crate::finish::{FilledWork, StateBefore, finish};
 use crate::floor;
-use crate::leaders::{Lead, even_leaders};
+use crate::leaders::{LeadersToChoose, even_leaders};
 use crate::no_plan::NoPlan;
-use crate::place::{Manner, Pairs, Placement, Polishing, polish, rescue};
+use crate::place::{BrokerPairs, Manner, Placement, Polishing, polish, rescue};
 use crate::plan::{LeftOut, Plan};
 use crate::request::{Engine, PlaceBy, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use crate::target::{Target, Targets};
-use crate::work::{Found, Search, Work};
+use crate::work::{FoundWork, Work, WorkSearch};
 
 /// Answers `rebuild`.
 ///
 /// # Errors
 /// [`NoPlan`]: the seat, each broker and the rule that refused it.
 pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
-    let cluster = Cluster::new(snapshot);
+    let cluster = DenseCluster::new(snapshot);
     let targets = Targets::new(&cluster, &request.terms)?;
-    let search = Search::of_rebuild(&cluster, &targets, request);
+    let search = WorkSearch::of_rebuild(&cluster, &targets, request);
     let found = search.run()?;
     if request.placement == PlaceBy::Storage {
         all_sizes_are_known(&cluster, &targets, &found)?;
@@ -42,11 +42,11 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         || solve_evenly(&search, manner, &pairs, found, request.solver),
         || {
             let unforced = || floor::unforced(&cluster, &targets, terms);
-            (Start::of(&cluster, &targets, terms), request.force.then(unforced).transpose())
+            (StateBefore::of(&cluster, &targets, terms), request.force.then(unforced).transpose())
         },
     );
-    let mut solved = Outcome { start: Some(start), ..solved? };
-    let lead = Lead {
+    let mut solved = FilledWork { start: Some(start), ..solved? };
+    let lead = LeadersToChoose {
         all: request.optimize_leadership,
         as_paired: request.sub_affinity,
         lists: &search.base,
@@ -62,35 +62,35 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
 
 /// Fills every seat. If that fails, tries again with tighter packing, and then with a search.
 pub(crate) fn solve<'a>(
-    search: &Search<'a>,
+    search: &WorkSearch<'a>,
     manner: Manner,
-    pairs: &Pairs,
-    found: Found,
+    pairs: &BrokerPairs,
+    found: FoundWork,
     engine: Engine,
-) -> Result<Outcome<'a>, NoPlan> {
+) -> Result<FilledWork<'a>, NoPlan> {
     let Seated { work, left_out, evidence, .. } = seated(search, manner, pairs, found, engine)?;
-    let Search { cluster, targets, terms, .. } = *search;
-    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
+    let WorkSearch { cluster, targets, terms, .. } = *search;
+    Ok(FilledWork { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
 /// As [`solve`], but also makes no broker fuller than necessary, as far as a search of limited length can find.
 fn solve_evenly<'a>(
-    search: &Search<'a>,
+    search: &WorkSearch<'a>,
     manner: Manner,
-    pairs: &Pairs,
-    found: Found,
+    pairs: &BrokerPairs,
+    found: FoundWork,
     engine: Engine,
-) -> Result<Outcome<'a>, NoPlan> {
+) -> Result<FilledWork<'a>, NoPlan> {
     let mut seated = seated(search, manner, pairs, found, engine)?;
     let polishing = Polishing { search, pairs, manner, engine };
     let polished = polish(&polishing, &mut seated.placement, &mut seated.work)?;
     let Seated { work, left_out, evidence, .. } = seated;
-    let Search { cluster, targets, terms, .. } = *search;
+    let WorkSearch { cluster, targets, terms, .. } = *search;
     let evidence = match (polished, evidence) {
         (Some(polished), Some(rescued)) => Some(polished.after(&rescued)),
         (one, other) => one.or(other),
     };
-    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
+    Ok(FilledWork { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
 /// Filled seats, and their placement.
@@ -102,13 +102,13 @@ struct Seated<'a> {
 }
 
 fn seated<'a>(
-    search: &Search<'a>,
+    search: &WorkSearch<'a>,
     manner: Manner,
-    pairs: &'a Pairs,
-    mut found: Found,
+    pairs: &'a BrokerPairs,
+    mut found: FoundWork,
     engine: Engine,
 ) -> Result<Seated<'a>, NoPlan> {
-    let Search { cluster, targets, terms, .. } = *search;
+    let WorkSearch { cluster, targets, terms, .. } = *search;
     let mut placement = Placement::new(cluster, targets, terms, pairs, manner);
     let mut evidence = None;
     if let Err(first) = placement.fill(&mut found.work) {
@@ -125,14 +125,14 @@ fn seated<'a>(
             (placement, evidence) = (filled, Some(said));
         }
     }
-    let Found { work, left_out } = found;
+    let FoundWork { work, left_out } = found;
     Ok(Seated { placement, work, left_out, evidence })
 }
 
 pub(crate) fn all_sizes_are_known(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
-    found: &Found,
+    found: &FoundWork,
 ) -> Result<(), NoPlan> {
     let lacks = |broker: &BrokerIx| {
         let at = *broker as usize;

@@ -1,33 +1,33 @@
 //! Moves every seat of one broker to one other broker, and moves nothing else.
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::bytes::Ratio;
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::finish::finish;
 use crate::floor;
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
-use crate::place::{Manner, Pairs};
+use crate::place::{BrokerPairs, Manner};
 use crate::plan::Plan;
 use crate::rebuild::solve;
-use crate::request::{Engine, Mends, Optimize, PlaceBy, RackRule, Replace, Request, Terms};
+use crate::request::{Engine, Mends, Optimize, PlaceBy, PlanTerms, RackRule, Replace, Request};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
-use crate::work::Search;
+use crate::work::WorkSearch;
 use std::collections::BTreeSet;
 
 impl Replace {
     /// A request that gives the seats of `outgoing` in these topics to `incoming`.
     pub fn new(
-        topics: Topics,
+        topics: TopicSelection,
         outgoing: BrokerId,
         incoming: BrokerId,
         racks: RackRule,
         storage_headroom: Ratio,
     ) -> Self {
         let brokers = BTreeSet::from([incoming]);
-        let all = Terms::new(vec![Assignment::new(topics, brokers)], storage_headroom);
-        let terms = Terms { mends: Mends::SeatsOf(outgoing), racks, ..all };
+        let all = PlanTerms::new(vec![Assignment::new(topics, brokers)], storage_headroom);
+        let terms = PlanTerms { mends: Mends::SeatsOf(outgoing), racks, ..all };
         Self { terms, outgoing, incoming }
     }
 }
@@ -37,12 +37,12 @@ impl Replace {
 /// # Errors
 /// [`NoPlan`]: the seat that the incoming broker cannot take, and the rule that refused it.
 pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
-    let cluster = Cluster::new(snapshot);
+    let cluster = DenseCluster::new(snapshot);
     let mut targets = Targets::new(&cluster, &request.terms)?;
     count_all_racks(&cluster, &mut targets, request.outgoing);
-    let search = Search::new(&cluster, &targets, &request.terms);
+    let search = WorkSearch::new(&cluster, &targets, &request.terms);
     let found = search.run()?;
-    let mut pairs = Pairs::new();
+    let mut pairs = BrokerPairs::new();
     if let (Some(out), Some(into)) =
         (cluster.index_of(request.outgoing), cluster.index_of(request.incoming))
     {
@@ -63,7 +63,11 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
 }
 
 /// The rack rule counts every broker that stays, although only one broker may take seats.
-pub(crate) fn count_all_racks(cluster: &Cluster<'_>, targets: &mut Targets, outgoing: BrokerId) {
+pub(crate) fn count_all_racks(
+    cluster: &DenseCluster<'_>,
+    targets: &mut Targets,
+    outgoing: BrokerId,
+) {
     for target in &mut targets.all {
         target.rack_size = vec![0; cluster.rack_names.len()];
         for (broker, live) in cluster.live.iter().enumerate() {

@@ -2,11 +2,15 @@
 //!
 //! The plan that answers a request contains it, so that `check` can compare both later.
 
+mod balance;
+
+pub use balance::{Balance, BalanceGoal, Measure, Rebalance, Relieve, Scale};
+
 use crate::assignment::Assignment;
-use crate::bytes::{Bytes, Ratio};
+use crate::bytes::Ratio;
 use crate::ids::{BrokerId, PartitionId};
-use crate::pacing::Pacing;
 use crate::scope::Scope;
+use crate::step_limits::StepLimits;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +32,7 @@ pub enum Request {
 
 impl Request {
     /// The terms that any plan for this request must satisfy.
-    pub fn terms(&self) -> &Terms {
+    pub fn terms(&self) -> &PlanTerms {
         match self {
             Self::Rebuild(rebuild) => &rebuild.terms,
             Self::Replace(replace) => &replace.terms,
@@ -66,7 +70,7 @@ impl Request {
 
 /// The terms that a plan must satisfy, from any planner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
+pub struct PlanTerms {
     /// The topics that may be touched, and the brokers that their replicas may be on.
     pub assignments: Vec<Assignment>,
     /// The seats that have to move.
@@ -80,11 +84,11 @@ pub struct Terms {
     #[serde(rename = "storage_headroom_ratio")]
     pub storage_headroom: Ratio,
     /// How the plan is cut into steps.
-    #[serde(default, skip_serializing_if = "Pacing::is_default")]
-    pub pacing: Pacing,
+    #[serde(default, skip_serializing_if = "StepLimits::is_default")]
+    pub pacing: StepLimits,
 }
 
-impl Terms {
+impl PlanTerms {
     /// Terms under which every faulty seat moves, with replicas spread over as many racks as possible.
     pub fn new(assignments: Vec<Assignment>, storage_headroom: Ratio) -> Self {
         Self {
@@ -93,7 +97,7 @@ impl Terms {
             racks: RackRule::Spread,
             fix_racks: false,
             storage_headroom,
-            pacing: Pacing::default(),
+            pacing: StepLimits::default(),
         }
     }
 }
@@ -152,7 +156,7 @@ pub enum Optimize {
 pub struct Rebuild {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How the brokers of new replicas are chosen.
     pub placement: PlaceBy,
     /// The order in which placement by storage fills seats.
@@ -181,7 +185,7 @@ pub struct Rebuild {
 
 impl Rebuild {
     /// A rebuild with no options beyond its terms.
-    pub fn new(terms: Terms, placement: PlaceBy) -> Self {
+    pub fn new(terms: PlanTerms, placement: PlaceBy) -> Self {
         Self {
             terms,
             placement,
@@ -246,7 +250,7 @@ impl<'r> BaseLists<'r> {
 pub struct Replace {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// The broker that loses its seats.
     pub outgoing: BrokerId,
     /// The broker that gets them.
@@ -258,7 +262,7 @@ pub struct Replace {
 pub struct Leaders {
     /// The terms that the plan must satisfy. Only the brokers in them may be chosen.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How a broker's leadership is measured.
     pub by: LeadBy,
     /// Whether to even the leaders of each topic separately, instead of those of all topics together.
@@ -288,126 +292,6 @@ pub struct LeaderEvacuation {
     pub topics: Scope,
 }
 
-/// Evens the load of brokers with the least movement. Lost and leaving replicas get new brokers first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rebalance {
-    /// The terms that the plan must satisfy.
-    #[serde(flatten)]
-    pub terms: Terms,
-    /// How the load is evened.
-    #[serde(flatten)]
-    pub balance: Balance,
-    /// Only brokers whose free storage is below the harmonic mean by more than this share of it give replicas away
-    /// (`--storage-threshold`). `None`: every broker may.
-    #[serde(default, rename = "storage_threshold_ratio", skip_serializing_if = "Option::is_none")]
-    pub storage_threshold: Option<Ratio>,
-    /// Only brokers with less free storage than this give replicas away (`--storage-threshold-gb`). It overrides
-    /// `storage_threshold`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_threshold_bytes: Option<Bytes>,
-    /// Empties one broker below a mark with the fewest bytes, instead of evening all brokers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub relieve: Option<Relieve>,
-}
-
-impl Rebalance {
-    /// A rebalance in which every broker may give replicas away.
-    pub fn new(terms: Terms, balance: Balance) -> Self {
-        Self {
-            terms,
-            balance,
-            storage_threshold: None,
-            storage_threshold_bytes: None,
-            relieve: None,
-        }
-    }
-}
-
-/// Spreads replicas onto new brokers, and off drained ones. It ends as evenly as a rebalance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
-    /// The terms that the plan must satisfy.
-    #[serde(flatten)]
-    pub terms: Terms,
-    /// How the load is evened.
-    #[serde(flatten)]
-    pub balance: Balance,
-}
-
-/// One full broker, and its allowed share of storage used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Relieve {
-    /// The broker.
-    pub broker: BrokerId,
-    /// The share of its storage that it may use in the end. No other broker is filled beyond this share.
-    #[serde(rename = "below_ratio")]
-    pub below: Ratio,
-}
-
-/// How the load is evened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Balance {
-    /// The loads to even, the most important first.
-    pub goals: Vec<Goal>,
-    /// The meaning of even storage.
-    pub by: Measure,
-    /// The allowed distance between a broker's used storage and its share, as a part of that share. The shares are the
-    /// best that replicas, racks and scope allow. Zero: as even as the search can find.
-    #[serde(rename = "tolerance_ratio")]
-    pub tolerance: Ratio,
-    /// Brokers to empty. They do not count as brokers of any assignment.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub drain: BTreeSet<BrokerId>,
-    /// The number of a broker's largest partitions that may move for balance (`--partition-limit`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub partition_limit: Option<u32>,
-    /// The least size of a partition that may move for balance (`--partition-size-threshold`).
-    #[serde(
-        default,
-        rename = "partition_size_threshold_bytes",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub partition_size_threshold: Option<Bytes>,
-    /// Whether moves for balance stay inside a rack.
-    #[serde(default)]
-    pub locality_scoped: bool,
-    /// The most bytes that the plan copies, repairs included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_bytes_moved: Option<Bytes>,
-    /// The most replicas that the plan copies, repairs included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_moves: Option<u64>,
-    /// Whether to even the preferred leaders of all partitions in scope.
-    #[serde(default)]
-    pub optimize_leadership: bool,
-    /// The search for the answer.
-    #[serde(default, skip_serializing_if = "Engine::is_auto")]
-    pub solver: Engine,
-}
-
-impl Balance {
-    /// Half a percent. Closer evenness costs bytes, and its effect is not noticeable in service.
-    pub const DEFAULT_TOLERANCE: Ratio = Ratio::from_ppm(5_000);
-}
-
-impl Default for Balance {
-    fn default() -> Self {
-        Self {
-            goals: vec![Goal::Storage],
-            by: Measure::PercentUsed,
-            tolerance: Self::DEFAULT_TOLERANCE,
-            drain: BTreeSet::new(),
-            partition_limit: None,
-            partition_size_threshold: None,
-            locality_scoped: false,
-            max_bytes_moved: None,
-            max_moves: None,
-            optimize_leadership: false,
-            solver: Engine::Auto,
-        }
-    }
-}
-
 /// The search for the answer. All searches follow the same rules and the same objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -426,28 +310,4 @@ impl Engine {
     fn is_auto(&self) -> bool {
         *self == Self::Auto
     }
-}
-
-/// A load to even.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// Storage used.
-    Storage,
-    /// Replicas held.
-    Replicas,
-    /// Partitions led.
-    Leaders,
-    /// Expected traffic; needs rates.
-    Network,
-}
-
-/// The meaning of even storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
-    /// The same share of each broker's storage is used.
-    PercentUsed,
-    /// The same number of bytes is free on each broker.
-    BytesFree,
 }

@@ -2,9 +2,9 @@
 
 use crate::assign::assign;
 use crate::assignment::Assignment;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::no_plan::NoPlan;
-use crate::request::{RackRule, Terms};
+use crate::request::{PlanTerms, RackRule};
 use smallvec::SmallVec;
 
 /// One assignment, resolved against a cluster.
@@ -26,7 +26,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn new(cluster: &Cluster<'_>, assignment: &Assignment) -> Self {
+    fn new(cluster: &DenseCluster<'_>, assignment: &Assignment) -> Self {
         let mut target = Self {
             allowed: vec![false; cluster.ids.len()],
             brokers: Vec::new(),
@@ -58,7 +58,7 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    pub(crate) fn new(cluster: &Cluster<'_>, terms: &Terms) -> Result<Self, NoPlan> {
+    pub(crate) fn new(cluster: &DenseCluster<'_>, terms: &PlanTerms) -> Result<Self, NoPlan> {
         let of_topic = assign(cluster.snapshot, &terms.assignments)?;
         let all = terms.assignments.iter().map(|a| Target::new(cluster, a)).collect();
         Ok(Self { all, of_topic })
@@ -70,7 +70,7 @@ impl Targets {
 pub(crate) struct RackCounts(SmallVec<[(usize, usize); 4]>);
 
 impl RackCounts {
-    pub(crate) fn of(cluster: &Cluster<'_>, brokers: impl Iterator<Item = BrokerIx>) -> Self {
+    pub(crate) fn of(cluster: &DenseCluster<'_>, brokers: impl Iterator<Item = BrokerIx>) -> Self {
         let mut counts = Self::default();
         for broker in brokers {
             counts.add(cluster.rack[broker as usize]);

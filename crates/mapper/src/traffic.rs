@@ -4,7 +4,7 @@
 //! consumers the bytes that they read. Leadership moves between the replicas of a partition, so each is expected to lead
 //! an equal part of the time. The traffic of a replica is `in + (out + (replicas - 1) * in) / replicas`, for any leader.
 
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::no_plan::NoPlan;
 use crate::snapshot::Partition;
 use crate::target::Targets;
@@ -22,7 +22,7 @@ pub(crate) fn of_replica(partition: &Partition) -> Option<u64> {
 ///
 /// # Errors
 /// [`NoPlan::MissingFact`] with the partition or broker whose rate or network capacity is needed but unknown.
-pub(crate) fn of_all(cluster: &Cluster<'_>, targets: &Targets) -> Result<Vec<u64>, NoPlan> {
+pub(crate) fn of_all(cluster: &DenseCluster<'_>, targets: &Targets) -> Result<Vec<u64>, NoPlan> {
     let allowed = |broker: BrokerIx| targets.all.iter().any(|t| t.allowed[broker as usize]);
     let brokers = targets.all.iter().flat_map(|target| &target.brokers).copied();
     if let Some(broker) = brokers.into_iter().find(|broker| cluster.network(*broker).is_none()) {
@@ -42,7 +42,7 @@ pub(crate) fn of_all(cluster: &Cluster<'_>, targets: &Targets) -> Result<Vec<u64
     Ok(rates)
 }
 
-fn missing(cluster: &Cluster<'_>, index: usize, partition: &Partition) -> NoPlan {
+fn missing(cluster: &DenseCluster<'_>, index: usize, partition: &Partition) -> NoPlan {
     let knows_in = partition.facts.as_ref().is_some_and(|facts| facts.bytes_in.is_some());
     let fact = if knows_in { "bytes_out_per_second" } else { "bytes_in_per_second" };
     NoPlan::MissingFact { fact, what: format!("partition {}", cluster.name(index)) }

@@ -4,11 +4,11 @@
 //! dir for each broker with several volumes: the one with the most room.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{ANY_LOG_DIR, Move, Reason};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Partition, Topic};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 /// The volumes of brokers that have several.
 #[derive(Clone)]
 pub(crate) struct Volumes<'s> {
-    of: BTreeMap<BrokerIx, Vec<Filling<'s>>>,
+    of: BTreeMap<BrokerIx, Vec<VolumeFilling<'s>>>,
 }
 
 #[derive(Clone)]
-struct Filling<'s> {
+struct VolumeFilling<'s> {
     paths: Vec<&'s str>,
     /// The log dir that a plan names: the first that is not cordoned. `None`: the volume takes no new replica.
     open: Option<&'s str>,
@@ -29,20 +29,20 @@ struct Filling<'s> {
 }
 
 /// Why no volume can take a replica: the volume with the most room, and the bytes that it lacks.
-pub(crate) struct Full<'s> {
+pub(crate) struct FullVolume<'s> {
     pub(crate) log_dir: &'s str,
     pub(crate) room: u64,
     pub(crate) missing: u64,
 }
 
 impl<'s> Volumes<'s> {
-    pub(crate) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+    pub(crate) fn new(cluster: &DenseCluster<'s>, terms: &PlanTerms) -> Self {
         let mut of = BTreeMap::new();
         for broker in cluster.snapshot.brokers() {
             let volumes = broker.volumes();
             let at = cluster.index_of(broker.id);
             let Some(at) = at.filter(|_| volumes.len() > 1) else { continue };
-            let fillings = volumes.into_iter().map(|volume| Filling {
+            let fillings = volumes.into_iter().map(|volume| VolumeFilling {
                 limit: volume.total.0
                     - terms.storage_headroom.of(volume.total).0.min(volume.total.0),
                 used: volume.total.0 - volume.free.0,
@@ -60,15 +60,19 @@ impl<'s> Volumes<'s> {
     }
 
     /// The log dir for a replica of this size; `None` if the broker has no choice of volumes.
-    pub(crate) fn choose(&self, broker: BrokerIx, bytes: u64) -> Result<Option<&'s str>, Full<'s>> {
+    pub(crate) fn choose(
+        &self,
+        broker: BrokerIx,
+        bytes: u64,
+    ) -> Result<Option<&'s str>, FullVolume<'s>> {
         let Some(volumes) = self.of.get(&broker) else { return Ok(None) };
-        let room = |volume: &Filling<'_>| volume.limit.saturating_sub(volume.used);
+        let room = |volume: &VolumeFilling<'_>| volume.limit.saturating_sub(volume.used);
         let open = volumes.iter().filter_map(|volume| Some((room(volume), volume.open?)));
         let Some((room, log_dir)) = open.max_by_key(|(room, dir)| (*room, Reverse(*dir))) else {
             return Ok(None);
         };
         match bytes.checked_sub(room) {
-            Some(missing @ 1..) => Err(Full { log_dir, room, missing }),
+            Some(missing @ 1..) => Err(FullVolume { log_dir, room, missing }),
             Some(0) | None => Ok(Some(log_dir)),
         }
     }
@@ -101,7 +105,7 @@ impl<'s> Volumes<'s> {
     /// Frees the bytes of the replica that a broker holds before the plan.
     pub(crate) fn free_replica(
         &mut self,
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         topic: &Topic,
         partition: &Partition,
         id: BrokerId,
@@ -114,12 +118,12 @@ impl<'s> Volumes<'s> {
         }
     }
 
-    fn find(&mut self, broker: BrokerIx, log_dir: &str) -> Option<&mut Filling<'s>> {
+    fn find(&mut self, broker: BrokerIx, log_dir: &str) -> Option<&mut VolumeFilling<'s>> {
         self.of.get_mut(&broker)?.iter_mut().find(|volume| volume.holds(log_dir))
     }
 }
 
-impl Filling<'_> {
+impl VolumeFilling<'_> {
     fn holds(&self, log_dir: &str) -> bool {
         self.paths.contains(&log_dir)
     }
@@ -128,8 +132,8 @@ impl Filling<'_> {
 /// Names the log dirs of replicas that arrive at brokers with several volumes. Moves for balance that find no volume with
 /// room are removed from the moves and returned.
 pub(crate) fn name_log_dirs(
-    cluster: &Cluster<'_>,
-    terms: &Terms,
+    cluster: &DenseCluster<'_>,
+    terms: &PlanTerms,
     moves: &mut Vec<Move>,
 ) -> Result<Vec<Move>, NoPlan> {
     let volumes = Volumes::new(cluster, terms);
@@ -151,7 +155,7 @@ pub(crate) fn name_log_dirs(
 
 /// Names every log dir. Returns the moves for balance without room, in their order.
 fn name_all(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     mut volumes: Volumes<'_>,
     moves: &mut [Move],
 ) -> Result<Vec<usize>, NoPlan> {
@@ -188,10 +192,10 @@ fn name_all(
 }
 
 fn name<'s>(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     volumes: &mut Volumes<'s>,
     change: &mut Move,
-) -> Result<(), (BrokerId, Full<'s>)> {
+) -> Result<(), (BrokerId, FullVolume<'s>)> {
     let each = change.copy_bytes().unwrap_or_default().0;
     let mut named: Vec<(usize, &str)> = Vec::new();
     for (at, id) in change.to.iter().enumerate() {

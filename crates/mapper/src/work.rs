@@ -1,11 +1,11 @@
 //! Finds the necessary changes: the seats that must move, and the partitions that must be left alone.
 
 use crate::both::both;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{LeftOut, Reason, WhyLeftOut};
-use crate::request::{BaseLists, Mends, RackRule, Rebuild, Terms};
+use crate::request::{BaseLists, Mends, PlanTerms, RackRule, Rebuild};
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use smallvec::SmallVec;
@@ -52,27 +52,31 @@ impl Work {
 }
 
 /// All changes that a request makes necessary.
-pub(crate) struct Found {
+pub(crate) struct FoundWork {
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// How a planner searches for necessary changes.
-pub(crate) struct Search<'a> {
-    pub(crate) cluster: &'a Cluster<'a>,
+pub(crate) struct WorkSearch<'a> {
+    pub(crate) cluster: &'a DenseCluster<'a>,
     pub(crate) targets: &'a Targets,
-    pub(crate) terms: &'a Terms,
+    pub(crate) terms: &'a PlanTerms,
     force: bool,
     pub(crate) base: BaseLists<'a>,
 }
 
-impl<'a> Search<'a> {
-    pub(crate) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, terms: &'a Terms) -> Self {
+impl<'a> WorkSearch<'a> {
+    pub(crate) fn new(
+        cluster: &'a DenseCluster<'a>,
+        targets: &'a Targets,
+        terms: &'a PlanTerms,
+    ) -> Self {
         Self { cluster, targets, terms, force: false, base: BaseLists::new(&[]) }
     }
 
     pub(crate) fn of_rebuild(
-        cluster: &'a Cluster<'a>,
+        cluster: &'a DenseCluster<'a>,
         targets: &'a Targets,
         request: &'a Rebuild,
     ) -> Self {
@@ -84,7 +88,7 @@ impl<'a> Search<'a> {
     }
 
     /// Examines every partition in scope.
-    pub(crate) fn run(&self) -> Result<Found, NoPlan> {
+    pub(crate) fn run(&self) -> Result<FoundWork, NoPlan> {
         let (topics, partitions) = (self.targets.of_topic.len(), self.cluster.partition_count());
         let middle = self.cluster.first_partition.partition_point(|first| *first < partitions / 2);
         let middle = middle.min(topics);
@@ -98,10 +102,10 @@ impl<'a> Search<'a> {
     }
 
     /// Examines every partition of these topics.
-    fn look_at(&self, topics: Range<usize>) -> Result<Found, NoPlan> {
+    fn look_at(&self, topics: Range<usize>) -> Result<FoundWork, NoPlan> {
         // Reserves room for later additions, too. Memory that is never written costs nothing.
         let room = self.cluster.partition_count() - self.cluster.first_partition[topics.start];
-        let mut found = Found { work: Vec::with_capacity(room), left_out: Vec::new() };
+        let mut found = FoundWork { work: Vec::with_capacity(room), left_out: Vec::new() };
         for at in topics {
             let (topic, first) =
                 (&self.cluster.snapshot.topics()[at], self.cluster.first_partition[at]);
@@ -329,7 +333,7 @@ impl<'a> Search<'a> {
 }
 
 /// The bytes that a copy of the partition transfers: its own size, else its largest live replica's.
-pub(crate) fn copy_size(cluster: &Cluster<'_>, partition: &Partition) -> Option<u64> {
+pub(crate) fn copy_size(cluster: &DenseCluster<'_>, partition: &Partition) -> Option<u64> {
     let own = partition.size.map(|size| size.0);
     own.or_else(|| {
         let facts = partition.facts.as_ref()?;
@@ -342,7 +346,7 @@ pub(crate) fn copy_size(cluster: &Cluster<'_>, partition: &Partition) -> Option<
 }
 
 /// The share of its storage that a broker uses, in parts per million; 0 if unknown.
-fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
+fn used_ppm(cluster: &DenseCluster<'_>, broker: BrokerIx) -> u64 {
     let (used, capacity) = (cluster.used[broker as usize], cluster.capacity[broker as usize]);
     used.zip(capacity).map_or(0, |(used, capacity)| {
         let ppm = u128::from(used) * 1_000_000 / u128::from(capacity.max(1));
@@ -351,7 +355,10 @@ fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
 }
 
 /// Why a partition that needs work must be left alone; `None` if it can move.
-pub(crate) fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
+pub(crate) fn why_left_out(
+    cluster: &DenseCluster<'_>,
+    partition: &Partition,
+) -> Option<WhyLeftOut> {
     let healthy = |id: &BrokerId| cluster.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {
         Leader::Nobody => false,

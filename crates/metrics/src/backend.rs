@@ -3,9 +3,10 @@
 use crate::datadog::Datadog;
 use crate::error::MetricsError;
 use crate::exporter::Exporter;
+use crate::http_settings::BadSettings;
 use crate::measured::{BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Sized, Source};
 use crate::prometheus::Prometheus;
-use crate::settings::{BadSettings, Choice, Settings};
+use crate::settings::{Choice, Settings};
 use crate::sidecar::Sidecar;
 
 /// A source of metrics for brokers.

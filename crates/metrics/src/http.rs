@@ -5,8 +5,8 @@
 
 use crate::error::MetricsError;
 use crate::hidden::without_login;
+use crate::http_settings::{BadSettings, HttpSettings};
 use crate::secret::Shows;
-use crate::settings::{BadSettings, HttpSettings};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::time::Duration;

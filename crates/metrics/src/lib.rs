@@ -21,6 +21,7 @@
 //! ```
 
 mod backend;
+mod base_url;
 mod capacity;
 mod datadog;
 mod error;
@@ -30,6 +31,7 @@ mod exposition;
 mod fuzz;
 mod hidden;
 mod http;
+mod http_settings;
 mod measured;
 mod numbers;
 mod prometheus;
@@ -39,16 +41,18 @@ mod settings;
 mod sidecar;
 
 pub use backend::Backend;
+pub use base_url::{BaseUrl, warn_if_open};
 pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports};
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;
 pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
 pub use hidden::{value_without_login, without_login};
+pub use http_settings::{BadSettings, HttpSettings};
 pub use measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };
 pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::Secret;
-pub use settings::{BadSettings, BaseUrl, Choice, HttpSettings, Settings, warn_if_open};
+pub use settings::{Choice, Settings};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};

@@ -1,6 +1,6 @@
 //! Keys and tokens: sent to the server that requires them, and never shown.
 
-use crate::settings::BadSettings;
+use crate::http_settings::BadSettings;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

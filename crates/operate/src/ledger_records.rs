@@ -7,7 +7,7 @@
 
 use coordination::record::{read, written};
 use coordination::{Error, Records};
-use execute::{Ledger, LedgerEntry, Resource, Setting};
+use execute::{Ledger, LedgerEntry, Setting, ThrottleResource};
 
 const OPENED: &str = "opened";
 const LEDGER: &str = "ledger:";
@@ -61,15 +61,15 @@ fn name(entry: &LedgerEntry) -> String {
 
 fn of_setting(setting: &Setting) -> String {
     match &setting.resource {
-        Resource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
-        Resource::Topic(name) => format!("{LEDGER}topic:{name}:{}", setting.key.as_str()),
+        ThrottleResource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
+        ThrottleResource::Topic(name) => format!("{LEDGER}topic:{name}:{}", setting.key.as_str()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Asked, Key, rate_setting};
+    use execute::{Key, RequestedRate, rate_setting};
     use mapper::{BrokerId, Rate};
 
     fn setting() -> Setting {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn ledger() -> Ledger {
-        let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
+        let asked = RequestedRate { rate_bytes_per_second: Rate(5), autoremove: true };
         Ledger::replay([
             LedgerEntry::Opened { by: "a".to_owned().into() },
             LedgerEntry::Held {

@@ -1,6 +1,6 @@
 //! Broker maps, with the members of the groups that they name.
 
-use mapper::maps::{self, Group, Known, Map, MapSet, Members, Resolved};
+use mapper::maps::{self, Group, Map, MapFacts, MapSet, Members, Resolved};
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,13 +34,13 @@ impl Maps {
         defined_topics: BTreeSet<String>,
     ) -> Resolved {
         let groups = self.groups.clone();
-        maps::resolve(&self.set, &Known { cluster: Some(cluster), defined_topics, groups })
+        maps::resolve(&self.set, &MapFacts { cluster: Some(cluster), defined_topics, groups })
     }
 
     /// Resolves the maps now.
     pub fn resolve(&self, cluster: Option<&Snapshot>) -> Resolved {
         let groups = self.groups.clone();
-        maps::resolve(&self.set, &Known { cluster, groups, ..Known::default() })
+        maps::resolve(&self.set, &MapFacts { cluster, groups, ..MapFacts::default() })
     }
 
     /// The brokers that each map names; topics do not matter here.

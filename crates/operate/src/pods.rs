@@ -8,7 +8,7 @@ use crate::words::counted;
 use ::kubernetes::brokers::{BrokerPod, Brokers, Rules, brokers};
 use ::kubernetes::fate::{Fate, VolumesSeen, fate};
 use ::kubernetes::{Access, Difference, Finding, Inventory, Kubernetes, Name, Wanted};
-use mapper::maps::{Group, MapSet, Severity, Target};
+use mapper::maps::{Group, MapSet, MapSeverity, Target};
 use mapper::{BrokerId, Snapshot};
 use std::collections::BTreeSet;
 
@@ -118,7 +118,7 @@ impl Pods {
     pub fn refuse_errors(&self) -> Result<(), Error> {
         let errors = self.findings().map(|(finding, _)| finding);
         let errors: Vec<Finding> =
-            errors.filter(|finding| finding.severity() == Severity::Error).cloned().collect();
+            errors.filter(|finding| finding.severity() == MapSeverity::Error).cloned().collect();
         if errors.is_empty() { Ok(()) } else { Err(Error::Pods(errors)) }
     }
 

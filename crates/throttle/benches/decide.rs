@@ -8,7 +8,7 @@ mod large_facts;
 
 use divan::Bencher;
 use std::cell::{Cell, RefCell};
-use throttle::{Limits, State, decide};
+use throttle::{ThrottleLimits, ThrottleMemory, decide};
 
 fn main() {
     divan::main();
@@ -17,7 +17,8 @@ fn main() {
 /// Each round begins with the state in which the one before it has ended.
 #[divan::bench(sample_count = 101, sample_size = 1)]
 fn round(bencher: Bencher<'_, '_>) {
-    let (limits, state, turn) = (Limits::default(), RefCell::new(State::default()), Cell::new(0));
+    let (limits, state, turn) =
+        (ThrottleLimits::default(), RefCell::new(ThrottleMemory::default()), Cell::new(0));
     let begin = || {
         turn.set(turn.get() + 1);
         (state.take(), large_facts::round(turn.get()))

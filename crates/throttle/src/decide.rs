@@ -1,17 +1,17 @@
 //! One round of decisions.
 
-use crate::decision::{Decided, Decision, Why};
+use crate::decision::{Decided, RateReason, ThrottleDecision};
 use crate::fair::Got;
 use crate::health::feel;
-use crate::limits::{Limits, Share, Terms};
+use crate::limits::{Share, ThrottleLimits, ThrottleTerms};
 use crate::load::{Loads, PortIx};
-use crate::note::Note;
+use crate::note::ThrottleNote;
 use crate::offer::{Offer, Port, offer};
 use crate::paced::{self, Pacing};
-use crate::port::Role;
-use crate::seen::{CopySeen, Seen};
+use crate::port::ReplicationRole;
+use crate::seen::{CopySeen, ThrottleInputs};
 use crate::stalls::stalls;
-use crate::state::{OfBroker, OfPort, State};
+use crate::state::{BrokerMemory, PortMemory, ThrottleMemory};
 use crate::wants::share_out;
 use crate::watch::{Moment, look};
 use mapper::{BrokerId, Bytes, Rate, Ratio};
@@ -23,8 +23,12 @@ const WIDER: u64 = 10;
 /// The rate of each broker that copies, for each role, and the replicas that are throttled.
 ///
 /// The same arguments give the same answer, in any order of the copies. The caller passes the state that the round
-/// before returned; [`State::default`] at first.
-pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decision) {
+/// before returned; [`ThrottleMemory::default`] at first.
+pub fn decide(
+    mut state: ThrottleMemory,
+    seen: &ThrottleInputs,
+    limits: &ThrottleLimits,
+) -> (ThrottleMemory, ThrottleDecision) {
     let terms = limits.terms();
     let now = u64::try_from(seen.at.as_millis()).unwrap_or(u64::MAX);
     let moment = Moment { now, elapsed: state.elapsed(now) };
@@ -47,7 +51,7 @@ pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decisio
         let decided = settle(wanted, offer, standing, terms);
         notes.extend(clients_feel_it(offer, &decided, (broker, role), load.counted));
         rates.insert((broker, role), decided);
-        let next = OfPort { rate: Some(decided.rate), ..offer.next };
+        let next = PortMemory { rate: Some(decided.rate), ..offer.next };
         if let Some(memory) = brokers.get_mut(&broker) {
             *memory.ports.of_mut(role) = next;
         }
@@ -56,7 +60,7 @@ pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decisio
     let paced_by_it = global.is_some() && (state.global_override_paced || !paced.is_empty());
     let autoremove = global.is_some_and(|global| global.autoremove);
     let (passing, broker_overrides_over) = passing_overrides(&state, seen);
-    let next = State {
+    let next = ThrottleMemory {
         at_milliseconds: Some(now),
         brokers,
         copies,
@@ -65,12 +69,15 @@ pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decisio
         passing_overrides: passing,
     };
     let global_override_is_over = autoremove && paced_by_it && paced.is_empty();
-    (next, Decision { rates, lists, notes, global_override_is_over, broker_overrides_over })
+    (next, ThrottleDecision { rates, lists, notes, global_override_is_over, broker_overrides_over })
 }
 
 /// Brokers whose own override ends with the copies that it paces. First those for which it has paced a copy; then those
 /// of them that no longer copy anything.
-fn passing_overrides(state: &State, seen: &Seen) -> (BTreeSet<BrokerId>, BTreeSet<BrokerId>) {
+fn passing_overrides(
+    state: &ThrottleMemory,
+    seen: &ThrottleInputs,
+) -> (BTreeSet<BrokerId>, BTreeSet<BrokerId>) {
     let ends = |copy: &CopySeen| -> Vec<BrokerId> {
         let destinations = copy.destinations.iter().map(|to| to.broker);
         copy.in_sync.iter().copied().chain(copy.leader).chain(destinations).collect()
@@ -85,13 +92,13 @@ fn passing_overrides(state: &State, seen: &Seen) -> (BTreeSet<BrokerId>, BTreeSe
 
 /// What to remember of each broker that copies, and its health.
 fn feelings(
-    state: &State,
+    state: &ThrottleMemory,
     loads: &Loads,
-    seen: &Seen,
-    terms: &Terms,
+    seen: &ThrottleInputs,
+    terms: &ThrottleTerms,
     moment: Moment,
-    notes: &mut BTreeSet<Note>,
-) -> BTreeMap<BrokerId, OfBroker> {
+    notes: &mut BTreeSet<ThrottleNote>,
+) -> BTreeMap<BrokerId, BrokerMemory> {
     let mut brokers = BTreeMap::new();
     for (_, broker, _, _) in loads.named() {
         if brokers.contains_key(&broker) {
@@ -106,7 +113,7 @@ fn feelings(
             memory.wellbeing = next;
             let used = next.used_ratio;
             if seen.overrides.of(broker).is_none() {
-                notes.extend(ill.map(|why| Note::Ill { broker, why, used }));
+                notes.extend(ill.map(|why| ThrottleNote::Ill { broker, why, used }));
             }
         }
         brokers.insert(broker, memory);
@@ -116,11 +123,11 @@ fn feelings(
 
 fn offers(
     loads: &Loads,
-    brokers: &BTreeMap<BrokerId, OfBroker>,
-    seen: &Seen,
-    terms: &Terms,
+    brokers: &BTreeMap<BrokerId, BrokerMemory>,
+    seen: &ThrottleInputs,
+    terms: &ThrottleTerms,
     moment: Moment,
-    notes: &mut BTreeSet<Note>,
+    notes: &mut BTreeSet<ThrottleNote>,
 ) -> Vec<Option<Offer>> {
     let mut offers: Vec<Option<Offer>> = Vec::new();
     offers.resize_with(loads.len(), || None);
@@ -154,22 +161,27 @@ fn through(loads: &Loads, got: &[Got]) -> Vec<Option<u64>> {
 }
 
 /// The rate before the current rate is taken into account.
-fn wanted(offer: &Offer, counted: u64, through: Option<u64>, terms: &Terms) -> (Rate, Why) {
+fn wanted(
+    offer: &Offer,
+    counted: u64,
+    through: Option<u64>,
+    terms: &ThrottleTerms,
+) -> (Rate, RateReason) {
     if let Some(fixed) = offer.fixed {
         return fixed;
     }
     let all = offer.headroom.unwrap_or_default().0;
     let (spare, why) = match (through, terms.share) {
-        (Some(share), Share::Fair) => (share.min(all), Why::Share),
-        (Some(_), Share::Headroom) => (all, Why::Headroom),
-        (None, _) => (all, Why::Standby),
+        (Some(share), Share::Fair) => (share.min(all), RateReason::Share),
+        (Some(_), Share::Headroom) => (all, RateReason::Headroom),
+        (None, _) => (all, RateReason::Standby),
     };
     let rate = Rate(spare.saturating_add(counted));
     let floor = offer.floor.rate().unwrap_or_default();
     if floor > rate && floor > terms.min_rate {
-        (floor, Why::Floor)
+        (floor, RateReason::Floor)
     } else if terms.min_rate > rate {
-        (terms.min_rate, Why::MinRate)
+        (terms.min_rate, RateReason::MinRate)
     } else {
         (rate, why)
     }
@@ -177,12 +189,12 @@ fn wanted(offer: &Offer, counted: u64, through: Option<u64>, terms: &Terms) -> (
 
 /// Small changes are not written, unless an operator asked for them or replicas would starve.
 fn settle(
-    (rate, why): (Rate, Why),
+    (rate, why): (Rate, RateReason),
     offer: &Offer,
     standing: Option<Rate>,
-    terms: &Terms,
+    terms: &ThrottleTerms,
 ) -> Decided {
-    let asked = matches!(why, Why::Override { .. });
+    let asked = matches!(why, RateReason::Override { .. });
     let keep = standing.filter(|standing| {
         let least = offer.floor.rate().unwrap_or_default().max(terms.min_rate);
         let enough = *standing >= least;
@@ -204,13 +216,13 @@ fn is_near(rate: Rate, standing: Rate, threshold: Ratio) -> bool {
 fn clients_feel_it(
     offer: &Offer,
     decided: &Decided,
-    (broker, role): (BrokerId, Role),
+    (broker, role): (BrokerId, ReplicationRole),
     counted: u64,
-) -> Option<Note> {
+) -> Option<ThrottleNote> {
     let (floor, headroom) = offer.floor.rate().zip(offer.headroom)?;
     let headroom = Rate(headroom.0.saturating_add(counted));
-    let computed = !matches!(decided.why, Why::Override { .. });
-    (computed && floor > headroom).then_some(Note::FloorAboveHeadroom {
+    let computed = !matches!(decided.why, RateReason::Override { .. });
+    (computed && floor > headroom).then_some(ThrottleNote::FloorAboveHeadroom {
         broker,
         role,
         floor,

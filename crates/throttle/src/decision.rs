@@ -1,7 +1,7 @@
 //! The decision of one round.
 
-use crate::note::Note;
-use crate::port::Role;
+use crate::note::ThrottleNote;
+use crate::port::ReplicationRole;
 use crate::seen::OverrideScope;
 use mapper::{BrokerId, PartitionId, Rate};
 use serde::ser::SerializeSeq;
@@ -11,16 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The rates and lists that the cluster should have. A config that is absent is to be released as soon as nothing that
 /// it covers is in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Decision {
+pub struct ThrottleDecision {
     /// The rate of every broker that the lists name, for each role in which they name it. A rate within the change
     /// threshold is the current one, and need not be written. Brokers that are not live have a rate, too: write it when
     /// they are back.
     #[serde(serialize_with = "in_order")]
-    pub rates: BTreeMap<(BrokerId, Role), Decided>,
+    pub rates: BTreeMap<(BrokerId, ReplicationRole), Decided>,
     /// The throttled replicas, by topic.
     pub lists: BTreeMap<String, ThrottledReplicas>,
     /// Notes for the operator.
-    pub notes: BTreeSet<Note>,
+    pub notes: BTreeSet<ThrottleNote>,
     /// The global override was to end with the copies that it paced, and they have ended.
     pub global_override_is_over: bool,
     /// Brokers whose own override was to end with the copies that it paced, and they have ended.
@@ -35,20 +35,20 @@ pub struct Decided {
     pub rate: Rate,
     /// The reason.
     #[serde(flatten)]
-    pub why: Why,
+    pub why: RateReason,
     /// The current rate is kept, because the new one differs by less than the change threshold.
     pub kept: bool,
     /// What new replicas may use of this direction, in bytes per second; absent: capacity or traffic is unknown.
     #[serde(rename = "headroom_bytes_per_second", skip_serializing_if = "Option::is_none")]
     pub headroom: Option<Rate>,
     /// The rate below which new replicas never catch up.
-    pub floor: Floor,
+    pub floor: RateFloor,
 }
 
 /// The reason for a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
-pub enum Why {
+pub enum RateReason {
     /// Its fair share of the paths through it.
     Share,
     /// All that its network can spare.
@@ -81,7 +81,7 @@ pub enum Why {
 /// The leaders' quota counts in-sync followers, too. Below this rate new replicas starve without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "known", rename_all = "snake_case")]
-pub enum Floor {
+pub enum RateFloor {
     /// Measured.
     Now {
         /// In bytes per second.
@@ -98,7 +98,7 @@ pub enum Floor {
     Never,
 }
 
-impl Floor {
+impl RateFloor {
     /// The rate in bytes per second, if known.
     pub const fn rate(self) -> Option<Rate> {
         match self {
@@ -119,19 +119,19 @@ pub struct ThrottledReplicas {
 
 /// JSON objects cannot have keys with two parts.
 fn in_order<S: Serializer>(
-    rates: &BTreeMap<(BrokerId, Role), Decided>,
+    rates: &BTreeMap<(BrokerId, ReplicationRole), Decided>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct OfBroker<'d> {
+    struct BrokerRate<'d> {
         broker: BrokerId,
-        role: Role,
+        role: ReplicationRole,
         #[serde(flatten)]
         decided: &'d Decided,
     }
     let mut list = serializer.serialize_seq(Some(rates.len()))?;
     for ((broker, role), decided) in rates {
-        list.serialize_element(&OfBroker { broker: *broker, role: *role, decided })?;
+        list.serialize_element(&BrokerRate { broker: *broker, role: *role, decided })?;
     }
     list.end()
 }

@@ -6,11 +6,11 @@
 //! new replicas count as if they used the throttle in full.
 
 use crate::average::towards;
-use crate::load::Load;
+use crate::load::PortLoad;
 use crate::peak::Peak;
-use crate::port::Role;
-use crate::seen::Traffic;
-use crate::state::OfPort;
+use crate::port::ReplicationRole;
+use crate::seen::BrokerTraffic;
+use crate::state::PortMemory;
 use crate::watch::Moment;
 use mapper::{Bytes, Rate, Ratio};
 
@@ -30,9 +30,9 @@ const WATCHED: u64 = 20_000;
 
 /// What passed through one port, and the throttle at that time.
 pub(crate) struct Passed<'a> {
-    pub(crate) role: Role,
-    pub(crate) traffic: &'a Traffic,
-    pub(crate) load: &'a Load,
+    pub(crate) role: ReplicationRole,
+    pub(crate) traffic: &'a BrokerTraffic,
+    pub(crate) load: &'a PortLoad,
     /// The throttle that was set.
     pub(crate) applied: Option<Rate>,
     pub(crate) moment: Moment,
@@ -43,8 +43,8 @@ pub(crate) fn headroom(
     capacity: Rate,
     share: Ratio,
     passed: &Passed<'_>,
-    before: OfPort,
-) -> (Rate, OfPort) {
+    before: PortMemory,
+) -> (Rate, PortMemory) {
     let total = passed.total();
     let over = total.saturating_sub(capacity.0);
     let (protected, slack, next) = match unyielding(passed, before) {
@@ -59,7 +59,7 @@ pub(crate) fn headroom(
         }
         None => {
             let protected = Rate(total.saturating_sub(yields(passed)));
-            (protected, 0, OfPort { protected: Some(protected), ..before })
+            (protected, 0, PortMemory { protected: Some(protected), ..before })
         }
     };
     let free = capacity.0.saturating_sub(protected.0).saturating_sub(over);
@@ -68,17 +68,17 @@ pub(crate) fn headroom(
 }
 
 /// The measured traffic that was not for new replicas; `None`: not measured, only the formula of kafka-kit applies.
-fn unyielding(passed: &Passed<'_>, before: OfPort) -> Option<(Rate, OfPort)> {
+fn unyielding(passed: &Passed<'_>, before: PortMemory) -> Option<(Rate, PortMemory)> {
     let total = passed.total();
     let replication = passed.traffic.replication.map(|of| of.of(passed.role).0.min(total));
     let moved = moved(passed, before);
-    let next = OfPort { moved, ..before };
+    let next = PortMemory { moved, ..before };
     match (replication, moved) {
         (Some(replication), Some(moved)) => {
             let rest = Rate(replication.saturating_sub(moved.0));
             let elapsed = passed.moment.elapsed.unwrap_or_default();
             let in_sync = towards(before.in_sync, rest, elapsed, IN_SYNC).0.min(replication);
-            let next = OfPort { in_sync: Some(Rate(in_sync)), ..next };
+            let next = PortMemory { in_sync: Some(Rate(in_sync)), ..next };
             Some((Rate(total - replication + in_sync), next))
         }
         (Some(replication), None) => Some((Rate(total - yields(passed).min(replication)), next)),
@@ -91,7 +91,7 @@ fn unyielding(passed: &Passed<'_>, before: OfPort) -> Option<(Rate, OfPort)> {
 ///
 /// Through a full port clients get less than they want, and that demand cannot be measured. Until there is room again
 /// and their traffic shows, half of what new replicas got counts as the clients' demand.
-fn follow(now: Rate, capacity: Rate, passed: &Passed<'_>, next: OfPort) -> OfPort {
+fn follow(now: Rate, capacity: Rate, passed: &Passed<'_>, next: PortMemory) -> PortMemory {
     let elapsed = passed.moment.elapsed.unwrap_or_default();
     let known = |rate: Option<Rate>| rate.filter(|_| passed.moment.elapsed.is_some());
     let total = towards(known(next.total), Rate(passed.total()), elapsed, WATCHED);
@@ -102,7 +102,7 @@ fn follow(now: Rate, capacity: Rate, passed: &Passed<'_>, next: OfPort) -> OfPor
         if next.protected.is_some_and(|before| now < before) { SLOW_DOWN } else { SLOW_UP };
     let protected = towards(known(next.protected), now, elapsed, slowness);
     let peak = Some(Peak::next(next.peak, protected, elapsed, passed.moment.now));
-    OfPort { protected: Some(protected), total: Some(total), peak, ..next }
+    PortMemory { protected: Some(protected), total: Some(total), peak, ..next }
 }
 
 impl Passed<'_> {
@@ -112,7 +112,7 @@ impl Passed<'_> {
 }
 
 /// What new replicas got, over the same window as the traffic's average; `None`: not known.
-fn moved(passed: &Passed<'_>, before: OfPort) -> Option<Rate> {
+fn moved(passed: &Passed<'_>, before: PortMemory) -> Option<Rate> {
     let elapsed = passed.moment.elapsed.filter(|_| !passed.load.moved_unknown)?;
     let window = u64::try_from(passed.traffic.window.as_millis()).unwrap_or(u64::MAX);
     let moved = Rate(passed.load.moved);
@@ -131,7 +131,7 @@ fn yields(passed: &Passed<'_>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::Ports;
+    use crate::port::PerDirection;
     use std::time::Duration;
 
     fn megabytes(n: u64) -> Rate {
@@ -139,16 +139,19 @@ mod tests {
     }
 
     fn spare(percent: u32, util: u64, applied: u64) -> u64 {
-        let traffic = Traffic { total: Ports::both(megabytes(util)), ..Traffic::default() };
+        let traffic = BrokerTraffic {
+            total: PerDirection::both(megabytes(util)),
+            ..BrokerTraffic::default()
+        };
         let passed = Passed {
-            role: Role::Leader,
+            role: ReplicationRole::Leader,
             traffic: &traffic,
-            load: &Load::default(),
+            load: &PortLoad::default(),
             applied: (applied > 0).then(|| megabytes(applied)),
             moment: Moment { now: 0, elapsed: None },
         };
         let share = Ratio::from_percent(percent);
-        headroom(megabytes(100), share, &passed, OfPort::default()).0.0 / 1_000_000
+        headroom(megabytes(100), share, &passed, PortMemory::default()).0.0 / 1_000_000
     }
 
     #[test]
@@ -160,22 +163,27 @@ mod tests {
     }
 
     /// A port with a capacity of 100 and traffic of 60, 40 of it replication; new replicas got 25 of that.
-    fn measured(replication: Option<u64>, moved: Option<u64>, window: Duration) -> (u64, OfPort) {
-        let replication = replication.map(|of| Ports::both(megabytes(of)));
-        let traffic = Traffic { total: Ports::both(megabytes(60)), replication, window };
+    fn measured(
+        replication: Option<u64>,
+        moved: Option<u64>,
+        window: Duration,
+    ) -> (u64, PortMemory) {
+        let replication = replication.map(|of| PerDirection::both(megabytes(of)));
+        let traffic =
+            BrokerTraffic { total: PerDirection::both(megabytes(60)), replication, window };
         let moved_unknown = moved.is_none();
         let moved = megabytes(moved.unwrap_or_default()).0;
-        let mut load = Load::default();
+        let mut load = PortLoad::default();
         (load.moved, load.moved_unknown) = (moved, moved_unknown);
         let passed = Passed {
-            role: Role::Follower,
+            role: ReplicationRole::Follower,
             traffic: &traffic,
             load: &load,
             applied: Some(megabytes(30)),
             moment: Moment { now: 10_000, elapsed: Some(10_000) },
         };
         let share = Ratio::from_percent(100);
-        let (room, next) = headroom(megabytes(100), share, &passed, OfPort::default());
+        let (room, next) = headroom(megabytes(100), share, &passed, PortMemory::default());
         (room.0 / 1_000_000, next)
     }
 
@@ -183,18 +191,18 @@ mod tests {
     #[test]
     fn what_moved_before_the_first_look_is_not_held_for_clients() {
         let capacity = megabytes(100);
-        let look = |seconds: u64, moved: Option<u64>, total: u64, before: OfPort| {
-            let traffic = Traffic {
-                total: Ports::both(megabytes(total)),
-                replication: Some(Ports::both(megabytes(total - 5))),
+        let look = |seconds: u64, moved: Option<u64>, total: u64, before: PortMemory| {
+            let traffic = BrokerTraffic {
+                total: PerDirection::both(megabytes(total)),
+                replication: Some(PerDirection::both(megabytes(total - 5))),
                 window: Duration::ZERO,
             };
-            let mut load = Load::default();
+            let mut load = PortLoad::default();
             load.moved_unknown = moved.is_none();
             load.moved = megabytes(moved.unwrap_or_default()).0;
             let moment = Moment { now: seconds * 1000, elapsed: (seconds > 0).then_some(2000) };
             let passed = Passed {
-                role: Role::Leader,
+                role: ReplicationRole::Leader,
                 traffic: &traffic,
                 load: &load,
                 applied: None,
@@ -202,7 +210,7 @@ mod tests {
             };
             headroom(capacity, Ratio::from_percent(100), &passed, before)
         };
-        let (room, next) = look(0, None, 95, OfPort::default());
+        let (room, next) = look(0, None, 95, PortMemory::default());
         assert!(room < megabytes(10), "nobody knows whose it is: {room:?}");
         let (room, _) = look(2, Some(30), 40, next);
         assert!(room > megabytes(80), "10 of 40 were not moved: {room:?}");
@@ -226,18 +234,21 @@ mod tests {
     #[test]
     fn through_a_full_port_clients_may_want_more_than_they_get() {
         let of = |total: u64| {
-            let traffic = Traffic { total: Ports::both(megabytes(total)), ..Traffic::default() };
-            let mut load = Load::default();
+            let traffic = BrokerTraffic {
+                total: PerDirection::both(megabytes(total)),
+                ..BrokerTraffic::default()
+            };
+            let mut load = PortLoad::default();
             load.moved = 40_000_000;
             let passed = Passed {
-                role: Role::Follower,
+                role: ReplicationRole::Follower,
                 traffic: &traffic,
                 load: &load,
                 applied: None,
                 moment: Moment { now: 10_000, elapsed: Some(10_000) },
             };
             let share = Ratio::from_percent(90);
-            headroom(megabytes(100), share, &passed, OfPort::default()).0.0 / 1_000_000
+            headroom(megabytes(100), share, &passed, PortMemory::default()).0.0 / 1_000_000
         };
         assert_eq!(of(97), 38);
         assert_eq!(of(98), 19);
@@ -249,14 +260,16 @@ mod tests {
     #[test]
     fn clients_that_come_are_heard_sooner_than_those_that_go() {
         let (_, calm) = measured(None, Some(25), Duration::ZERO);
-        let traffic =
-            |total| Traffic { total: Ports::both(megabytes(total)), ..Traffic::default() };
+        let traffic = |total| BrokerTraffic {
+            total: PerDirection::both(megabytes(total)),
+            ..BrokerTraffic::default()
+        };
         let after = |total: u64| {
             let traffic = traffic(total);
-            let mut load = Load::default();
+            let mut load = PortLoad::default();
             load.moved = 25_000_000;
             let passed = Passed {
-                role: Role::Follower,
+                role: ReplicationRole::Follower,
                 traffic: &traffic,
                 load: &load,
                 applied: None,

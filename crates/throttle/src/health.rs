@@ -2,7 +2,7 @@
 
 use crate::limits::HealthLimits;
 use crate::note::WhyIll;
-use crate::seen::Health;
+use crate::seen::BrokerHealth;
 use crate::state::Wellbeing;
 use mapper::Ratio;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const WELL: u64 = 80;
 /// What to remember, and what is wrong with the broker now.
 pub(crate) fn feel(
     before: Wellbeing,
-    health: &Health,
+    health: &BrokerHealth,
     limits: &HealthLimits,
     now: u64,
 ) -> (Wellbeing, Option<WhyIll>) {
@@ -37,7 +37,7 @@ pub(crate) fn feel(
     (Wellbeing { used_ratio: Ratio::from_ppm(next), changed_milliseconds, under_min_isr }, ill)
 }
 
-fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<WhyIll> {
+fn ill(before: &Wellbeing, health: &BrokerHealth, limits: &HealthLimits) -> Option<WhyIll> {
     let above =
         |value, limit| matches!((value, limit), (Some(value), Some(limit)) if value > limit);
     let more =
@@ -59,7 +59,7 @@ fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<Why
 }
 
 /// A metric that is unknown, or has no limit, does not make a broker unhealthy.
-fn well(health: &Health, limits: &HealthLimits) -> bool {
+fn well(health: &BrokerHealth, limits: &HealthLimits) -> bool {
     let fast = |value: Option<Duration>, limit: Option<Duration>| match value.zip(limit) {
         Some((value, limit)) => value.as_nanos() * 100 <= limit.as_nanos() * u128::from(WELL),
         None => true,
@@ -81,7 +81,7 @@ fn well(health: &Health, limits: &HealthLimits) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seen::Canary;
+    use crate::seen::CanaryTimes;
 
     const LIMITS: HealthLimits = HealthLimits {
         p99_produce: Some(Duration::from_millis(100)),
@@ -90,12 +90,16 @@ mod tests {
         canary: None,
     };
 
-    fn produce(milliseconds: u64) -> Health {
-        Health { p99_produce: Some(Duration::from_millis(milliseconds)), ..Health::default() }
+    fn produce(milliseconds: u64) -> BrokerHealth {
+        BrokerHealth {
+            p99_produce: Some(Duration::from_millis(milliseconds)),
+            ..BrokerHealth::default()
+        }
     }
 
-    fn used(rounds: &[(u64, Health)]) -> u32 {
-        let feel = |before, (now, health): &(u64, Health)| feel(before, health, &LIMITS, *now).0;
+    fn used(rounds: &[(u64, BrokerHealth)]) -> u32 {
+        let feel =
+            |before, (now, health): &(u64, BrokerHealth)| feel(before, health, &LIMITS, *now).0;
         rounds.iter().fold(Wellbeing::default(), feel).used_ratio.ppm()
     }
 
@@ -104,7 +108,8 @@ mod tests {
         assert_eq!(used(&[(0, produce(101))]), 500_000);
         assert_eq!(used(&[(0, produce(101)), (2_000, produce(101))]), 500_000);
         assert_eq!(used(&[(0, produce(101)), (30_000, produce(101))]), 250_000);
-        let forever: Vec<(u64, Health)> = (0..20).map(|n| (n * 30_000, produce(500))).collect();
+        let forever: Vec<(u64, BrokerHealth)> =
+            (0..20).map(|n| (n * 30_000, produce(500))).collect();
         assert_eq!(used(&forever), LEAST);
     }
 
@@ -113,19 +118,19 @@ mod tests {
         let ill = (0, produce(101));
         assert_eq!(used(&[ill, (30_000, produce(90))]), 500_000);
         assert_eq!(used(&[ill, (30_000, produce(80))]), 600_000);
-        let well: Vec<(u64, Health)> = (1..20).map(|n| (n * 30_000, produce(1))).collect();
+        let well: Vec<(u64, BrokerHealth)> = (1..20).map(|n| (n * 30_000, produce(1))).collect();
         assert_eq!(used(&[[ill].as_slice(), &well].concat()), 1_000_000);
     }
 
     #[test]
     fn busy_request_handlers_and_new_partitions_under_min_isr_count() {
-        let idle = |percent| Health {
+        let idle = |percent| BrokerHealth {
             request_handler_idle: Some(Ratio::from_percent(percent)),
-            ..Health::default()
+            ..BrokerHealth::default()
         };
         assert_eq!(used(&[(0, idle(29))]), 500_000);
         assert_eq!(used(&[(0, idle(30))]), 1_000_000);
-        let under = |count| Health { under_min_isr: Some(count), ..Health::default() };
+        let under = |count| BrokerHealth { under_min_isr: Some(count), ..BrokerHealth::default() };
         // As many as at the first look, or as before: nothing new is wrong.
         assert_eq!(used(&[(0, under(3)), (30_000, under(3))]), 1_000_000);
         assert_eq!(used(&[(0, under(3)), (30_000, under(4))]), 500_000);
@@ -134,13 +139,13 @@ mod tests {
 
     #[test]
     fn a_broker_to_which_our_own_messages_take_longer_than_usual_is_ill() {
-        let canary = |end_to_end, usual: Option<u64>| Health {
-            canary: Some(Canary {
+        let canary = |end_to_end, usual: Option<u64>| BrokerHealth {
+            canary: Some(CanaryTimes {
                 produce: None,
                 end_to_end: Duration::from_millis(end_to_end),
                 usual: usual.map(Duration::from_millis),
             }),
-            ..Health::default()
+            ..BrokerHealth::default()
         };
         assert_eq!(used(&[(0, canary(9_000, None))]), 1_000_000, "what is usual is not known");
         assert_eq!(used(&[(0, canary(90, Some(30)))]), 1_000_000);

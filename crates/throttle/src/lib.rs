@@ -1,8 +1,8 @@
 //! Decides how fast replication may go.
 //!
-//! In: the [`State`] of the round before, what is [`Seen`] of the cluster now, and the [`Limits`]. Out: the next
-//! [`State`], and a [`Decision`]: the rate of each broker that copies, for each role, and the replicas that are
-//! throttled. Reads no clock, file, socket or environment.
+//! In: the [`ThrottleMemory`] of the round before, what was seen of the cluster since ([`ThrottleInputs`]), and the
+//! [`ThrottleLimits`]. Out: the next memory, and a [`ThrottleDecision`]: the rate of each broker that copies, for each
+//! role, and the replicas that are throttled. Reads no clock, file, socket or environment.
 //!
 //! The caller reads the cluster, asks [`decide`], writes the differences, and repeats. Facts may be unknown; the
 //! decision then covers that case like any other.
@@ -27,12 +27,12 @@ mod wants;
 mod watch;
 
 pub use decide::decide;
-pub use decision::{Decided, Decision, Floor, ThrottledReplicas, Why};
-pub use limits::{HealthLimits, InvalidLimit, Limits, Share, Terms};
-pub use note::{Fallback, Note, Unpaced, WhyIll};
-pub use port::{Ports, Role};
+pub use decision::{Decided, RateFloor, RateReason, ThrottleDecision, ThrottledReplicas};
+pub use limits::{HealthLimits, InvalidLimit, Share, ThrottleLimits, ThrottleTerms};
+pub use note::{Fallback, ThrottleNote, WhyIll, WhyNotThrottled};
+pub use port::{PerDirection, ReplicationRole};
 pub use seen::{
-    BrokerSeen, Canary, Cause, CopySeen, Destination, Health, Override, OverrideScope, Overrides,
-    Seen, Traffic,
+    BrokerHealth, BrokerSeen, BrokerTraffic, CanaryTimes, CopySeen, OverrideScope, RateOverride,
+    RateOverrides, ReplicaToFill, ThrottleInputs, WhyNotInSync,
 };
-pub use state::State;
+pub use state::ThrottleMemory;

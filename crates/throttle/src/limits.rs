@@ -4,9 +4,9 @@ use mapper::{Bytes, Rate, Ratio};
 use std::fmt;
 use std::time::Duration;
 
-/// The operator's settings. [`Limits::new`] accepts them or returns what is wrong.
+/// The operator's settings. [`ThrottleLimits::new`] accepts them or returns what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct ThrottleTerms {
     /// The lowest rate that is computed. Default: 10 MB/s.
     pub min_rate: Rate,
     /// The share of the free network capacity that replication may use to send. Default: 90 %.
@@ -44,9 +44,8 @@ pub enum Share {
     Headroom,
 }
 
-/// A broker that exceeds one of these gets less. `None`: not checked, except for the canary. [`Terms`] require 20 % of
-/// idle time by default. Only operators know how long a request may take, so latencies have no default.
-/// how long a request may take is known to operators only.
+/// A broker that exceeds one of these gets less. `None`: not checked, except for the canary. [`ThrottleTerms`] require
+/// 20 % of idle time by default. Only operators know how long a request may take, so latencies have no default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HealthLimits {
     /// The longest 99th percentile of produce requests.
@@ -60,7 +59,7 @@ pub struct HealthLimits {
     pub canary: Option<Duration>,
 }
 
-impl Default for Terms {
+impl Default for ThrottleTerms {
     fn default() -> Self {
         Self {
             min_rate: Rate(10_000_000),
@@ -84,7 +83,7 @@ impl Default for Terms {
 
 /// Settings without a contradiction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Limits(Terms);
+pub struct ThrottleLimits(ThrottleTerms);
 
 /// A limit that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,12 +137,12 @@ impl fmt::Display for InvalidLimit {
 
 impl std::error::Error for InvalidLimit {}
 
-impl Limits {
+impl ThrottleLimits {
     /// Limits from settings that are all valid.
     ///
     /// # Errors
     /// [`InvalidLimit`] with the first invalid setting.
-    pub fn new(terms: Terms) -> Result<Self, InvalidLimit> {
+    pub fn new(terms: ThrottleTerms) -> Result<Self, InvalidLimit> {
         let share_of_all = |share: Ratio| share > Ratio::ZERO && share < Ratio::ONE;
         if terms.min_rate == Rate(0) {
             return Err(InvalidLimit::MinRate);
@@ -170,7 +169,7 @@ impl Limits {
     }
 
     /// The operator's settings.
-    pub const fn terms(&self) -> &Terms {
+    pub const fn terms(&self) -> &ThrottleTerms {
         &self.0
     }
 }
@@ -181,18 +180,18 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let with = |change: fn(&mut Terms)| {
-            let mut terms = Terms::default();
+        let with = |change: fn(&mut ThrottleTerms)| {
+            let mut terms = ThrottleTerms::default();
             change(&mut terms);
-            Limits::new(terms).unwrap_err()
+            ThrottleLimits::new(terms).unwrap_err()
         };
         assert_eq!(with(|t| t.min_rate = Rate(0)), InvalidLimit::MinRate);
         for percent in [0, 100, 120] {
             let share = Ratio::from_percent(percent);
-            let terms = Terms { max_tx: share, ..Terms::default() };
-            assert_eq!(Limits::new(terms), Err(InvalidLimit::MaxTx(share)));
-            let terms = Terms { max_rx: share, ..Terms::default() };
-            assert_eq!(Limits::new(terms), Err(InvalidLimit::MaxRx(share)));
+            let terms = ThrottleTerms { max_tx: share, ..ThrottleTerms::default() };
+            assert_eq!(ThrottleLimits::new(terms), Err(InvalidLimit::MaxTx(share)));
+            let terms = ThrottleTerms { max_rx: share, ..ThrottleTerms::default() };
+            assert_eq!(ThrottleLimits::new(terms), Err(InvalidLimit::MaxRx(share)));
         }
         let low = Ratio::from_percent(99);
         assert_eq!(
@@ -212,6 +211,6 @@ mod tests {
 
     #[test]
     fn the_defaults_make_sense() {
-        assert_eq!(Limits::new(Terms::default()), Ok(Limits::default()));
+        assert_eq!(ThrottleLimits::new(ThrottleTerms::default()), Ok(ThrottleLimits::default()));
     }
 }

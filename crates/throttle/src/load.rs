@@ -4,10 +4,10 @@
 //! producers need of it, and what new replicas got through it. Also the paths between brokers.
 
 use crate::average::towards;
-use crate::decision::{Floor, ThrottledReplicas};
-use crate::limits::Terms;
+use crate::decision::{RateFloor, ThrottledReplicas};
+use crate::limits::ThrottleTerms;
 use crate::paced::Paced;
-use crate::port::Role;
+use crate::port::ReplicationRole;
 use crate::watch::{Growth, Ingest};
 use mapper::{BrokerId, Bytes, Rate};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(crate) type PortIx = usize;
 
 /// What one port has to carry; in bytes per second.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Load {
+pub(crate) struct PortLoad {
     /// The lists name it.
     pub(crate) named: bool,
     /// What its quota counts of in-sync followers, which it cannot throttle.
@@ -39,7 +39,7 @@ pub(crate) struct Load {
 
 /// A path from a leader to a broker that it fills, both of them live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct CopyPath {
     pub(crate) from: PortIx,
     pub(crate) to: PortIx,
     /// What producers write to the replicas that it fills, in bytes per second, as far as known.
@@ -53,9 +53,9 @@ pub(crate) struct Way {
 /// The network load of all throttled replicas.
 pub(crate) struct Loads {
     brokers: Vec<BrokerId>,
-    ports: Vec<Load>,
+    ports: Vec<PortLoad>,
     /// In order of their ends, each pair once.
-    pub(crate) ways: Vec<Way>,
+    pub(crate) ways: Vec<CopyPath>,
 }
 
 impl Loads {
@@ -67,12 +67,13 @@ impl Loads {
         let mut brokers: Vec<BrokerId> = lists.values().flat_map(named).collect();
         brokers.sort_unstable();
         brokers.dedup();
-        let ports = vec![Load::default(); brokers.len() * Role::ALL.len()];
+        let ports = vec![PortLoad::default(); brokers.len() * ReplicationRole::ALL.len()];
         let mut loads = Self { brokers, ports, ways: Vec::new() };
         for list in lists.values() {
-            for (role, entries) in
-                [(Role::Leader, &list.leaders), (Role::Follower, &list.followers)]
-            {
+            for (role, entries) in [
+                (ReplicationRole::Leader, &list.leaders),
+                (ReplicationRole::Follower, &list.followers),
+            ] {
                 for (_, broker) in entries {
                     loads.at(*broker, role, |load| load.named = true);
                 }
@@ -86,7 +87,9 @@ impl Loads {
     }
 
     /// The ports that the lists name, in order of broker and role.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (PortIx, BrokerId, Role, &Load)> {
+    pub(crate) fn named(
+        &self,
+    ) -> impl Iterator<Item = (PortIx, BrokerId, ReplicationRole, &PortLoad)> {
         let ports = self.ports.iter().enumerate().filter(|(_, load)| load.named);
         ports.map(|(index, load)| {
             let (broker, role) = self.name(index);
@@ -94,14 +97,21 @@ impl Loads {
         })
     }
 
-    pub(crate) fn name(&self, port: PortIx) -> (BrokerId, Role) {
-        let role = if port.is_multiple_of(2) { Role::Leader } else { Role::Follower };
+    pub(crate) fn name(&self, port: PortIx) -> (BrokerId, ReplicationRole) {
+        let role = if port.is_multiple_of(2) {
+            ReplicationRole::Leader
+        } else {
+            ReplicationRole::Follower
+        };
         (self.brokers[port / 2], role)
     }
 
     /// The index of a path among all.
     pub(crate) fn way(&self, leader: BrokerId, follower: BrokerId) -> Option<usize> {
-        let ends = (self.index(leader, Role::Leader)?, self.index(follower, Role::Follower)?);
+        let ends = (
+            self.index(leader, ReplicationRole::Leader)?,
+            self.index(follower, ReplicationRole::Follower)?,
+        );
         self.ways.binary_search_by_key(&ends, |way| (way.from, way.to)).ok()
     }
 
@@ -109,12 +119,12 @@ impl Loads {
         self.ports.len()
     }
 
-    fn index(&self, broker: BrokerId, role: Role) -> Option<PortIx> {
+    fn index(&self, broker: BrokerId, role: ReplicationRole) -> Option<PortIx> {
         let place = self.brokers.binary_search(&broker).ok()?;
-        Some(place * 2 + usize::from(role == Role::Follower))
+        Some(place * 2 + usize::from(role == ReplicationRole::Follower))
     }
 
-    fn at(&mut self, broker: BrokerId, role: Role, change: impl FnOnce(&mut Load)) {
+    fn at(&mut self, broker: BrokerId, role: ReplicationRole, change: impl FnOnce(&mut PortLoad)) {
         if let Some(index) = self.index(broker, role) {
             change(&mut self.ports[index]);
         }
@@ -124,18 +134,20 @@ impl Loads {
         let live = one.to.iter().filter(|to| to.live).count() as u64;
         let Some(leader) = one.copy.leader else { return };
         let in_sync = one.copy.in_sync.iter().filter(|broker| **broker != leader).count() as u64;
-        self.at(leader, Role::Leader, |load| load.write(growth.ingest, in_sync, live));
+        self.at(leader, ReplicationRole::Leader, |load| load.write(growth.ingest, in_sync, live));
         for (to, progress) in one.to.iter().zip(&growth.to).filter(|(to, _)| to.live) {
-            self.at(to.broker, Role::Follower, |load| {
+            self.at(to.broker, ReplicationRole::Follower, |load| {
                 load.write(growth.ingest, 0, 1);
                 load.fill(progress.moved);
             });
-            self.at(leader, Role::Leader, |load| load.fill(progress.moved));
-            let ends = self.index(leader, Role::Leader).zip(self.index(to.broker, Role::Follower));
+            self.at(leader, ReplicationRole::Leader, |load| load.fill(progress.moved));
+            let ends = self
+                .index(leader, ReplicationRole::Leader)
+                .zip(self.index(to.broker, ReplicationRole::Follower));
             if let Some((from, to)) = ends.filter(|_| one.leads_live) {
                 let moved = progress.moved.map(|rate| rate.0);
                 let need = growth.ingest.rate().unwrap_or_default().0;
-                self.ways.push(Way { from, to, need, moved, watched: progress.watched });
+                self.ways.push(CopyPath { from, to, need, moved, watched: progress.watched });
             }
         }
     }
@@ -154,7 +166,7 @@ impl Loads {
     }
 }
 
-impl Load {
+impl PortLoad {
     fn write(&mut self, ingest: Ingest, in_sync: u64, filled: u64) {
         match ingest {
             Ingest::Now(_) => self.any_now = true,
@@ -177,17 +189,22 @@ impl Load {
     ///
     /// The last one stays valid as long as nothing can be measured. If only new partitions are unknown in each round,
     /// it sinks slowly to what the others need. Otherwise one heavy partition would be remembered for ever.
-    pub(crate) fn floor(&self, last: Option<Rate>, elapsed: Option<u64>, terms: &Terms) -> Floor {
+    pub(crate) fn floor(
+        &self,
+        last: Option<Rate>,
+        elapsed: Option<u64>,
+        terms: &ThrottleTerms,
+    ) -> RateFloor {
         let rate = Rate(terms.floor_margin.of(Bytes(self.need)).0);
         match last {
-            _ if !self.any_unknown => Floor::Now { rate },
+            _ if !self.any_unknown => RateFloor::Now { rate },
             Some(last) if last > rate && self.any_now => {
                 let elapsed = elapsed.unwrap_or_default();
-                Floor::Before { rate: towards(Some(last), rate, elapsed, SLOW_DOWN) }
+                RateFloor::Before { rate: towards(Some(last), rate, elapsed, SLOW_DOWN) }
             }
-            Some(last) => Floor::Before { rate: rate.max(last) },
-            None if self.any_now || self.any_before => Floor::Before { rate },
-            None => Floor::Never,
+            Some(last) => RateFloor::Before { rate: rate.max(last) },
+            None if self.any_now || self.any_before => RateFloor::Before { rate },
+            None => RateFloor::Never,
         }
     }
 }

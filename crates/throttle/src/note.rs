@@ -1,6 +1,6 @@
 //! Notes for the operator about one round.
 
-use crate::port::Role;
+use crate::port::ReplicationRole;
 use mapper::{BrokerId, Rate, Ratio, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A note for the operator, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
-pub enum Note {
+pub enum ThrottleNote {
     /// The capacity of the broker's network is unknown: it gets the minimum rate; the other brokers are not affected.
     UnknownCapacity {
         /// The broker.
@@ -29,7 +29,7 @@ pub enum Note {
         /// The broker.
         broker: BrokerId,
         /// The role.
-        role: Role,
+        role: ReplicationRole,
         /// The requested rate, in bytes per second.
         #[serde(rename = "asked_bytes_per_second")]
         asked: Rate,
@@ -42,7 +42,7 @@ pub enum Note {
         /// The broker.
         broker: BrokerId,
         /// The role.
-        role: Role,
+        role: ReplicationRole,
         /// The requested rate, in bytes per second.
         #[serde(rename = "asked_bytes_per_second")]
         asked: Rate,
@@ -52,7 +52,7 @@ pub enum Note {
         /// The broker.
         broker: BrokerId,
         /// The role.
-        role: Role,
+        role: ReplicationRole,
         /// What new replicas need, in bytes per second.
         #[serde(rename = "floor_bytes_per_second")]
         floor: Rate,
@@ -74,7 +74,7 @@ pub enum Note {
         /// The broker whose rate limits them, as far as rates do.
         broker: BrokerId,
         /// The role.
-        role: Role,
+        role: ReplicationRole,
         /// The least time without progress, in whole seconds.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         since: Duration,
@@ -86,7 +86,7 @@ pub enum Note {
         /// The partition.
         of: TopicPartition,
         /// The reason.
-        why: Unpaced,
+        why: WhyNotThrottled,
     },
     /// This partition has no leader: its new replicas wait for one of the in-sync replicas to come back.
     NoLeader {
@@ -124,7 +124,7 @@ pub enum WhyIll {
 /// Why a recovery is not throttled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unpaced {
+pub enum WhyNotThrottled {
     /// Fewer replicas are in sync than `min.insync.replicas`: writes of producers with `acks=all` fail.
     UnderMinIsr,
     /// Only one replica is in sync: if its broker is lost, so is the data.

@@ -1,13 +1,13 @@
 //! What one port can give to new replicas, before the paths share it.
 
-use crate::decision::{Floor, Why};
+use crate::decision::{RateFloor, RateReason};
 use crate::headroom::{Passed, headroom};
-use crate::limits::Terms;
-use crate::load::Load;
-use crate::note::{Fallback, Note};
-use crate::port::Role;
-use crate::seen::{BrokerSeen, Seen};
-use crate::state::{OfBroker, OfPort};
+use crate::limits::ThrottleTerms;
+use crate::load::PortLoad;
+use crate::note::{Fallback, ThrottleNote};
+use crate::port::ReplicationRole;
+use crate::seen::{BrokerSeen, ThrottleInputs};
+use crate::state::{BrokerMemory, PortMemory};
 use crate::watch::Moment;
 use mapper::{BrokerId, Bytes, Rate, Ratio};
 use std::collections::BTreeSet;
@@ -15,10 +15,10 @@ use std::collections::BTreeSet;
 /// One port, with everything on which its rate depends.
 pub(crate) struct Port<'a> {
     pub(crate) broker: BrokerId,
-    pub(crate) role: Role,
-    pub(crate) load: &'a Load,
+    pub(crate) role: ReplicationRole,
+    pub(crate) load: &'a PortLoad,
     /// What is remembered of its broker: already of this round, except for the port.
-    pub(crate) memory: &'a OfBroker,
+    pub(crate) memory: &'a BrokerMemory,
     pub(crate) moment: Moment,
 }
 
@@ -27,27 +27,27 @@ pub(crate) struct Offer {
     /// What new replicas may use of it, in bytes per second, in addition to other traffic that the quota counts.
     pub(crate) room: u64,
     /// The rate, if it does not depend on the paths.
-    pub(crate) fixed: Option<(Rate, Why)>,
+    pub(crate) fixed: Option<(Rate, RateReason)>,
     /// What its network can spare; `None`: not known.
     pub(crate) headroom: Option<Rate>,
-    pub(crate) floor: Floor,
+    pub(crate) floor: RateFloor,
     /// What to remember of it; the rate is not decided yet.
-    pub(crate) next: OfPort,
+    pub(crate) next: PortMemory,
 }
 
 /// The offer of a port, whatever facts are missing.
 pub(crate) fn offer(
     port: &Port<'_>,
-    seen: &Seen,
-    terms: &Terms,
-    notes: &mut BTreeSet<Note>,
+    seen: &ThrottleInputs,
+    terms: &ThrottleTerms,
+    notes: &mut BTreeSet<ThrottleNote>,
 ) -> Offer {
     let nothing = BrokerSeen::default();
     let broker = seen.brokers.get(&port.broker).unwrap_or(&nothing);
     let before = *port.memory.ports.of(port.role);
     let floor = port.load.floor(before.floor, port.moment.elapsed, terms);
     let (spare, next) = spare(port, broker, seen, terms, before);
-    let next = OfPort { floor: floor.rate(), ..next };
+    let next = PortMemory { floor: floor.rate(), ..next };
     let at_least = |rate: Rate| floor.rate().map_or(rate, |floor| rate.max(floor));
     // The decided rate is preferred to the current one, because another tool may have set that. The network's capacity
     // limits both.
@@ -56,20 +56,20 @@ pub(crate) fn offer(
     let standing = standing.map(|rate| Rate(rate.0.min(most.unwrap_or(u64::MAX))));
     let fixed = if let Some((scope, asked)) = seen.overrides.of(port.broker) {
         note_override(port, asked, floor, notes);
-        Some((at_least(asked), Why::Override { scope, asked }))
+        Some((at_least(asked), RateReason::Override { scope, asked }))
     } else if !broker.live {
-        Some((at_least(standing.unwrap_or_default().max(terms.min_rate)), Why::NotLive))
+        Some((at_least(standing.unwrap_or_default().max(terms.min_rate)), RateReason::NotLive))
     } else if broker.capacity.is_none() {
-        notes.insert(Note::UnknownCapacity { broker: port.broker });
-        Some((at_least(terms.min_rate), Why::CapacityUnknown))
+        notes.insert(ThrottleNote::UnknownCapacity { broker: port.broker });
+        Some((at_least(terms.min_rate), RateReason::CapacityUnknown))
     } else if broker.traffic.is_none() {
         let rounds = port.memory.missing_rounds;
         let keep = standing.filter(|_| rounds <= terms.failure_threshold);
         let fallback = if keep.is_some() { Fallback::RateBefore } else { Fallback::MinRate };
-        notes.insert(Note::MetricsMissing { broker: port.broker, rounds, fallback });
+        notes.insert(ThrottleNote::MetricsMissing { broker: port.broker, rounds, fallback });
         Some(match keep {
-            Some(rate) => (at_least(rate.max(terms.min_rate)), Why::MetricsMissing),
-            None => (at_least(terms.min_rate), Why::MetricsLost),
+            Some(rate) => (at_least(rate.max(terms.min_rate)), RateReason::MetricsMissing),
+            None => (at_least(terms.min_rate), RateReason::MetricsLost),
         })
     } else {
         None
@@ -80,7 +80,7 @@ pub(crate) fn offer(
 
 /// What the network can spare, plus what the quota counts of other traffic; at least the minimum rate, which is for
 /// both.
-fn least(port: &Port<'_>, spare: Option<Rate>, terms: &Terms) -> Rate {
+fn least(port: &Port<'_>, spare: Option<Rate>, terms: &ThrottleTerms) -> Rate {
     let spare = spare.unwrap_or_default().0.saturating_add(port.load.counted);
     Rate(spare).max(terms.min_rate)
 }
@@ -88,10 +88,10 @@ fn least(port: &Port<'_>, spare: Option<Rate>, terms: &Terms) -> Rate {
 fn spare(
     port: &Port<'_>,
     broker: &BrokerSeen,
-    seen: &Seen,
-    terms: &Terms,
-    before: OfPort,
-) -> (Option<Rate>, OfPort) {
+    seen: &ThrottleInputs,
+    terms: &ThrottleTerms,
+    before: PortMemory,
+) -> (Option<Rate>, PortMemory) {
     let Some((capacity, traffic)) = broker.capacity.zip(broker.traffic.as_ref()) else {
         return (None, before);
     };
@@ -108,22 +108,27 @@ fn spare(
 }
 
 /// The share of the free capacity that replication may use.
-fn share(role: Role, terms: &Terms) -> Ratio {
+fn share(role: ReplicationRole, terms: &ThrottleTerms) -> Ratio {
     match role {
-        Role::Leader => terms.max_tx,
-        Role::Follower => terms.max_rx,
+        ReplicationRole::Leader => terms.max_tx,
+        ReplicationRole::Follower => terms.max_rx,
     }
 }
 
-fn note_override(port: &Port<'_>, asked: Rate, floor: Floor, notes: &mut BTreeSet<Note>) {
+fn note_override(
+    port: &Port<'_>,
+    asked: Rate,
+    floor: RateFloor,
+    notes: &mut BTreeSet<ThrottleNote>,
+) {
     let (broker, role) = (port.broker, port.role);
     match floor.rate() {
         Some(floor) if floor > asked => {
-            notes.insert(Note::OverrideRaised { broker, role, asked, floor });
+            notes.insert(ThrottleNote::OverrideRaised { broker, role, asked, floor });
         }
         Some(_) => {}
         None => {
-            notes.insert(Note::OverrideAboveUnknownFloor { broker, role, asked });
+            notes.insert(ThrottleNote::OverrideAboveUnknownFloor { broker, role, asked });
         }
     }
 }

@@ -6,9 +6,9 @@
 //! leaves the replica list.
 
 use crate::decision::ThrottledReplicas;
-use crate::limits::Terms;
-use crate::note::{Note, Unpaced};
-use crate::seen::{BrokerSeen, Cause, CopySeen, Destination, Seen};
+use crate::limits::ThrottleTerms;
+use crate::note::{ThrottleNote, WhyNotThrottled};
+use crate::seen::{BrokerSeen, CopySeen, ReplicaToFill, ThrottleInputs, WhyNotInSync};
 use mapper::{BrokerId, Bytes, PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,12 @@ pub(crate) struct Paced<'s> {
     /// Its leader is live and can feed them.
     pub(crate) leads_live: bool,
     /// The destinations that are throttled; never empty.
-    pub(crate) to: Vec<Target>,
+    pub(crate) to: Vec<ThrottledTarget>,
 }
 
 /// A replica that is throttled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub(crate) struct ThrottledTarget {
     pub(crate) broker: BrokerId,
     pub(crate) done: Option<Bytes>,
     /// Its broker is live and can receive it.
@@ -53,27 +53,34 @@ impl Paced<'_> {
 }
 
 /// The partitions that are throttled. Those that are not go to the notes, with the reason.
-pub(crate) fn paced<'s>(seen: &'s Seen, terms: &Terms, notes: &mut BTreeSet<Note>) -> Pacing<'s> {
+pub(crate) fn paced<'s>(
+    seen: &'s ThrottleInputs,
+    terms: &ThrottleTerms,
+    notes: &mut BTreeSet<ThrottleNote>,
+) -> Pacing<'s> {
     let mut copies: Vec<&CopySeen> = seen.copies.iter().collect();
     copies.sort_by(|a, b| a.of.cmp(&b.of));
     copies.dedup_by(|next, first| next.of == first.of);
     let live = |broker| seen.brokers.get(&broker).is_some_and(|broker: &BrokerSeen| broker.live);
     let mut pacing = Pacing { paced: Vec::with_capacity(copies.len()), first: BTreeSet::new() };
     for copy in copies {
-        let target =
-            |to: &Destination| Target { broker: to.broker, done: to.done, live: live(to.broker) };
-        let to: Vec<Target> =
+        let target = |to: &ReplicaToFill| ThrottledTarget {
+            broker: to.broker,
+            done: to.done,
+            live: live(to.broker),
+        };
+        let to: Vec<ThrottledTarget> =
             copy.destinations.iter().map(target).filter(|to| is_behind(copy, to, terms)).collect();
         if to.is_empty() {
             continue;
         }
         if let Some(why) = goes_first(copy, terms) {
-            notes.insert(Note::Unpaced { of: copy.of.clone(), why });
+            notes.insert(ThrottleNote::Unpaced { of: copy.of.clone(), why });
             pacing.first.insert(&copy.of);
             continue;
         }
         if copy.leader.is_none() {
-            notes.insert(Note::NoLeader { of: copy.of.clone() });
+            notes.insert(ThrottleNote::NoLeader { of: copy.of.clone() });
         }
         pacing.paced.push(Paced { copy, leads_live: copy.leader.is_some_and(live), to });
     }
@@ -82,11 +89,11 @@ pub(crate) fn paced<'s>(seen: &'s Seen, terms: &Terms, notes: &mut BTreeSet<Note
 
 /// A replica of a reassignment always is. A broker that is down copies nothing; how much it has to catch up is known
 /// when it is back.
-fn is_behind(copy: &CopySeen, to: &Target, terms: &Terms) -> bool {
+fn is_behind(copy: &CopySeen, to: &ThrottledTarget, terms: &ThrottleTerms) -> bool {
     match copy.cause {
-        Cause::Reassignment => true,
-        Cause::Recovery if !terms.pace_recovery => false,
-        Cause::Recovery => {
+        WhyNotInSync::Reassignment => true,
+        WhyNotInSync::Recovery if !terms.pace_recovery => false,
+        WhyNotInSync::Recovery => {
             let done = to.done.unwrap_or_default().0;
             let missing = copy.leader_bytes.map(|all| Bytes(all.0.saturating_sub(done)));
             to.live && missing.is_none_or(|missing| missing > terms.recovery_bytes)
@@ -95,17 +102,17 @@ fn is_behind(copy: &CopySeen, to: &Target, terms: &Terms) -> bool {
 }
 
 /// A reassignment never goes first, however few replicas are in sync: it is always throttled.
-fn goes_first(copy: &CopySeen, terms: &Terms) -> Option<Unpaced> {
-    if terms.pace_all || copy.cause == Cause::Reassignment {
+fn goes_first(copy: &CopySeen, terms: &ThrottleTerms) -> Option<WhyNotThrottled> {
+    if terms.pace_all || copy.cause == WhyNotInSync::Reassignment {
         return None;
     }
     let in_sync = copy.in_sync.len();
     let under =
         copy.min_insync.is_some_and(|min| in_sync < usize::try_from(min).unwrap_or(usize::MAX));
     if under {
-        Some(Unpaced::UnderMinIsr)
+        Some(WhyNotThrottled::UnderMinIsr)
     } else if in_sync <= 1 {
-        Some(Unpaced::LastInSync)
+        Some(WhyNotThrottled::LastInSync)
     } else {
         None
     }
@@ -115,7 +122,7 @@ fn goes_first(copy: &CopySeen, terms: &Terms) -> Option<Unpaced> {
 pub(crate) fn lists(
     paced: &[Paced<'_>],
     first: &BTreeSet<&TopicPartition>,
-    seen: &Seen,
+    seen: &ThrottleInputs,
 ) -> BTreeMap<String, ThrottledReplicas> {
     let of_topics = paced.chunk_by(|one, next| one.copy.of.topic == next.copy.of.topic);
     let mut lists: BTreeMap<String, ThrottledReplicas> = of_topics.filter_map(list).collect();

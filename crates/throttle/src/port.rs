@@ -6,19 +6,19 @@ use std::fmt;
 /// The role in which a broker's replication is throttled (KIP-73). A leader sends, a follower receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum ReplicationRole {
     /// `leader.replication.throttled.rate`: what it sends, through tx.
     Leader,
     /// `follower.replication.throttled.rate`: what it receives, through rx.
     Follower,
 }
 
-impl Role {
+impl ReplicationRole {
     /// Both roles.
     pub const ALL: [Self; 2] = [Self::Leader, Self::Follower];
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for ReplicationRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Leader => "leader",
@@ -29,14 +29,14 @@ impl fmt::Display for Role {
 
 /// A value for each direction of a broker's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub struct Ports<T> {
+pub struct PerDirection<T> {
     /// Out of the broker: leaders send through it.
     pub tx: T,
     /// Into the broker: followers receive through it.
     pub rx: T,
 }
 
-impl<T> Ports<T> {
+impl<T> PerDirection<T> {
     /// The same for both directions.
     pub fn both(value: T) -> Self
     where
@@ -46,18 +46,18 @@ impl<T> Ports<T> {
     }
 
     /// The direction that a role uses.
-    pub const fn of(&self, role: Role) -> &T {
+    pub const fn of(&self, role: ReplicationRole) -> &T {
         match role {
-            Role::Leader => &self.tx,
-            Role::Follower => &self.rx,
+            ReplicationRole::Leader => &self.tx,
+            ReplicationRole::Follower => &self.rx,
         }
     }
 
     /// The direction that a role uses.
-    pub const fn of_mut(&mut self, role: Role) -> &mut T {
+    pub const fn of_mut(&mut self, role: ReplicationRole) -> &mut T {
         match role {
-            Role::Leader => &mut self.tx,
-            Role::Follower => &mut self.rx,
+            ReplicationRole::Leader => &mut self.tx,
+            ReplicationRole::Follower => &mut self.rx,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state of the cluster in one round. A missing fact is absent, never zero.
 
-use crate::port::{Ports, Role};
+use crate::port::{PerDirection, ReplicationRole};
 use mapper::{BrokerId, Bytes, PartitionId, Rate, Ratio, Replicas, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The facts of one round.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
+pub struct ThrottleInputs {
     /// The time since any fixed moment, on a clock that never goes back; only differences count. The time may be
     /// earlier than that of the round before (another process, another boot). Then nothing is measured across the two.
     pub at: Duration,
@@ -18,13 +18,13 @@ pub struct Seen {
     /// a partition occurs twice, the first one counts.
     pub copies: Vec<CopySeen>,
     /// The rates that operators, or an execution, have requested.
-    pub overrides: Overrides,
+    pub overrides: RateOverrides,
     /// The replicas on each broker with its own override: they are throttled even while it copies nothing. Brokers
     /// without an override, and topics that must not be touched, are left out.
     pub hosted: BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>>,
     /// The rates that are set in the cluster now, no matter which tool set them. Absent: nothing is set, or the broker
     /// did not answer.
-    pub applied: BTreeMap<(BrokerId, Role), Rate>,
+    pub applied: BTreeMap<(BrokerId, ReplicationRole), Rate>,
 }
 
 /// The facts about one broker.
@@ -33,27 +33,27 @@ pub struct BrokerSeen {
     /// It is registered and not fenced.
     pub live: bool,
     /// The capacity of its network in each direction; `None`: not known.
-    pub capacity: Option<Ports<Rate>>,
+    pub capacity: Option<PerDirection<Rate>>,
     /// The recent traffic through its network; `None`: its metrics are missing.
-    pub traffic: Option<Traffic>,
+    pub traffic: Option<BrokerTraffic>,
     /// Its health, as far as it reports it.
-    pub health: Health,
+    pub health: BrokerHealth,
 }
 
 /// The traffic through a broker's network, as an average over a recent window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
+pub struct BrokerTraffic {
     /// All of it.
-    pub total: Ports<Rate>,
+    pub total: PerDirection<Rate>,
     /// The part of it that is replication, in sync or not; `None`: the broker does not report it.
-    pub replication: Option<Ports<Rate>>,
+    pub replication: Option<PerDirection<Rate>>,
     /// The window of the average; zero: since the round before.
     pub window: Duration,
 }
 
 /// The health of a broker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct BrokerHealth {
     /// The 99th percentile of the time that a produce request takes.
     pub p99_produce: Option<Duration>,
     /// The 99th percentile of the time that a consumer's fetch takes.
@@ -63,12 +63,12 @@ pub struct Health {
     /// How many partitions that it leads have fewer replicas in sync than `min.insync.replicas`.
     pub under_min_isr: Option<u64>,
     /// The times of the canary's small messages; `None`: none is sent, or none has come back yet.
-    pub canary: Option<Canary>,
+    pub canary: Option<CanaryTimes>,
 }
 
 /// The times of the canary's small messages to a broker and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Canary {
+pub struct CanaryTimes {
     /// Until the broker has acknowledged a message.
     pub produce: Option<Duration>,
     /// Until the message was read back.
@@ -77,7 +77,7 @@ pub struct Canary {
     pub usual: Option<Duration>,
 }
 
-impl Canary {
+impl CanaryTimes {
     /// Below this round trip a broker is never slow, even if that is slower than usual.
     const NEVER_SLOW: Duration = Duration::from_millis(10);
     /// This many times the usual round trip is slow.
@@ -101,13 +101,13 @@ pub struct CopySeen {
     /// The partition.
     pub of: TopicPartition,
     /// Why they are not in sync.
-    pub cause: Cause,
+    pub cause: WhyNotInSync,
     /// The broker that feeds them; `None`: no broker does now.
     pub leader: Option<BrokerId>,
     /// Its replicas in sync, with the leader: any of them may lead next.
     pub in_sync: Replicas,
     /// The replicas to fill: target replicas that are not in sync.
-    pub destinations: Vec<Destination>,
+    pub destinations: Vec<ReplicaToFill>,
     /// Its effective `min.insync.replicas`; `None`: not known.
     pub min_insync: Option<u32>,
     /// The size of the leader's log. Producers write what it grows by between rounds.
@@ -119,16 +119,17 @@ pub struct CopySeen {
 /// Why replicas are not in sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum WhyNotInSync {
     /// A reassignment runs: its copies are always throttled.
     Reassignment,
-    /// They fell behind, or lost their disk: throttled from [`Terms::recovery_bytes`](crate::Terms::recovery_bytes) on.
+    /// They fell behind, or lost their disk: throttled from
+    /// [`recovery_bytes`](crate::ThrottleTerms::recovery_bytes) on.
     Recovery,
 }
 
 /// A replica to fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Destination {
+pub struct ReplicaToFill {
     /// Its broker.
     pub broker: BrokerId,
     /// The current size of its log; `None`: not known.
@@ -137,18 +138,18 @@ pub struct Destination {
 
 /// Requested rates. A broker's own rate has priority over the global one, and the global one over a computed rate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overrides {
+pub struct RateOverrides {
     /// For every broker that copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub global: Option<Override>,
+    pub global: Option<RateOverride>,
     /// For one broker. It also applies while the broker copies nothing, unless it ends with the copies that it paced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub brokers: BTreeMap<BrokerId, Override>,
+    pub brokers: BTreeMap<BrokerId, RateOverride>,
 }
 
 /// One requested rate, for both roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Override {
+pub struct RateOverride {
     /// In bytes per second.
     pub rate: Rate,
     /// It ends with the copies that it paced.
@@ -165,7 +166,7 @@ pub enum OverrideScope {
     Broker,
 }
 
-impl Overrides {
+impl RateOverrides {
     /// The requested rate for a broker that copies.
     pub fn of(&self, broker: BrokerId) -> Option<(OverrideScope, Rate)> {
         let own = self.brokers.get(&broker).map(|own| (OverrideScope::Broker, own.rate));

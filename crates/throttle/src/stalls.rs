@@ -1,11 +1,11 @@
 //! Replicas that have made no progress for too long, and the broker whose rate limits them.
 
 use crate::fair::Got;
-use crate::limits::Terms;
+use crate::limits::ThrottleTerms;
 use crate::load::Loads;
-use crate::note::Note;
-use crate::paced::{Paced, Target};
-use crate::port::Role;
+use crate::note::ThrottleNote;
+use crate::paced::{Paced, ThrottledTarget};
+use crate::port::ReplicationRole;
 use crate::watch::Growth;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,11 @@ pub(crate) fn stalls(
     growths: &[Growth],
     loads: &Loads,
     got: &[Got],
-    terms: &Terms,
-) -> Vec<Note> {
+    terms: &ThrottleTerms,
+) -> Vec<ThrottleNote> {
     let after = u64::try_from(terms.stalled_after.as_millis()).unwrap_or(u64::MAX);
-    let mut held: BTreeMap<(BrokerId, Role), (u64, BTreeSet<TopicPartition>)> = BTreeMap::new();
+    let mut held: BTreeMap<(BrokerId, ReplicationRole), (u64, BTreeSet<TopicPartition>)> =
+        BTreeMap::new();
     for (one, growth) in paced.iter().zip(growths) {
         // Without a leader nothing can arrive, and there is a separate note for that.
         let Some(leader) = one.copy.leader else { continue };
@@ -31,7 +32,7 @@ pub(crate) fn stalls(
             partitions.insert(one.copy.of.clone());
         }
     }
-    let note = |((broker, role), (least, partitions))| Note::Stalled {
+    let note = |((broker, role), (least, partitions))| ThrottleNote::Stalled {
         broker,
         role,
         since: Duration::from_millis(least),
@@ -40,8 +41,13 @@ pub(crate) fn stalls(
     held.into_iter().map(note).collect()
 }
 
-fn held_by(leader: BrokerId, to: &Target, loads: &Loads, got: &[Got]) -> (BrokerId, Role) {
+fn held_by(
+    leader: BrokerId,
+    to: &ThrottledTarget,
+    loads: &Loads,
+    got: &[Got],
+) -> (BrokerId, ReplicationRole) {
     let of_way = loads.way(leader, to.broker).and_then(|way| got.get(way));
     let port = of_way.and_then(|got| got.held_by);
-    port.map_or((to.broker, Role::Follower), |port| loads.name(port))
+    port.map_or((to.broker, ReplicationRole::Follower), |port| loads.name(port))
 }

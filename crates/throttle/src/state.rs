@@ -1,8 +1,8 @@
 //! What one round has to remember for the next.
 
 use crate::peak::Peak;
-use crate::port::Ports;
-use crate::watch::Watched;
+use crate::port::PerDirection;
+use crate::watch::WatchedPartition;
 use mapper::{BrokerId, Rate, Ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,18 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What one round has to remember for the next. It grows with the brokers that copy, and the partitions with replicas
 /// to fill. A daemon that starts without it has the same knowledge after two rounds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct ThrottleMemory {
     /// When the round before was; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_milliseconds: Option<u64>,
     #[serde(default)]
-    pub(crate) brokers: BTreeMap<BrokerId, OfBroker>,
+    pub(crate) brokers: BTreeMap<BrokerId, BrokerMemory>,
     /// In order of partition.
     #[serde(default)]
-    pub(crate) copies: Vec<Watched>,
+    pub(crate) copies: Vec<WatchedPartition>,
     /// In order of their ends.
     #[serde(default)]
-    pub(crate) paths: Vec<OfPath>,
+    pub(crate) paths: Vec<PathMemory>,
     /// The global override has paced a copy.
     #[serde(default)]
     pub(crate) global_override_paced: bool,
@@ -30,7 +30,7 @@ pub struct State {
     pub(crate) passing_overrides: BTreeSet<BrokerId>,
 }
 
-impl State {
+impl ThrottleMemory {
     /// The time since the round before, in milliseconds; `None` if nothing can be measured from it.
     pub(crate) fn elapsed(&self, now: u64) -> Option<u64> {
         now.checked_sub(self.at_milliseconds?).filter(|elapsed| *elapsed > 0)
@@ -39,8 +39,8 @@ impl State {
 
 /// What is remembered of one broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OfBroker {
-    pub(crate) ports: Ports<OfPort>,
+pub(crate) struct BrokerMemory {
+    pub(crate) ports: PerDirection<PortMemory>,
     /// For how many rounds in a row its metrics were missing.
     #[serde(default)]
     pub(crate) missing_rounds: u32,
@@ -67,7 +67,7 @@ impl Default for Wellbeing {
 
 /// What is remembered of one broker in one role. Rates in bytes per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OfPort {
+pub(crate) struct PortMemory {
     /// The decided rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<Rate>,
@@ -93,7 +93,7 @@ pub(crate) struct OfPort {
 
 /// What is remembered of what one broker sends to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OfPath {
+pub(crate) struct PathMemory {
     pub(crate) from: BrokerId,
     pub(crate) to: BrokerId,
     /// Its share, in bytes per second.

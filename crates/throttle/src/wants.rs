@@ -7,9 +7,9 @@
 
 use crate::average::towards;
 use crate::fair::{Got, Path, shares};
-use crate::limits::Terms;
-use crate::load::{Loads, Way};
-use crate::state::OfPath;
+use crate::limits::ThrottleTerms;
+use crate::load::{CopyPath, Loads};
+use crate::state::PathMemory;
 use mapper::{Bytes, Rate};
 
 /// The window over which use is averaged, in milliseconds: Kafka's throttle alternates bursts and pauses.
@@ -23,10 +23,10 @@ const ROOM_TO_GROW: u64 = 4;
 pub(crate) fn share_out(
     loads: &Loads,
     room: &[u64],
-    before: &[OfPath],
+    before: &[PathMemory],
     elapsed: Option<u64>,
-    terms: &Terms,
-) -> (Vec<Got>, Vec<OfPath>) {
+    terms: &ThrottleTerms,
+) -> (Vec<Got>, Vec<PathMemory>) {
     let used: Vec<Use> = loads.ways.iter().map(|way| use_of(way, loads, before, elapsed)).collect();
     let mut filling = Poured::new(room, &loads.ways);
     filling.pour(|index, _| terms.floor_margin.of(Bytes(loads.ways[index].need)).0);
@@ -36,7 +36,7 @@ pub(crate) fn share_out(
         filling.pour(|_, _| u64::MAX);
     }
     let got = filling.got;
-    let remember = |((way, used), got): ((&Way, Use), &Got)| OfPath {
+    let remember = |((way, used), got): ((&CopyPath, Use), &Got)| PathMemory {
         from: loads.name(way.from).0,
         to: loads.name(way.to).0,
         share: Rate(got.share),
@@ -64,7 +64,7 @@ impl Use {
     }
 }
 
-fn use_of(way: &Way, loads: &Loads, before: &[OfPath], elapsed: Option<u64>) -> Use {
+fn use_of(way: &CopyPath, loads: &Loads, before: &[PathMemory], elapsed: Option<u64>) -> Use {
     let ends = (loads.name(way.from).0, loads.name(way.to).0);
     let old = before.binary_search_by_key(&ends, |path| (path.from, path.to)).ok();
     let old = old.and_then(|index| before.get(index));
@@ -77,19 +77,19 @@ fn use_of(way: &Way, loads: &Loads, before: &[OfPath], elapsed: Option<u64>) -> 
 
 /// Shares that were given in turns, each from what the turns before left.
 struct Poured<'w> {
-    ways: &'w [Way],
+    ways: &'w [CopyPath],
     left: Vec<u64>,
     got: Vec<Got>,
 }
 
 impl<'w> Poured<'w> {
-    fn new(room: &[u64], ways: &'w [Way]) -> Self {
+    fn new(room: &[u64], ways: &'w [CopyPath]) -> Self {
         Self { ways, left: room.to_vec(), got: vec![Got::default(); ways.len()] }
     }
 
     /// `wants` returns how much more a path wants, from its index and its current share.
     fn pour(&mut self, wants: impl Fn(usize, u64) -> u64) {
-        let path = |(index, (way, got)): (usize, (&Way, &Got))| Path {
+        let path = |(index, (way, got)): (usize, (&CopyPath, &Got))| Path {
             from: way.from,
             to: way.to,
             wants: wants(index, got.share),

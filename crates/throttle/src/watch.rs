@@ -3,7 +3,7 @@
 //! In: what was remembered of the partitions, and the partitions now. Out: what to remember, and the measurements.
 
 use crate::average::{per_second, towards};
-use crate::paced::{Paced, Target};
+use crate::paced::{Paced, ThrottledTarget};
 use crate::seen::CopySeen;
 use mapper::{BrokerId, Bytes, Rate, TopicPartition};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const SLOWNESS_MILLISECONDS: u64 = 20_000;
 
 /// What is remembered of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedPartition {
     #[serde(flatten)]
     of: TopicPartition,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(crate) struct Growth {
     /// What producers write.
     pub(crate) ingest: Ingest,
     /// One for each destination that is throttled, in their order.
-    pub(crate) to: Vec<Progress>,
+    pub(crate) to: Vec<ReplicaProgress>,
 }
 
 /// What producers write to a partition, in bytes per second.
@@ -77,7 +77,7 @@ impl Ingest {
 
 /// The progress of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct ReplicaProgress {
     /// What it got since the round before; `None`: not known.
     pub(crate) moved: Option<Rate>,
     /// How long it has been watched, and how long it has not grown; in milliseconds.
@@ -94,10 +94,10 @@ pub(crate) struct Moment {
 
 /// What to remember, and the measurements, for each partition in its order.
 pub(crate) fn look(
-    before: Vec<Watched>,
+    before: Vec<WatchedPartition>,
     paced: &[Paced<'_>],
     moment: Moment,
-) -> (Vec<Watched>, Vec<Growth>) {
+) -> (Vec<WatchedPartition>, Vec<Growth>) {
     let mut before = before.into_iter().peekable();
     let each = paced.iter().map(|one| {
         while before.next_if(|old| old.of < one.copy.of).is_some() {}
@@ -107,16 +107,24 @@ pub(crate) fn look(
     each.unzip()
 }
 
-fn look_at(old: Option<Watched>, one: &Paced<'_>, moment: Moment) -> (Watched, Growth) {
+fn look_at(
+    old: Option<WatchedPartition>,
+    one: &Paced<'_>,
+    moment: Moment,
+) -> (WatchedPartition, Growth) {
     let (log, ingest) = written(old.as_ref(), one.copy, moment);
     let of_old = |broker| old.as_ref()?.to.iter().find(|filled| filled.broker == broker);
     let (to, progress) = one.to.iter().map(|to| fill(of_old(to.broker), to, moment)).unzip();
     let of = old.map_or_else(|| one.copy.of.clone(), |old| old.of);
-    let watched = Watched { of, log, ingest: ingest.rate(), to };
+    let watched = WatchedPartition { of, log, ingest: ingest.rate(), to };
     (watched, Growth { ingest, to: progress })
 }
 
-fn written(old: Option<&Watched>, copy: &CopySeen, moment: Moment) -> (Option<LogMark>, Ingest) {
+fn written(
+    old: Option<&WatchedPartition>,
+    copy: &CopySeen,
+    moment: Moment,
+) -> (Option<LogMark>, Ingest) {
     let rate = old.and_then(|old| old.ingest);
     let before = rate.map_or(Ingest::Unknown, Ingest::Before);
     let mark = old.and_then(|old| old.log).filter(|mark| mark.at_milliseconds <= moment.now);
@@ -142,7 +150,7 @@ fn written(old: Option<&Watched>, copy: &CopySeen, moment: Moment) -> (Option<Lo
     (Some(fresh), Ingest::Now(towards(rate, measured, age, slowness)))
 }
 
-fn fill(old: Option<&Filled>, to: &Target, moment: Moment) -> (Filled, Progress) {
+fn fill(old: Option<&Filled>, to: &ThrottledTarget, moment: Moment) -> (Filled, ReplicaProgress) {
     let first = Filled {
         broker: to.broker,
         done: to.done,
@@ -153,14 +161,14 @@ fn fill(old: Option<&Filled>, to: &Target, moment: Moment) -> (Filled, Progress)
     let Some(old) = old else {
         // The bytes that it had when it was first seen arrived before.
         let moved = moment.elapsed.and(to.done).map(|_| Rate(0));
-        return (first, Progress { moved, watched: 0, stood: 0 });
+        return (first, ReplicaProgress { moved, watched: 0, stood: 0 });
     };
     let grown = to.done.zip(old.done).map(|(now, before)| now.0.saturating_sub(before.0));
     // A replica counts as growing if its live broker does not report its size; on a broker that is down it does not.
     let grew = grown.is_some_and(|grown| grown > 0) || (to.done.is_none() && to.live);
     let grew_milliseconds = if grew { moment.now } else { old.grew_milliseconds };
     let now = Filled { grew_milliseconds, since_milliseconds: old.since_milliseconds, ..first };
-    let progress = Progress {
+    let progress = ReplicaProgress {
         moved: grown.zip(moment.elapsed).map(|(grown, elapsed)| per_second(grown, elapsed)),
         watched: moment.now - now.since_milliseconds.min(moment.now),
         stood: moment.now - now.grew_milliseconds,

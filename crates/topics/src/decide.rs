@@ -1,17 +1,17 @@
 //! Which changes make the cluster match the definitions.
 //!
-//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`Decision`]: the changes that
-//! are possible at once, those that need a plan, and those that are not made, with the reason. A topic without a
+//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`TopicChanges`]: the changes
+//! that are possible at once, those that need a plan, and those that are not made, with the reason. A topic without a
 //! definition is in none of them, unless an earlier run created it.
 
-use crate::place::{Wanted, place};
+use crate::place::{MissingPartitions, place};
 use crate::prune::{EndOffsets, Prune, candidates};
 use crate::within::Mapped;
-use crate::{Definitions, State, same_value};
+use crate::{Definitions, TopicsRunRecord, same_value};
 use mapper::maps::{MapName, ResolvedMap};
 use mapper::scope::TopicPattern;
 use mapper::snapshot::{Snapshot, Topic};
-use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, Topics};
+use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, TopicSelection};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The current cluster.
@@ -58,17 +58,17 @@ impl Options {
 
 /// The changes, each list in order of topic.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decision {
+pub struct TopicChanges {
     /// Topics to create.
     pub create: Vec<Create>,
     /// Topics that lack partitions.
     pub grow: Vec<Grow>,
     /// Topics whose configs differ from the definition.
-    pub configs: Vec<ConfigChange>,
+    pub configs: Vec<TopicConfigChange>,
     /// Topics whose replicas have to move, or whose replication factor changes: they need a plan.
     pub moves: Vec<Moving>,
     /// Definitions that are not applied.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldTopic>,
     /// Topics that an earlier run created and that are no longer defined.
     pub prune: Vec<Prune>,
 }
@@ -108,7 +108,7 @@ impl Grow {
 
 /// Config changes of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigChange {
+pub struct TopicConfigChange {
     /// The topic.
     pub topic: String,
     /// The values to set, by key.
@@ -136,16 +136,16 @@ pub struct Moving {
 
 /// A topic that does not match its definition, and stays so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldTopic {
     /// The topic.
     pub topic: String,
     /// The reason.
-    pub why: Why,
+    pub why: WhyHeld,
 }
 
 /// Why a definition is not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum WhyHeld {
     /// Kafka cannot remove partitions.
     #[error("it has {from} partitions and {to} are defined: partitions cannot be taken away")]
     Shrink {
@@ -173,7 +173,7 @@ pub enum Why {
     ConfigUntold,
 }
 
-impl Decision {
+impl TopicChanges {
     /// Whether the cluster matches the definitions, and no created topic is left over.
     pub fn is_empty(&self) -> bool {
         let Self { create, grow, configs, moves, held, prune } = self;
@@ -185,8 +185,8 @@ impl Decision {
             && prune.is_empty()
     }
 
-    fn hold(&mut self, topic: &str, why: Why) {
-        self.held.push(Held { topic: topic.to_owned(), why });
+    fn hold(&mut self, topic: &str, why: WhyHeld) {
+        self.held.push(HeldTopic { topic: topic.to_owned(), why });
     }
 
     /// The assignments with which a planner moves these topics to their brokers. `topics` are those of the definitions.
@@ -198,11 +198,11 @@ impl Decision {
             let (map, replication) = (mapped.map.name.as_str(), mapped.replication);
             let group = groups.entry((map, replication)).or_insert_with(|| Assignment {
                 map: Some(map.to_owned()),
-                topics: Topics::Named(BTreeSet::new()),
+                topics: TopicSelection::Named(BTreeSet::new()),
                 brokers: mapped.map.brokers.iter().map(|member| member.id).collect(),
                 replication: Some(replication),
             });
-            if let Topics::Named(names) = &mut group.topics {
+            if let TopicSelection::Named(names) = &mut group.topics {
                 names.insert(mapped.definition.name.clone());
             }
         }
@@ -210,16 +210,16 @@ impl Decision {
     }
 }
 
-/// Makes the decision. `state` is the result of [`State::held_against`]. What this look shows of topics that are no
-/// longer defined is recorded in it.
+/// Makes the decision. `state` is the result of [`TopicsRunRecord::held_against`]. What this look shows of topics that
+/// are no longer defined is recorded in it.
 pub fn decide(
     definitions: &Definitions,
     topics: &[Mapped<'_>],
     observed: &Observed<'_>,
-    state: &mut State,
+    state: &mut TopicsRunRecord,
     options: &Options,
-) -> Decision {
-    let mut decision = Decision::default();
+) -> TopicChanges {
+    let mut decision = TopicChanges::default();
     let mut wanted = Vec::new();
     for mapped in topics.iter().filter(|mapped| options.covers(&mapped.definition.name)) {
         match observed.snapshot.topic(&mapped.definition.name) {
@@ -238,23 +238,23 @@ pub fn decide(
 
 fn missing<'a>(
     mapped: &'a Mapped<'a>,
-    state: &State,
+    state: &TopicsRunRecord,
     options: &Options,
-) -> Result<Wanted<'a>, Box<Why>> {
+) -> Result<MissingPartitions<'a>, Box<WhyHeld>> {
     let made_before = state.topics.get(&mapped.definition.name).is_some_and(|topic| topic.owned);
     if made_before && !options.recreate {
-        return Err(Box::new(Why::Deleted));
+        return Err(Box::new(WhyHeld::Deleted));
     }
-    Ok(Wanted { topic: mapped, replication: mapped.replication, from: 0 })
+    Ok(MissingPartitions { topic: mapped, replication: mapped.replication, from: 0 })
 }
 
 fn compare<'a>(
     mapped: &'a Mapped<'a>,
     topic: &Topic,
     observed: &Observed<'_>,
-    state: &State,
-    decision: &mut Decision,
-    wanted: &mut Vec<Wanted<'a>>,
+    state: &TopicsRunRecord,
+    decision: &mut TopicChanges,
+    wanted: &mut Vec<MissingPartitions<'a>>,
 ) {
     match more_partitions(mapped, topic) {
         Ok(Some(more)) => wanted.push(more),
@@ -264,7 +264,7 @@ fn compare<'a>(
     let keys = state.keys(&topic.name);
     if observed.configs_untold.contains(&topic.name) {
         if !mapped.definition.config.is_empty() || !keys.is_empty() {
-            decision.hold(&topic.name, Why::ConfigUntold);
+            decision.hold(&topic.name, WhyHeld::ConfigUntold);
         }
     } else {
         decision.configs.extend(config_change(mapped, topic, &keys));
@@ -275,29 +275,29 @@ fn compare<'a>(
 fn more_partitions<'a>(
     mapped: &'a Mapped<'a>,
     topic: &Topic,
-) -> Result<Option<Wanted<'a>>, Box<Why>> {
+) -> Result<Option<MissingPartitions<'a>>, Box<WhyHeld>> {
     let to = mapped.definition.partitions;
     let from = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
     if to < from {
-        return Err(Box::new(Why::Shrink { from, to }));
+        return Err(Box::new(WhyHeld::Shrink { from, to }));
     }
     if to == from {
         return Ok(None);
     }
     if topic.is_internal() {
-        return Err(Box::new(Why::InternalGrows { from, to }));
+        return Err(Box::new(WhyHeld::InternalGrows { from, to }));
     }
     // Kafka accepts new partitions only with the replication factor of the topic's first partition.
     let first = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
     let replication = u32::try_from(first).unwrap_or(mapped.replication);
-    Ok(Some(Wanted { topic: mapped, replication, from }))
+    Ok(Some(MissingPartitions { topic: mapped, replication, from }))
 }
 
 fn config_change(
     mapped: &Mapped<'_>,
     topic: &Topic,
     keys: &BTreeSet<&str>,
-) -> Option<ConfigChange> {
+) -> Option<TopicConfigChange> {
     let defined = &mapped.definition.config;
     let differs =
         |key: &str, value: &str| topic.config.get(key).is_none_or(|set| !same_value(set, value));
@@ -312,7 +312,7 @@ fn config_change(
         topic.config.iter().filter(|(key, _)| set.contains_key(*key) || unset.contains(*key));
     let before = before.map(|(key, value)| (key.clone(), value.clone())).collect();
     let changes = !set.is_empty() || !unset.is_empty();
-    changes.then(|| ConfigChange { topic: topic.name.clone(), set, unset, before })
+    changes.then(|| TopicConfigChange { topic: topic.name.clone(), set, unset, before })
 }
 
 fn moving(mapped: &Mapped<'_>, topic: &Topic) -> Option<Moving> {
@@ -331,8 +331,8 @@ fn moving(mapped: &Mapped<'_>, topic: &Topic) -> Option<Moving> {
 }
 
 /// Places the new partitions, map by map.
-fn place_all(wanted: &[Wanted<'_>], snapshot: &Snapshot, decision: &mut Decision) {
-    let mut maps: BTreeMap<&MapName, (&ResolvedMap, Vec<Wanted<'_>>)> = BTreeMap::new();
+fn place_all(wanted: &[MissingPartitions<'_>], snapshot: &Snapshot, decision: &mut TopicChanges) {
+    let mut maps: BTreeMap<&MapName, (&ResolvedMap, Vec<MissingPartitions<'_>>)> = BTreeMap::new();
     for wanted in wanted {
         let map = wanted.topic.map;
         maps.entry(&map.name).or_insert((map, Vec::new())).1.push(*wanted);
@@ -342,7 +342,7 @@ fn place_all(wanted: &[Wanted<'_>], snapshot: &Snapshot, decision: &mut Decision
             let (definition, map) = (wanted.topic.definition, map.name.clone());
             let topic = definition.name.clone();
             match placed {
-                Err(why) => decision.hold(&topic, Why::NoPlace(why)),
+                Err(why) => decision.hold(&topic, WhyHeld::NoPlace(why)),
                 Ok(replicas) if wanted.from > 0 => {
                     decision.grow.push(Grow { topic, map, from: wanted.from, replicas });
                 }

@@ -1,27 +1,32 @@
 //! Mistakes in definitions: the place, the topic, the key, and what is wrong.
 
 use crate::Definition;
-use crate::mistake::Mistake;
+use crate::mistake::DefinitionMistake;
 use mapper::counted;
-use mapper::maps::Place;
+use mapper::maps::MapPlace;
 use std::fmt;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionError {
     /// Where it is written.
-    pub place: Place,
+    pub place: MapPlace,
     /// The topic, if it has a name.
     pub topic: Option<String>,
     /// The key, as in `config.retention.ms`; none for the document as a whole.
     pub key: Option<String>,
     /// The mistake.
-    pub mistake: Mistake,
+    pub mistake: DefinitionMistake,
 }
 
 impl DefinitionError {
     /// A mistake about a topic's key.
-    pub(crate) fn of(topic: &Definition, place: &Place, key: &str, mistake: Mistake) -> Self {
+    pub(crate) fn of(
+        topic: &Definition,
+        place: &MapPlace,
+        key: &str,
+        mistake: DefinitionMistake,
+    ) -> Self {
         Self {
             place: place.clone(),
             topic: Some(topic.name.clone()),

@@ -32,9 +32,9 @@ pub(crate) fn even(
 }
 
 /// The rack of a broker, and its host within the rack. A broker without a known rack or host counts as a separate one.
-type Place = (String, String);
+type RackAndHost = (String, String);
 
-fn place(snapshot: &Snapshot, id: BrokerId) -> (BrokerId, Place) {
+fn place(snapshot: &Snapshot, id: BrokerId) -> (BrokerId, RackAndHost) {
     let broker: Option<&Broker> = snapshot.broker(id);
     let alone = || format!("(broker {id})");
     let rack = broker.and_then(|broker| broker.rack.clone()).unwrap_or_else(alone);
@@ -52,7 +52,7 @@ struct Shift {
 
 struct Seats<'l> {
     lists: &'l mut [Replicas],
-    places: BTreeMap<BrokerId, Place>,
+    places: BTreeMap<BrokerId, RackAndHost>,
 }
 
 impl Seats<'_> {
@@ -127,8 +127,8 @@ impl Seats<'_> {
         };
         let others =
             || replicas.iter().filter(|id| **id != from).filter_map(|id| self.places.get(id));
-        let in_rack = |place: &Place| others().filter(|other| other.0 == place.0).count();
-        let on_host = |place: &Place| others().filter(|other| *other == place).count();
+        let in_rack = |place: &RackAndHost| others().filter(|other| other.0 == place.0).count();
+        let on_host = |place: &RackAndHost| others().filter(|other| *other == place).count();
         !replicas.contains(&to)
             && (old.0 == new.0 || in_rack(new) <= in_rack(old))
             && on_host(new) <= on_host(old)

@@ -1,7 +1,7 @@
 //! Topic definitions: the topics that should exist, as operators write them, and the changes that make them so.
 //!
 //! In: documents in YAML, maps, a snapshot, and what earlier runs have done. Out: [`Definitions`], or every mistake
-//! with its place; then a [`Decision`], which the caller only carries out.
+//! with its place; then a [`TopicChanges`], which the caller only carries out.
 
 mod config;
 mod decide;
@@ -23,17 +23,18 @@ mod within;
 
 pub use config::same_value;
 pub use decide::{
-    ConfigChange, Create, Decision, Grow, Held, Moving, Observed, Options, PruneLimits, Why, decide,
+    Create, Grow, HeldTopic, Moving, Observed, Options, PruneLimits, TopicChanges,
+    TopicConfigChange, WhyHeld, decide,
 };
 pub use error::{DefinitionError, DefinitionErrors};
 pub use export::{Exported, export};
-pub use mistake::Mistake;
+pub use mistake::DefinitionMistake;
 pub use owned::{Absence, Intent, TopicState};
 pub use prune::{EndOffsets, Prune, PruneRefusal};
-pub use state::State;
+pub use state::TopicsRunRecord;
 pub use within::{Mapped, within};
 
-use mapper::maps::{MapName, Place};
+use mapper::maps::{MapName, MapPlace};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +80,7 @@ impl Definitions {
 
     fn add(&mut self, topic: Definition) -> Option<DefinitionError> {
         if let Some(first) = self.topics.get(&topic.name) {
-            let mistake = Mistake::TopicTwice { first: first.place.clone() };
+            let mistake = DefinitionMistake::TopicTwice { first: first.place.clone() };
             return Some(DefinitionError::of(&topic, &topic.place, "name", mistake));
         }
         self.topics.insert(topic.name.clone(), topic);
@@ -132,7 +133,7 @@ pub struct Definition {
     /// Settings that are intended here, and errors in other topics.
     pub allow: BTreeSet<Allowance>,
     /// Where it was written.
-    pub place: Place,
+    pub place: MapPlace,
 }
 
 /// A value with its place.
@@ -141,7 +142,7 @@ pub struct Written<T> {
     /// The value.
     pub value: T,
     /// Where it was written.
-    pub place: Place,
+    pub place: MapPlace,
     /// Written in the topic itself, not in its document's defaults.
     pub own: bool,
 }

@@ -1,11 +1,11 @@
 //! The mistakes that a definition can have.
 
-use mapper::maps::{MapName, Place};
+use mapper::maps::{MapName, MapPlace};
 use std::collections::BTreeSet;
 
 /// A mistake in a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum DefinitionMistake {
     /// Not YAML.
     #[error("{0}")]
     Yaml(String),
@@ -56,7 +56,7 @@ pub enum Mistake {
     #[error("was already defined at {first}")]
     TopicTwice {
         /// The place of the first one.
-        first: Place,
+        first: MapPlace,
     },
     /// An unknown allowance.
     #[error("{found:?} is nothing that can be allowed; known is min-isr")]
@@ -105,7 +105,7 @@ pub enum Mistake {
         /// The map.
         map: MapName,
         /// Where the map is written.
-        place: Place,
+        place: MapPlace,
     },
     /// Writes with `acks=all` could never succeed.
     #[error("{min} is above the replication factor {replication}: no write with acks=all succeeds")]

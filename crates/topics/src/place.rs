@@ -8,14 +8,14 @@ use crate::within::Mapped;
 use mapper::maps::ResolvedMap;
 use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, NoPlan, PartitionId, PlaceBy, Ratio, Rebuild, Replicas,
-    Terms, Topics,
+    Assignment, BaseReplicas, BrokerId, NoPlan, PartitionId, PlaceBy, PlanTerms, Ratio, Rebuild,
+    Replicas, TopicSelection,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The missing partitions of a topic.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct MissingPartitions<'a> {
     pub(crate) topic: &'a Mapped<'a>,
     /// The replication factor of the new partitions.
     pub(crate) replication: u32,
@@ -27,15 +27,19 @@ pub(crate) struct Wanted<'a> {
 pub(crate) type Placed = Result<Vec<Replicas>, NoPlan>;
 
 /// Places all missing partitions of one map's topics. Each topic gets all of its partitions, or none.
-pub(crate) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
+pub(crate) fn place(
+    snapshot: &Snapshot,
+    map: &ResolvedMap,
+    wanted: &[MissingPartitions<'_>],
+) -> Vec<Placed> {
     let lost: Vec<BrokerId> = map.brokers.iter().filter(|b| !b.live).map(|b| b.id).collect();
     // Kafka also places new partitions only on brokers that are not cordoned.
     let is_cordoned = |id: &BrokerId| snapshot.broker(*id).is_some_and(Broker::is_cordoned);
     let live = map.brokers.iter().filter(|b| b.live).map(|b| b.id);
     let (cordoned, live): (Vec<BrokerId>, Vec<BrokerId>) = live.partition(is_cordoned);
-    let fits = |wanted: &Wanted<'_>| wanted.replication as usize <= live.len();
+    let fits = |wanted: &MissingPartitions<'_>| wanted.replication as usize <= live.len();
     let mut world = World::of(snapshot, map, wanted);
-    let sound: Vec<Wanted<'_>> = wanted.iter().copied().filter(fits).collect();
+    let sound: Vec<MissingPartitions<'_>> = wanted.iter().copied().filter(fits).collect();
     let mut together = world.place(&sound, &live).map(Vec::into_iter);
     wanted
         .iter()
@@ -55,7 +59,7 @@ pub(crate) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>
 }
 
 fn too_few(
-    wanted: &Wanted<'_>,
+    wanted: &MissingPartitions<'_>,
     live: &[BrokerId],
     lost: &[BrokerId],
     cordoned: &[BrokerId],
@@ -79,7 +83,7 @@ struct World {
 }
 
 impl World {
-    fn of(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Self {
+    fn of(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[MissingPartitions<'_>]) -> Self {
         let mut names: BTreeSet<&str> = map.topics.iter().flatten().map(String::as_str).collect();
         names.extend(wanted.iter().map(|wanted| wanted.topic.definition.name.as_str()));
         let topics = names.iter().filter_map(|name| snapshot.topic(name));
@@ -92,7 +96,7 @@ impl World {
     /// Places the partitions, and counts them from then on.
     fn place(
         &mut self,
-        wanted: &[Wanted<'_>],
+        wanted: &[MissingPartitions<'_>],
         live: &[BrokerId],
     ) -> Result<Vec<Vec<Replicas>>, NoPlan> {
         if wanted.is_empty() {
@@ -100,11 +104,11 @@ impl World {
         }
         let stand_ins = wanted.iter().map(|w| vec![stand_in(w, live); w.partitions().count()]);
         let before = self.with(wanted, &stand_ins.collect::<Vec<_>>())?;
-        let mut lists = planned(&before, wanted, live, &Start::Empty)?;
+        let mut lists = planned(&before, wanted, live, &PlacementStart::Empty)?;
         even(&mut lists, &before, live, self.held());
         let placed = by_topic(wanted, &lists);
         let before = self.with(wanted, &placed)?;
-        let lists = planned(&before, wanted, live, &Start::From(&lists))?;
+        let lists = planned(&before, wanted, live, &PlacementStart::From(&lists))?;
         let placed = by_topic(wanted, &lists);
         for (wanted, lists) in wanted.iter().zip(&placed) {
             self.count(wanted, lists);
@@ -123,7 +127,11 @@ impl World {
     }
 
     /// The same cluster with these additional partitions.
-    fn with(&self, wanted: &[Wanted<'_>], placed: &[Vec<Replicas>]) -> Result<Snapshot, NoPlan> {
+    fn with(
+        &self,
+        wanted: &[MissingPartitions<'_>],
+        placed: &[Vec<Replicas>],
+    ) -> Result<Snapshot, NoPlan> {
         let mut world = Self { brokers: self.brokers.clone(), topics: self.topics.clone() };
         for (wanted, lists) in wanted.iter().zip(placed) {
             world.count(wanted, lists);
@@ -136,7 +144,7 @@ impl World {
         })
     }
 
-    fn count(&mut self, wanted: &Wanted<'_>, lists: &[Replicas]) {
+    fn count(&mut self, wanted: &MissingPartitions<'_>, lists: &[Replicas]) {
         let name = wanted.name();
         let new = || Topic { name: name.to_owned(), ..Topic::default() };
         let topic = self.topics.entry(name.to_owned()).or_insert_with(new);
@@ -145,7 +153,7 @@ impl World {
     }
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> MissingPartitions<'a> {
     fn name(&self) -> &'a str {
         &self.topic.definition.name
     }
@@ -156,7 +164,7 @@ impl<'a> Wanted<'a> {
 }
 
 /// Live brokers as a placeholder, because a planner leaves out a partition without one; any of them will do.
-fn stand_in(wanted: &Wanted<'_>, live: &[BrokerId]) -> Replicas {
+fn stand_in(wanted: &MissingPartitions<'_>, live: &[BrokerId]) -> Replicas {
     live.iter().copied().take(wanted.replication as usize).collect()
 }
 
@@ -171,14 +179,14 @@ fn bare(topic: &Topic) -> Topic {
 }
 
 /// The start of a plan.
-enum Start<'a> {
+enum PlacementStart<'a> {
     /// Every seat of the new partitions is empty.
     Empty,
     /// The replicas are placed, and only their leaders are left to choose.
     From(&'a [Replicas]),
 }
 
-impl Start<'_> {
+impl PlacementStart<'_> {
     fn list(&self, at: usize, seats: u32) -> Vec<Option<BrokerId>> {
         match self {
             Self::Empty => vec![None; seats as usize],
@@ -188,16 +196,18 @@ impl Start<'_> {
 }
 
 /// The new partitions of all topics, one after the other.
-fn all<'a>(wanted: &[Wanted<'a>]) -> impl Iterator<Item = (Wanted<'a>, PartitionId)> {
+fn all<'a>(
+    wanted: &[MissingPartitions<'a>],
+) -> impl Iterator<Item = (MissingPartitions<'a>, PartitionId)> {
     wanted.iter().flat_map(|wanted| wanted.partitions().map(|id| (*wanted, id)))
 }
 
 /// The planner's answer: `before` has each new partition, and only these are in scope.
 fn planned(
     before: &Snapshot,
-    wanted: &[Wanted<'_>],
+    wanted: &[MissingPartitions<'_>],
     live: &[BrokerId],
-    start: &Start<'_>,
+    start: &PlacementStart<'_>,
 ) -> Result<Vec<Replicas>, NoPlan> {
     let base = all(wanted).enumerate().map(|(at, (wanted, partition))| BaseReplicas {
         topic: wanted.name().to_owned(),
@@ -207,7 +217,9 @@ fn planned(
     let plan = mapper::rebuild(before, &request(wanted, live, base.collect()))?;
     let moved: BTreeMap<(&str, PartitionId), &Replicas> =
         plan.moves.iter().map(|m| ((&*m.topic, m.partition), &m.to)).collect();
-    let list = |(wanted, id): (Wanted<'_>, PartitionId)| match moved.get(&(wanted.name(), id)) {
+    let list = |(wanted, id): (MissingPartitions<'_>, PartitionId)| match moved
+        .get(&(wanted.name(), id))
+    {
         Some(to) => (*to).clone(),
         // The planner has left it unchanged.
         None => before.partition(wanted.name(), id).map(|p| p.replicas.clone()).unwrap_or_default(),
@@ -215,16 +227,20 @@ fn planned(
     Ok(all(wanted).map(list).collect())
 }
 
-fn by_topic(wanted: &[Wanted<'_>], lists: &[Replicas]) -> Vec<Vec<Replicas>> {
+fn by_topic(wanted: &[MissingPartitions<'_>], lists: &[Replicas]) -> Vec<Vec<Replicas>> {
     let mut lists = lists.iter().cloned();
     wanted.iter().map(|w| lists.by_ref().take(w.partitions().count()).collect()).collect()
 }
 
-fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) -> Rebuild {
+fn request(
+    wanted: &[MissingPartitions<'_>],
+    live: &[BrokerId],
+    base: Vec<BaseReplicas>,
+) -> Rebuild {
     let names = wanted.iter().map(|wanted| wanted.topic.definition.name.clone());
     let brokers = live.iter().copied().collect();
-    let assignment = Assignment::new(Topics::Named(names.collect()), brokers);
+    let assignment = Assignment::new(TopicSelection::Named(names.collect()), brokers);
     // New partitions are empty, so they do not fill a full broker further.
-    let terms = Terms::new(vec![assignment], Ratio::ZERO);
+    let terms = PlanTerms::new(vec![assignment], Ratio::ZERO);
     Rebuild { optimize_leadership: true, base, ..Rebuild::new(terms, PlaceBy::Count) }
 }

@@ -2,7 +2,7 @@
 
 use crate::decide::{Observed, Options};
 use crate::owned::Absence;
-use crate::{Definitions, State};
+use crate::{Definitions, TopicsRunRecord};
 use mapper::PartitionId;
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub(crate) fn candidates(
     definitions: &Definitions,
     observed: &Observed<'_>,
     options: &Options,
-    state: &mut State,
+    state: &mut TopicsRunRecord,
 ) -> Vec<Prune> {
     for (name, topic) in &mut state.topics {
         if definitions.get(name).is_some() {
@@ -80,7 +80,11 @@ pub(crate) fn candidates(
 }
 
 /// How long it has been quiet, and whether something prevents that now.
-fn look(name: &str, observed: &Observed<'_>, state: &mut State) -> (i64, Option<PruneRefusal>) {
+fn look(
+    name: &str,
+    observed: &Observed<'_>,
+    state: &mut TopicsRunRecord,
+) -> (i64, Option<PruneRefusal>) {
     let now = observed.now;
     let partitions = observed.snapshot.topic(name).map_or(0, |topic| topic.partitions.len());
     let told = observed.end_offsets.get(name).filter(|ends| ends.len() == partitions);

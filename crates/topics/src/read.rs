@@ -4,11 +4,11 @@
 
 use crate::config;
 use crate::error::DefinitionError;
-use crate::mistake::Mistake;
-use crate::tree::{self, Entry, Tree, Value};
+use crate::mistake::DefinitionMistake;
+use crate::tree::{self, Tree, YamlEntry, YamlValue};
 use crate::{Allowance, Definition, Written};
 use mapper::is_topic_name;
-use mapper::maps::{MapName, Place};
+use mapper::maps::{MapName, MapPlace};
 use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: &str = "1";
@@ -32,11 +32,13 @@ pub(crate) struct Read {
 /// Reads one text.
 pub(crate) fn read(document: &str, text: &str) -> Read {
     let (trees, errors) = tree::read(document, text);
-    let mut reader =
-        Reader { read: Read { errors, documents: trees.len(), ..Read::default() }, topic: None };
+    let mut reader = DefinitionReader {
+        read: Read { errors, documents: trees.len(), ..Read::default() },
+        topic: None,
+    };
     if trees.is_empty() && reader.read.errors.is_empty() {
-        let place = Place { document: document.to_owned(), line: 1, column: 1 };
-        reader.blame(&place, None, Mistake::NoDocument);
+        let place = MapPlace { document: document.to_owned(), line: 1, column: 1 };
+        reader.blame(&place, None, DefinitionMistake::NoDocument);
     }
     for tree in trees {
         reader.document(tree);
@@ -54,16 +56,16 @@ struct Defaults {
     config: BTreeMap<String, Written<String>>,
 }
 
-type Fields = BTreeMap<String, Entry>;
+type Fields = BTreeMap<String, YamlEntry>;
 
-struct Reader {
+struct DefinitionReader {
     read: Read,
     /// The topic that is being read.
     topic: Option<String>,
 }
 
-impl Reader {
-    fn blame(&mut self, place: &Place, key: Option<&str>, mistake: Mistake) {
+impl DefinitionReader {
+    fn blame(&mut self, place: &MapPlace, key: Option<&str>, mistake: DefinitionMistake) {
         self.read.errors.push(DefinitionError {
             place: place.clone(),
             topic: self.topic.clone(),
@@ -74,7 +76,7 @@ impl Reader {
 
     fn expected(&mut self, tree: &Tree, key: Option<&str>, expected: &'static str) {
         let found = tree.value.described();
-        self.blame(&tree.place, key, Mistake::Expected { expected, found });
+        self.blame(&tree.place, key, DefinitionMistake::Expected { expected, found });
     }
 
     fn document(&mut self, tree: Tree) {
@@ -83,15 +85,25 @@ impl Reader {
         let version = fields.remove("version").and_then(|e| self.text(&e.value, "version"));
         match version {
             Some(version) if version == VERSION => {}
-            Some(found) => return self.blame(&place, Some("version"), Mistake::Version { found }),
-            None => self.blame(&place, Some("version"), Mistake::Missing { by_default: false }),
+            Some(found) => {
+                return self.blame(&place, Some("version"), DefinitionMistake::Version { found });
+            }
+            None => self.blame(
+                &place,
+                Some("version"),
+                DefinitionMistake::Missing { by_default: false },
+            ),
         }
         let defaults = fields.remove("defaults").map(|entry| self.defaults(entry.value));
         let defaults = defaults.unwrap_or_default();
         let Some(topics) = fields.remove("topics") else {
-            return self.blame(&place, Some("topics"), Mistake::Missing { by_default: false });
+            return self.blame(
+                &place,
+                Some("topics"),
+                DefinitionMistake::Missing { by_default: false },
+            );
         };
-        let Value::List(topics) = topics.value.value else {
+        let YamlValue::List(topics) = topics.value.value else {
             return self.expected(&topics.value, Some("topics"), "a list of topics");
         };
         for tree in topics {
@@ -123,7 +135,7 @@ impl Reader {
         let partitions = self.number(&mut fields, "partitions", "", MOST_PARTITIONS);
         let partitions = partitions.or(defaults.partitions);
         if partitions.is_none() && !given {
-            self.blame(&place, Some("partitions"), Mistake::Missing { by_default: true });
+            self.blame(&place, Some("partitions"), DefinitionMistake::Missing { by_default: true });
         }
         let replication = self.replication(&mut fields, "", true);
         let mut config = defaults.config.clone();
@@ -144,15 +156,15 @@ impl Reader {
         })
     }
 
-    fn name(&mut self, fields: &mut Fields, place: &Place) -> Option<String> {
+    fn name(&mut self, fields: &mut Fields, place: &MapPlace) -> Option<String> {
         let Some(entry) = fields.remove("name") else {
-            self.blame(place, Some("name"), Mistake::Missing { by_default: false });
+            self.blame(place, Some("name"), DefinitionMistake::Missing { by_default: false });
             return None;
         };
         let name = self.text(&entry.value, "name")?;
         if !is_topic_name(&name) {
             self.topic = None;
-            self.blame(&entry.value.place, Some("name"), Mistake::TopicName { name });
+            self.blame(&entry.value.place, Some("name"), DefinitionMistake::TopicName { name });
             return None;
         }
         Some(name)
@@ -164,7 +176,7 @@ impl Reader {
         match MapName::new(&name) {
             Ok(value) => Some(Written { value, place: tree.place, own: true }),
             Err(_) => {
-                let mistake = Mistake::UnknownMap { name, known: Vec::new() };
+                let mistake = DefinitionMistake::UnknownMap { name, known: Vec::new() };
                 self.blame(&tree.place, Some("map"), mistake);
                 None
             }
@@ -190,10 +202,10 @@ impl Reader {
     ) -> BTreeMap<String, Written<String>> {
         let Some(entry) = fields.remove("config") else { return BTreeMap::new() };
         let mut config = BTreeMap::new();
-        for Entry { key, place, value } in self.entries(entry.value, path) {
+        for YamlEntry { key, place, value } in self.entries(entry.value, path) {
             let path = format!("{path}.{key}");
             if config::is_throttle(&key) {
-                self.blame(&place, Some(&path), Mistake::Throttle);
+                self.blame(&place, Some(&path), DefinitionMistake::Throttle);
             } else if let Some(text) = self.text(&value, &path) {
                 config.insert(key, Written { value: text, place: value.place, own });
             }
@@ -204,7 +216,7 @@ impl Reader {
     fn labels(&mut self, fields: &mut Fields) -> BTreeMap<String, String> {
         let Some(entry) = fields.remove("labels") else { return BTreeMap::new() };
         let mut labels = BTreeMap::new();
-        for Entry { key, value, .. } in self.entries(entry.value, "labels") {
+        for YamlEntry { key, value, .. } in self.entries(entry.value, "labels") {
             if let Some(text) = self.text(&value, &format!("labels.{key}")) {
                 labels.insert(key, text);
             }
@@ -214,7 +226,7 @@ impl Reader {
 
     fn allow(&mut self, fields: &mut Fields) -> BTreeSet<Allowance> {
         let Some(entry) = fields.remove("allow") else { return BTreeSet::new() };
-        let Value::List(items) = entry.value.value else {
+        let YamlValue::List(items) = entry.value.value else {
             self.expected(&entry.value, Some("allow"), "a list, as in [min-isr]");
             return BTreeSet::new();
         };
@@ -224,7 +236,9 @@ impl Reader {
                 Some(text) if text == Allowance::MinIsr.as_str() => {
                     allow.insert(Allowance::MinIsr);
                 }
-                Some(found) => self.blame(&item.place, Some("allow"), Mistake::Allowance { found }),
+                Some(found) => {
+                    self.blame(&item.place, Some("allow"), DefinitionMistake::Allowance { found })
+                }
                 None => {}
             }
         }
@@ -238,7 +252,7 @@ impl Reader {
         match found.parse::<u32>() {
             Ok(number) if (1..=most).contains(&number) => Some(number),
             _ => {
-                self.blame(&tree.place, Some(&path), Mistake::Number { most, found });
+                self.blame(&tree.place, Some(&path), DefinitionMistake::Number { most, found });
                 None
             }
         }
@@ -246,18 +260,18 @@ impl Reader {
 
     fn text(&mut self, tree: &Tree, key: &str) -> Option<String> {
         match &tree.value {
-            Value::Scalar(text) => Some(text.clone()),
-            Value::Null | Value::List(_) | Value::Map(_) => {
+            YamlValue::Scalar(text) => Some(text.clone()),
+            YamlValue::Null | YamlValue::List(_) | YamlValue::Map(_) => {
                 self.expected(tree, Some(key), "text, a number or a boolean");
                 None
             }
         }
     }
 
-    fn entries(&mut self, tree: Tree, key: &str) -> Vec<Entry> {
+    fn entries(&mut self, tree: Tree, key: &str) -> Vec<YamlEntry> {
         match tree.value {
-            Value::Map(entries) => entries,
-            Value::Null | Value::Scalar(_) | Value::List(_) => {
+            YamlValue::Map(entries) => entries,
+            YamlValue::Null | YamlValue::Scalar(_) | YamlValue::List(_) => {
                 self.expected(&tree, Some(key), "a mapping");
                 Vec::new()
             }
@@ -271,7 +285,7 @@ impl Reader {
         path: Option<&str>,
         known: &'static [&'static str],
     ) -> Option<Fields> {
-        let Value::Map(entries) = tree.value else {
+        let YamlValue::Map(entries) = tree.value else {
             self.expected(&tree, path, "a mapping");
             return None;
         };
@@ -282,7 +296,7 @@ impl Reader {
             } else {
                 let prefix = path.map(|path| format!("{path}.")).unwrap_or_default();
                 let key = format!("{prefix}{}", entry.key);
-                self.blame(&entry.place, Some(&key), Mistake::UnknownKey { known });
+                self.blame(&entry.place, Some(&key), DefinitionMistake::UnknownKey { known });
             }
         }
         Some(fields)
@@ -291,11 +305,11 @@ impl Reader {
 
 /// The name of a topic, for its mistakes.
 fn name_in(tree: &Tree) -> Option<String> {
-    let Value::Map(entries) = &tree.value else { return None };
+    let YamlValue::Map(entries) = &tree.value else { return None };
     let entry = entries.iter().find(|entry| entry.key == "name")?;
     match &entry.value.value {
-        Value::Scalar(name) => Some(name.replace(char::is_control, " ")),
-        Value::Null | Value::List(_) | Value::Map(_) => None,
+        YamlValue::Scalar(name) => Some(name.replace(char::is_control, " ")),
+        YamlValue::Null | YamlValue::List(_) | YamlValue::Map(_) => None,
     }
 }
 

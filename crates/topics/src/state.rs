@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The record that one run leaves for the next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
+pub struct TopicsRunRecord {
     /// The id of the cluster.
     pub cluster_id: Option<String>,
     /// The most documents that a run has read.
@@ -20,7 +20,7 @@ pub struct State {
     pub topics: BTreeMap<String, TopicState>,
 }
 
-impl State {
+impl TopicsRunRecord {
     /// The part that is still valid. Intents are kept as far as the cluster shows that they were carried out. The
     /// record of a topic that no longer exists, or is now another one, is removed. A created topic that no longer
     /// exists and is still defined stays: another tool deleted it.

@@ -15,11 +15,11 @@ pub(crate) fn mistakes(text: &str) -> Vec<String> {
     }
 }
 
-use crate::decide::{Decision, Observed, Options, decide};
+use crate::decide::{Observed, Options, TopicChanges, decide};
 use crate::prune::EndOffsets;
 use crate::within::within;
-use crate::{DefinitionErrors, State};
-use mapper::maps::{Known, MapSet, resolve};
+use crate::{DefinitionErrors, TopicsRunRecord};
+use mapper::maps::{MapFacts, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ type There = (Vec<Vec<u32>>, BTreeMap<String, String>);
 #[derive(Clone, Default)]
 pub(crate) struct World {
     pub(crate) topics: BTreeMap<String, There>,
-    pub(crate) state: State,
+    pub(crate) state: TopicsRunRecord,
     pub(crate) end_offsets: BTreeMap<String, EndOffsets>,
     /// Topics that another tool deleted and created again: their ids differ.
     pub(crate) remade: BTreeSet<String>,
@@ -78,10 +78,10 @@ impl World {
         &mut self,
         text: &str,
         options: &Options,
-    ) -> Result<Decision, DefinitionErrors> {
+    ) -> Result<TopicChanges, DefinitionErrors> {
         let (definitions, snapshot, ids) = (definitions(text), self.snapshot(), self.ids());
         let maps = MapSet::parse("maps", MAPS).unwrap();
-        let known = Known { defined_topics: definitions.names(), ..Known::of(&snapshot) };
+        let known = MapFacts { defined_topics: definitions.names(), ..MapFacts::of(&snapshot) };
         let resolved = resolve(&maps, &known);
         let topics = within(&definitions, &maps, &resolved, &snapshot)?;
         self.state = self.state.held_against(&snapshot, &ids, &definitions);
@@ -96,7 +96,7 @@ impl World {
     }
 
     /// Makes all changes that are possible at once, as a run without failures.
-    pub(crate) fn carry_out(&mut self, decision: &Decision) {
+    pub(crate) fn carry_out(&mut self, decision: &TopicChanges) {
         let raw = |list: &Replicas| list.iter().map(|id| id.0).collect::<Vec<u32>>();
         for new in &decision.create {
             let lists = new.replicas.iter().map(raw).collect();

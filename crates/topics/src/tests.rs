@@ -1,7 +1,7 @@
 //! Decisions, and the record that they leave.
 
 use crate::testing::World;
-use crate::{Decision, Options, PruneLimits, PruneRefusal, TopicState, Why};
+use crate::{Options, PruneLimits, PruneRefusal, TopicChanges, TopicState, WhyHeld};
 use mapper::PartitionId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ fn one(name: &str, more: &str) -> String {
 
 const ORDERS: &str = "partitions: 2, replication: 3, config: {retention.ms: 1000}";
 
-fn decided(world: &mut World, text: &str) -> Decision {
+fn decided(world: &mut World, text: &str) -> TopicChanges {
     world.decide(text, &Options::default()).unwrap_or_else(|errors| panic!("{:#?}", errors.0))
 }
 
@@ -75,7 +75,7 @@ fn partitions_are_added_and_never_taken_away() {
     assert!(grow.replicas.iter().all(|list| list.len() == 2));
     world.carry_out(&decision);
     let decision = decided(&mut world, &one("events.a", "partitions: 4, replication: 2"));
-    assert_eq!(decision.held[0].why, Why::Shrink { from: 5, to: 4 });
+    assert_eq!(decision.held[0].why, WhyHeld::Shrink { from: 5, to: 4 });
     assert!(decision.grow.is_empty());
 }
 
@@ -102,7 +102,7 @@ fn a_topic_too_large_for_its_map_does_not_stop_the_others() {
                 {name: logs.b, replication: 3}]";
     let decision = decided(&mut World::default(), text);
     assert_eq!(decision.create[0].topic, "logs.b");
-    assert!(matches!(decision.held[0].why, Why::NoPlace(_)), "{:?}", decision.held);
+    assert!(matches!(decision.held[0].why, WhyHeld::NoPlace(_)), "{:?}", decision.held);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_topic_of_its_own_that_somebody_deleted_waits_for_recreate() {
     world.carry_out(&decision);
     world.topics.clear();
     let decision = decided(&mut world, &text);
-    assert_eq!(decision.held[0].why, Why::Deleted);
+    assert_eq!(decision.held[0].why, WhyHeld::Deleted);
     assert!(decision.create.is_empty());
     let again = Options { recreate: true, ..Options::default() };
     assert_eq!(world.decide(&text, &again).unwrap().create.len(), 1);
@@ -218,7 +218,7 @@ fn ends(last: u64) -> BTreeMap<String, BTreeMap<PartitionId, u64>> {
     BTreeMap::from([("events.a".to_owned(), ends)])
 }
 
-fn refusals(decision: &Decision) -> Vec<Option<PruneRefusal>> {
+fn refusals(decision: &TopicChanges) -> Vec<Option<PruneRefusal>> {
     decision.prune.iter().map(|prune| prune.refusal.clone()).collect()
 }
 

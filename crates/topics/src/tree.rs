@@ -1,8 +1,8 @@
 //! YAML as a tree in which every value has its place, so that all mistakes of a document are reported at once.
 
 use crate::error::DefinitionError;
-use crate::mistake::Mistake;
-use mapper::maps::{DEEPEST, Place, yaml_message};
+use crate::mistake::DefinitionMistake;
+use mapper::maps::{DEEPEST, MapPlace, yaml_message};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
@@ -10,19 +10,19 @@ use std::fmt;
 
 /// A value and its place.
 pub(crate) struct Tree {
-    pub(crate) place: Place,
-    pub(crate) value: Value,
+    pub(crate) place: MapPlace,
+    pub(crate) value: YamlValue,
 }
 
-pub(crate) enum Value {
+pub(crate) enum YamlValue {
     Null,
     /// Text, numbers and booleans, as they are written.
     Scalar(String),
     List(Vec<Tree>),
-    Map(Vec<Entry>),
+    Map(Vec<YamlEntry>),
 }
 
-impl Value {
+impl YamlValue {
     /// Its description for errors.
     pub(crate) fn described(&self) -> String {
         match self {
@@ -35,15 +35,15 @@ impl Value {
 }
 
 /// A key of a mapping, and its value.
-pub(crate) struct Entry {
+pub(crate) struct YamlEntry {
     pub(crate) key: String,
-    pub(crate) place: Place,
+    pub(crate) place: MapPlace,
     pub(crate) value: Tree,
 }
 
 /// Reads every document of a text. It stops at invalid YAML, but not at a repeated key.
 pub(crate) fn read(document: &str, text: &str) -> (Vec<Tree>, Vec<DefinitionError>) {
-    let source = Source { document, text };
+    let source = YamlSource { document, text };
     match documents(text, DuplicateKeyPolicy::Error) {
         Ok(nodes) => (source.trees(nodes), Vec::new()),
         Err(error) => {
@@ -69,14 +69,14 @@ fn documents(
     serde_saphyr::from_multiple_with_options(text, options)
 }
 
-struct Source<'a> {
+struct YamlSource<'a> {
     document: &'a str,
     text: &'a str,
 }
 
-impl Source<'_> {
-    fn place(&self, location: Location) -> Place {
-        Place::in_yaml(self.document, location)
+impl YamlSource<'_> {
+    fn place(&self, location: Location) -> MapPlace {
+        MapPlace::in_yaml(self.document, location)
     }
 
     fn refused(&self, error: &serde_saphyr::Error) -> DefinitionError {
@@ -84,7 +84,7 @@ impl Source<'_> {
             place: self.place(error.location().unwrap_or(Location::UNKNOWN)),
             topic: None,
             key: None,
-            mistake: Mistake::Yaml(yaml_message(error)),
+            mistake: DefinitionMistake::Yaml(yaml_message(error)),
         }
     }
 
@@ -95,14 +95,14 @@ impl Source<'_> {
     fn tree(&self, node: Node) -> Tree {
         let place = self.place(node.referenced);
         let value = match node.value {
-            NodeIn::Null => Value::Null,
-            NodeIn::Text(text) => Value::Scalar(text),
-            NodeIn::Plain(parsed) => Value::Scalar(self.as_written(node.defined, parsed)),
-            NodeIn::List(items) => Value::List(self.trees(items)),
-            NodeIn::Map(pairs) => Value::Map(
+            NodeIn::Null => YamlValue::Null,
+            NodeIn::Text(text) => YamlValue::Scalar(text),
+            NodeIn::Plain(parsed) => YamlValue::Scalar(self.as_written(node.defined, parsed)),
+            NodeIn::List(items) => YamlValue::List(self.trees(items)),
+            NodeIn::Map(pairs) => YamlValue::Map(
                 pairs
                     .into_iter()
-                    .map(|(key, value)| Entry {
+                    .map(|(key, value)| YamlEntry {
                         place: self.place(key.referenced),
                         key: key.value,
                         value: self.tree(value),

@@ -2,7 +2,7 @@
 
 use crate::config::MIN_INSYNC_REPLICAS;
 use crate::error::{DefinitionError, DefinitionErrors};
-use crate::mistake::Mistake;
+use crate::mistake::DefinitionMistake;
 use crate::{Allowance, Definition, Definitions, Written, same_value};
 use mapper::maps::{MapName, MapSet, Resolved, ResolvedMap};
 use mapper::snapshot::Snapshot;
@@ -48,7 +48,7 @@ fn blame<T, W>(
     topic: &Definition,
     written: Option<&Written<W>>,
     key: &str,
-    mistake: Mistake,
+    mistake: DefinitionMistake,
 ) -> Blamed<T> {
     let place = written.map_or(&topic.place, |written| &written.place);
     Err(Box::new(DefinitionError::of(topic, place, key, mistake)))
@@ -74,23 +74,33 @@ fn map_of<'a>(definition: &Definition, resolved: &'a Resolved) -> Blamed<&'a Res
     let named = |said: &Written<MapName>| all.iter().find(|map| map.name == said.value).copied();
     match (said, takers.as_slice()) {
         (Some(said), _) if named(said).is_none() => {
-            let mistake = Mistake::UnknownMap { name: said.value.to_string(), known: names(&all) };
+            let mistake =
+                DefinitionMistake::UnknownMap { name: said.value.to_string(), known: names(&all) };
             blame(definition, Some(said), "map", mistake)
         }
         (_, [_, _, ..]) => {
-            blame(definition, said, "map", Mistake::ManyMaps { maps: names(&takers) })
+            blame(definition, said, "map", DefinitionMistake::ManyMaps { maps: names(&takers) })
         }
         (Some(said), [taker]) if taker.name != said.value => {
             let (named, taker) = (said.value.clone(), taker.name.clone());
-            blame(definition, Some(said), "map", Mistake::OtherMap { named, taker })
+            blame(definition, Some(said), "map", DefinitionMistake::OtherMap { named, taker })
         }
         (_, [taker]) => Ok(taker),
         // The regex of its map does not match it: no plan will move it off the map that it names.
         (Some(said), []) => named(said).map_or_else(
-            || blame(definition, Some(said), "map", Mistake::NoMap { known: names(&all) }),
+            || {
+                blame(
+                    definition,
+                    Some(said),
+                    "map",
+                    DefinitionMistake::NoMap { known: names(&all) },
+                )
+            },
             Ok,
         ),
-        (None, []) => blame(definition, said, "map", Mistake::NoMap { known: names(&all) }),
+        (None, []) => {
+            blame(definition, said, "map", DefinitionMistake::NoMap { known: names(&all) })
+        }
     }
 }
 
@@ -99,7 +109,7 @@ fn replication(definition: &Definition, maps: &MapSet, map: &MapName) -> Blamed<
     let of_map = map.and_then(|map| map.replication.map(|factor| (factor, map)));
     match (&definition.replication, of_map) {
         (Some(own), Some((of_map, map))) if own.own && own.value != of_map => {
-            let mistake = Mistake::ReplicationOfMap {
+            let mistake = DefinitionMistake::ReplicationOfMap {
                 own: own.value,
                 of_map,
                 map: map.name.clone(),
@@ -110,7 +120,7 @@ fn replication(definition: &Definition, maps: &MapSet, map: &MapName) -> Blamed<
         (_, Some((of_map, _))) => Ok(of_map),
         (Some(written), None) => Ok(written.value),
         (None, None) => {
-            let mistake = Mistake::Missing { by_default: true };
+            let mistake = DefinitionMistake::Missing { by_default: true };
             blame(definition, None::<&Written<u32>>, "replication", mistake)
         }
     }
@@ -125,14 +135,16 @@ fn min_isr_leaves_room(topic: &Mapped<'_>, snapshot: &Snapshot) -> Blamed<()> {
     };
     let replication = topic.replication;
     match written.value.trim().parse::<u32>() {
-        Err(_) | Ok(0) => wrong(Mistake::Number { most: 32_767, found: written.value.clone() }),
-        Ok(min) if min > replication => wrong(Mistake::MinIsrAbove { min, replication }),
+        Err(_) | Ok(0) => {
+            wrong(DefinitionMistake::Number { most: 32_767, found: written.value.clone() })
+        }
+        Ok(min) if min > replication => wrong(DefinitionMistake::MinIsrAbove { min, replication }),
         Ok(min) if min == replication && replication > 1 => {
             let allowed = definition.allow.contains(&Allowance::MinIsr);
             if allowed || is_so_already(topic, written, snapshot) {
                 Ok(())
             } else {
-                wrong(Mistake::MinIsrEqual { min })
+                wrong(DefinitionMistake::MinIsrEqual { min })
             }
         }
         Ok(_) => Ok(()),

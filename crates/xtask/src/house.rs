@@ -26,19 +26,20 @@ const DRIVERS: [&str; 2] = ["operate", "coordination"];
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 /// The modules of `mapper` that hold plain types. `check` uses these alone, and they only one another, so that it shares no
 /// code with the planners that it judges.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 14] = [
     "assignment",
     "both",
     "bytes",
     "counted",
     "figures",
     "ids",
-    "pacing",
+    "lookup",
     "plan",
     "plan_file",
     "request",
     "scope",
     "snapshot",
+    "step_limits",
     "table",
 ];
 
@@ -108,8 +109,8 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
     let (archaic, worst) = words::count(&crates)?;
     let law = |what, count, ceiling, goal, evidence| Law { what, count, ceiling, goal, evidence };
     Ok(vec![
-        law("lines in the largest import cycle of a crate", cycle, 11_500, 1_000, of),
-        law("type names defined twice or more", homonyms, 189, 30, names),
+        law("lines in the largest import cycle of a crate", cycle, 1_000, 1_000, of),
+        law("type names defined twice or more", homonyms, 103, 30, names),
         law("what the daemon has of the CLI, tables, completions", daemon, 0, 0, String::new()),
         law(
             "pure crates and drivers that know a command line or a table",
@@ -128,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            71_400,
+            72_000,
             58_000,
             String::new(),
         ),
@@ -144,7 +145,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of the longest file, without its tests",
             longest.lines,
-            491,
+            478,
             400,
             longest.path.clone(),
         ),

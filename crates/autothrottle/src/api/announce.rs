@@ -16,7 +16,7 @@ use operate::execution::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPac
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use throttle::Override;
+use throttle::RateOverride;
 use tokio::time::Instant;
 
 /// The rate that no network has.
@@ -128,7 +128,7 @@ fn too_many(why: &str) -> Reply {
 /// Takes an operator's rate down before the moves are taken in: the first round that paces them has it. What an operator has
 /// set on a broker for longer than a move stays.
 async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, Reply> {
-    let asked = Override { rate: in_range(pace.rate_bytes_per_second)?, autoremove: true };
+    let asked = RateOverride { rate: in_range(pace.rate_bytes_per_second)?, autoremove: true };
     let standing = api.book.overrides().brokers;
     let known = api
         .board
@@ -136,7 +136,7 @@ async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, R
     let (mut new, mut answer) = (Vec::new(), AnsweredPace::default());
     for broker in pace.brokers.into_iter().filter(|id| known.contains(id)) {
         let stays = standing.get(&broker).filter(|own| !own.autoremove);
-        if let Some(&Override { rate, .. }) = stays {
+        if let Some(&RateOverride { rate, .. }) = stays {
             answer.kept.push(OnBroker { broker, rate_bytes_per_second: rate });
             continue;
         }

@@ -11,7 +11,7 @@ use mapper::{BrokerId, Rate};
 use operate::Status;
 use serde::Deserialize;
 use serde_json::json;
-use throttle::Override;
+use throttle::RateOverride;
 
 /// MB/s that no network has: what is above is a slip of the unit.
 pub(super) const MOST_MEGABYTES: u64 = 1_000_000;
@@ -78,7 +78,7 @@ pub(super) async fn remove_for_one(
 
 async fn set(api: &Api, broker: Option<BrokerId>, asked: AskedQuery) -> Result<Reply, Reply> {
     let Query(asked) = asked.map_err(|problem| Reply::bad(problem.body_text()))?;
-    let asked = Override {
+    let asked = RateOverride {
         rate: rate(asked.rate.as_deref())?,
         autoremove: autoremove(asked.autoremove.as_deref())?,
     };

@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mapper::{BrokerId, Rate};
 use serde_json::{Value, json};
-use throttle::{Override, Role};
+use throttle::{RateOverride, ReplicationRole};
 
 /// Below it, new replicas never catch up: broker, role, bytes per second.
-pub(super) type Floors = Vec<(BrokerId, Role, Rate)>;
+pub(super) type Floors = Vec<(BrokerId, ReplicationRole, Rate)>;
 
 pub(super) async fn of_all(State(api): State<Api>) -> Reply {
     let overrides = api.book.overrides();
@@ -77,12 +77,12 @@ pub(super) fn floors(api: &Api, broker: Option<BrokerId>) -> Floors {
 }
 
 /// An override and what it comes to, in words.
-pub(super) fn described(broker: Option<BrokerId>, asked: &Override, floors: &Floors) -> String {
+pub(super) fn described(broker: Option<BrokerId>, asked: &RateOverride, floors: &Floors) -> String {
     let whose = match broker {
         None => "a throttle override is configured".to_owned(),
         Some(id) => format!("a throttle override is configured for broker {id}"),
     };
-    let Override { rate, autoremove } = asked;
+    let RateOverride { rate, autoremove } = asked;
     let own = format!("{whose} at {}MB/s, autoremove=={autoremove}", megabytes(*rate));
     let raised = floors.iter().filter(|(_, _, floor)| floor > rate);
     let raised: Vec<String> = raised
@@ -101,16 +101,20 @@ fn megabytes(rate: Rate) -> String {
 }
 
 /// The same for programs.
-pub(super) fn told(broker: Option<BrokerId>, asked: Option<&Override>, floors: &Floors) -> Value {
+pub(super) fn told(
+    broker: Option<BrokerId>,
+    asked: Option<&RateOverride>,
+    floors: &Floors,
+) -> Value {
     let mut json = match broker {
         None => json!({"scope": "global"}),
         Some(id) => json!({"scope": "broker", "broker": id}),
     };
-    if let Some(Override { rate, autoremove }) = asked {
+    if let Some(RateOverride { rate, autoremove }) = asked {
         json["rate_bytes_per_second"] = rate.0.into();
         json["autoremove"] = (*autoremove).into();
     }
-    let floor = |(broker, role, floor): &(BrokerId, Role, Rate)| json!({"broker": broker, "role": role, "floor_bytes_per_second": floor.0});
+    let floor = |(broker, role, floor): &(BrokerId, ReplicationRole, Rate)| json!({"broker": broker, "role": role, "floor_bytes_per_second": floor.0});
     if !floors.is_empty() {
         json["floors"] = floors.iter().map(floor).collect();
     }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use throttle::{Cause, Role};
+use throttle::{ReplicationRole, WhyNotInSync};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPort {
@@ -70,13 +70,13 @@ fn registry(shown: &Shown, running_since: Duration) -> Registry {
     let took = ConstGauge::new(round.took.as_secs_f64());
     registry.register_with_unit("last_round", "What the last round took", Unit::Seconds, took);
     let count = |cause| round.copies.iter().filter(|copy| copy.cause == cause).count() as u64;
-    let moving = ConstGauge::new(count(Cause::Reassignment));
+    let moving = ConstGauge::new(count(WhyNotInSync::Reassignment));
     registry.register(
         "reassigning_partitions",
         "Partitions with replicas that a reassignment fills",
         moving,
     );
-    let behind = ConstGauge::new(count(Cause::Recovery));
+    let behind = ConstGauge::new(count(WhyNotInSync::Recovery));
     registry.register("recovering_partitions", "Partitions with replicas that fell behind", behind);
     let held = ConstGauge::new(round.held as u64);
     registry.register("held_configs", "Configs in the cluster that are ours at the moment", held);
@@ -146,11 +146,11 @@ fn canary(heard: &Heard, registry: &mut Registry) {
 
 fn rates(round: &Round, registry: &mut Registry) {
     let [decided, floors, headroom, found] = std::array::from_fn(|_| ByPort::default());
-    let of = |id: BrokerId, role: Role| OfPort {
+    let of = |id: BrokerId, role: ReplicationRole| OfPort {
         broker: id.0,
         role: match role {
-            Role::Leader => "leader",
-            Role::Follower => "follower",
+            ReplicationRole::Leader => "leader",
+            ReplicationRole::Follower => "follower",
         },
     };
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);

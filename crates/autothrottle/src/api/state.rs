@@ -11,7 +11,9 @@ use execute::Stray;
 use mapper::{BrokerId, PartitionId, Rate};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use throttle::{BrokerSeen, Cause, CopySeen, Decided, Note, Overrides, Role};
+use throttle::{
+    BrokerSeen, CopySeen, Decided, RateOverrides, ReplicationRole, ThrottleNote, WhyNotInSync,
+};
 
 /// The document; its schema is docs/schema/autothrottle-state.schema.json.
 #[derive(Debug, Serialize)]
@@ -33,7 +35,7 @@ struct Document<'r> {
     reassignments: Vec<Copy<'r>>,
     recoveries: Vec<Copy<'r>>,
     brokers: Vec<Broker<'r>>,
-    overrides: Overrides,
+    overrides: RateOverrides,
     #[serde(skip_serializing_if = "Option::is_none")]
     canary: Option<Flight<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,7 +46,7 @@ struct Document<'r> {
 struct OfRound<'r> {
     decided_at: &'r str,
     seconds_ago: u64,
-    notes: &'r BTreeSet<Note>,
+    notes: &'r BTreeSet<ThrottleNote>,
     strays: &'r BTreeSet<Stray>,
     configs_held: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,7 +157,7 @@ pub(super) async fn state(State(api): State<Api>) -> Response {
     }
 }
 
-fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> {
+fn document(shown: &Shown, leading: bool, overrides: RateOverrides) -> Document<'_> {
     let round = shown.round.as_ref();
     let copies = |cause| {
         let all = round.iter().flat_map(|round| &round.copies);
@@ -177,8 +179,8 @@ fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> 
         rounds: shown.decided,
         failed_rounds: shown.failed,
         failing: shown.failing.as_ref().map(|(times, problem)| Failing { times: *times, problem }),
-        reassignments: copies(Cause::Reassignment),
-        recoveries: copies(Cause::Recovery),
+        reassignments: copies(WhyNotInSync::Reassignment),
+        recoveries: copies(WhyNotInSync::Recovery),
         brokers: round.map(|round| brokers(round, shown)).unwrap_or_default(),
         overrides,
         canary: shown.heard.as_ref().map(|heard| Flight {
@@ -249,10 +251,10 @@ fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r Round) -> Broker<'r> {
         capacity_in_bytes_per_second: seen.capacity.map(|ports| ports.rx),
         total_out_bytes_per_second: total.map(|ports| ports.tx),
         total_in_bytes_per_second: total.map(|ports| ports.rx),
-        client_out_bytes_per_second: clients(Role::Leader),
-        client_in_bytes_per_second: clients(Role::Follower),
-        leader: of_role(Role::Leader),
-        follower: of_role(Role::Follower),
+        client_out_bytes_per_second: clients(ReplicationRole::Leader),
+        client_in_bytes_per_second: clients(ReplicationRole::Follower),
+        leader: of_role(ReplicationRole::Leader),
+        follower: of_role(ReplicationRole::Follower),
         canary: None,
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use throttle::{Decided, Decision, Floor, Override, Role, Why};
+use throttle::{Decided, RateFloor, RateOverride, RateReason, ReplicationRole, ThrottleDecision};
 use tower::ServiceExt;
 
 /// An API with its own state file, of a cluster with brokers 1001 and 1002.
@@ -38,14 +38,14 @@ pub(crate) fn round() -> Round {
     let rate = |megabytes| Rate::from_megabytes(megabytes).unwrap();
     let decided = Decided {
         rate: rate(80.0),
-        why: Why::Share,
+        why: RateReason::Share,
         kept: false,
         headroom: Some(rate(90.0)),
-        floor: Floor::Now { rate: rate(60.0) },
+        floor: RateFloor::Now { rate: rate(60.0) },
     };
-    let decision = Decision {
-        rates: [((BrokerId(1001), Role::Leader), decided)].into(),
-        ..Decision::default()
+    let decision = ThrottleDecision {
+        rates: [((BrokerId(1001), ReplicationRole::Leader), decided)].into(),
+        ..ThrottleDecision::default()
     };
     Round {
         at: "2026-11-20T07:00:00Z".to_owned(),
@@ -55,7 +55,7 @@ pub(crate) fn round() -> Round {
         known: [1001, 1002].map(BrokerId).into(),
         topics: Arc::new([("t".to_owned(), 1)].into()),
         brokers: BTreeMap::new(),
-        applied: [((BrokerId(1001), Role::Leader), rate(10.0))].into(),
+        applied: [((BrokerId(1001), ReplicationRole::Leader), rate(10.0))].into(),
         copies: Vec::new(),
         unmeasured: 0,
         metrics: Some(metrics::Source::Sidecar),
@@ -196,7 +196,7 @@ async fn the_endpoints_of_old_answer_as_they_did_and_each_change_wakes_the_loop_
         assert_eq!(api.wakes(), wakes, "{method} {path}");
         assert!(!api.wakes(), "{method} {path}: once is enough");
     }
-    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+    assert_eq!(api.api.book.overrides(), throttle::RateOverrides::default());
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn a_rate_below_the_floor_is_taken_and_both_numbers_are_told() {
     let said = "set: a throttle override is configured for broker 1001 at 50MB/s, autoremove==false\n\
                 broker 1001 (leader) gets 60.00 MB/s instead: below, new replicas would never catch up";
     assert_eq!((status, text.as_str()), (200, said));
-    let asked = Override { rate: Rate(50_000_000), autoremove: false };
+    let asked = RateOverride { rate: Rate(50_000_000), autoremove: false };
     assert_eq!(api.api.book.overrides().brokers, [(BrokerId(1001), asked)].into());
     let request = Request::builder()
         .method(Method::POST)
@@ -253,7 +253,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         assert!(text.starts_with("error: "), "{method} {path}: {text}");
         assert!(!api.wakes(), "{method} {path}");
     }
-    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+    assert_eq!(api.api.book.overrides(), throttle::RateOverrides::default());
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn changes_need_the_token_and_questions_do_not() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong}");
         assert!(!text.contains("hunter2"));
     }
-    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+    assert_eq!(api.api.book.overrides(), throttle::RateOverrides::default());
     for path in ["/throttle", "/v1/state", "/metrics", "/healthz", "/readyz"] {
         assert_eq!(api.ask("GET", path).await.0, 200, "{path}");
     }
@@ -322,7 +322,7 @@ async fn the_metrics_name_rates_by_broker_and_role() {
 fn heard() -> crate::board::Heard {
     let of = |milliseconds| Some(Duration::from_millis(milliseconds));
     let end_to_end = Duration::from_millis(250);
-    let canary = throttle::Canary { produce: of(40), end_to_end, usual: of(5) };
+    let canary = throttle::CanaryTimes { produce: of(40), end_to_end, usual: of(5) };
     crate::board::Heard {
         messages: None,
         readings: [(BrokerId(1001), canary)].into(),
@@ -584,7 +584,7 @@ async fn a_rate_of_an_execution_is_an_override_for_its_brokers_and_both_numbers_
     });
     assert_eq!((status, &answer["pace"]), (200, &pace), "{answer}");
     assert!(api.wakes());
-    let asked = |rate, autoremove| Override { rate: Rate(rate), autoremove };
+    let asked = |rate, autoremove| RateOverride { rate: Rate(rate), autoremove };
     let overrides =
         [(BrokerId(1001), asked(2_500_000, true)), (BrokerId(1002), asked(5_000_000, false))];
     assert_eq!(api.api.book.overrides().brokers, overrides.into());

@@ -13,7 +13,7 @@ use mapper::{BrokerId, PartitionId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use throttle::Canary;
+use throttle::CanaryTimes;
 
 /// What keeping the topic may take in one round, all in all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ impl Flight {
     }
 
     /// What messages take now, to each broker from which they come back.
-    pub(crate) fn readings(&self) -> BTreeMap<BrokerId, Canary> {
+    pub(crate) fn readings(&self) -> BTreeMap<BrokerId, CanaryTimes> {
         self.messages.as_deref().map(readings).unwrap_or_default()
     }
 
@@ -150,10 +150,10 @@ impl Flight {
 }
 
 /// What messages take now, to each broker from which they come back.
-pub(crate) fn readings(messages: &statelog::Canary) -> BTreeMap<BrokerId, Canary> {
+pub(crate) fn readings(messages: &statelog::Canary) -> BTreeMap<BrokerId, CanaryTimes> {
     let known = |(id, reading): (i32, statelog::Reading)| {
         let statelog::Reading { produce, end_to_end, usual } = reading;
-        Some((BrokerId(u32::try_from(id).ok()?), Canary { produce, end_to_end, usual }))
+        Some((BrokerId(u32::try_from(id).ok()?), CanaryTimes { produce, end_to_end, usual }))
     };
     messages.readings().into_iter().filter_map(known).collect()
 }

@@ -7,7 +7,7 @@ use crate::quiet::Quiet;
 use operate::execution::{Outage, Signal, Signals};
 use std::convert::Infallible;
 use std::time::Duration;
-use throttle::{Decision, State};
+use throttle::{ThrottleDecision, ThrottleMemory};
 use tokio::time::Instant;
 
 impl Daemon<'_> {
@@ -33,8 +33,8 @@ impl Daemon<'_> {
                     tracing::warn!(%error, "another daemon may act on the cluster now: this one writes nothing any more");
                     self.book.let_go();
                     self.announced.forget();
-                    (self.quiet, self.state) = (Quiet::default(), State::default());
-                    self.before = Decision::default();
+                    (self.quiet, self.state) = (Quiet::default(), ThrottleMemory::default());
+                    self.before = ThrottleDecision::default();
                     self.canary.rest();
                 }
                 left => return left,

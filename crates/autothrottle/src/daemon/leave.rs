@@ -3,7 +3,7 @@
 use super::{Daemon, SOON, connect};
 use crate::error::Error;
 use crate::wishes::{covered, nothing};
-use execute::hold;
+use execute::reconcile;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -76,7 +76,8 @@ impl Daemon<'_> {
             return Ok(copied);
         }
         loop {
-            let holding = hold(&nothing(&self.book.ledger()), &self.book.ledger(), &look.cluster);
+            let holding =
+                reconcile(&nothing(&self.book.ledger()), &self.book.ledger(), &look.cluster);
             for stray in &holding.strays {
                 tracing::warn!(?stray, "left alone");
             }

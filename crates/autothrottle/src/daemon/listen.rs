@@ -28,7 +28,7 @@ impl Default for Slow {
 
 impl Daemon<'_> {
     /// Gives the slow brokers to a round.
-    pub(super) fn listen(&mut self, seen: &mut throttle::Seen) {
+    pub(super) fn listen(&mut self, seen: &mut throttle::ThrottleInputs) {
         for (id, canary) in self.canary.readings() {
             if let Some(broker) = seen.brokers.get_mut(&id) {
                 broker.health.canary = Some(canary);

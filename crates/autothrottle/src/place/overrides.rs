@@ -3,12 +3,12 @@
 
 use crate::error::Error;
 use ::zookeeper::{Guarded, StoredOverride, ZooKeeper, override_path};
-use execute::{Asked, LedgerEntry};
+use execute::{LedgerEntry, RequestedRate};
 use mapper::BrokerId;
 use std::collections::BTreeMap;
 
 /// Overrides of all brokers that copy (`None`), and of single brokers.
-pub(super) type Overrides = BTreeMap<Option<BrokerId>, Asked>;
+pub(super) type Overrides = BTreeMap<Option<BrokerId>, RequestedRate>;
 
 /// Reads the overrides of this prefix.
 pub(super) async fn read(zookeeper: &ZooKeeper, prefix: &str) -> Result<Overrides, Error> {
@@ -16,7 +16,7 @@ pub(super) async fn read(zookeeper: &ZooKeeper, prefix: &str) -> Result<Override
     for (path, wrong) in &found.unusable {
         tracing::warn!(path, %wrong, "skipped an override that makes no sense");
     }
-    let asked = |stored: StoredOverride| Asked {
+    let asked = |stored: StoredOverride| RequestedRate {
         rate_bytes_per_second: stored.rate_bytes_per_second,
         autoremove: stored.autoremove,
     };
@@ -53,8 +53,8 @@ pub(super) fn lines(before: &Overrides, now: &Overrides) -> Vec<LedgerEntry> {
     gone.chain(new).collect()
 }
 
-fn stored(asked: &Asked) -> StoredOverride {
-    let Asked { rate_bytes_per_second, autoremove } = *asked;
+fn stored(asked: &RequestedRate) -> StoredOverride {
+    let RequestedRate { rate_bytes_per_second, autoremove } = *asked;
     StoredOverride { rate_bytes_per_second, autoremove }
 }
 
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
     use mapper::Rate;
 
-    fn asked(rate: u64, autoremove: bool) -> Asked {
-        Asked { rate_bytes_per_second: Rate(rate), autoremove }
+    fn asked(rate: u64, autoremove: bool) -> RequestedRate {
+        RequestedRate { rate_bytes_per_second: Rate(rate), autoremove }
     }
 
     #[test]

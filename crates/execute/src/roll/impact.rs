@@ -1,6 +1,6 @@
 //! What the restart of a broker does to partitions and to the quorum.
 
-use super::{Hindrance, Pod, Scene, Terms};
+use super::{Pod, RestartHindrance, RollScene, RollTerms};
 use crate::seen::isr;
 use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, TopicPartition};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// Partitions that no order of restarts keeps available: they have only as many replicas as have to be in sync. Counts
 /// only partitions with a replica on a pod that has to be restarted and is not already down.
-pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
+pub fn unavailable(scene: &RollScene) -> BTreeSet<TopicPartition> {
     let up = scene.pods.iter().filter(|pod| pod.outdated && !pod.terminating);
     let up: BTreeSet<BrokerId> =
         up.map(|pod| pod.id).filter(|id| scene.cluster.live.contains(id)).collect();
@@ -23,9 +23,9 @@ pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
 }
 
 /// Why this pod may not be restarted now.
-pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindrance> {
+pub(super) fn hindrances(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Vec<RestartHindrance> {
     let id = pod.id;
-    let mut found: Vec<Hindrance> = majority(scene, pod, terms).into_iter().collect();
+    let mut found: Vec<RestartHindrance> = majority(scene, pod, terms).into_iter().collect();
     // A server that is already down cannot make anything unavailable.
     if !scene.cluster.live.contains(&id) {
         return found;
@@ -53,14 +53,14 @@ pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindran
             under.insert(of(topic, partition));
         }
     }
-    found.extend((!leaderless.is_empty()).then_some(Hindrance::Leaderless(id, leaderless)));
-    found.extend((!untold.is_empty()).then_some(Hindrance::MinIsrUntold(id, untold)));
-    found.extend((!under.is_empty()).then_some(Hindrance::UnderMinIsr(id, under)));
+    found.extend((!leaderless.is_empty()).then_some(RestartHindrance::Leaderless(id, leaderless)));
+    found.extend((!untold.is_empty()).then_some(RestartHindrance::MinIsrUntold(id, untold)));
+    found.extend((!under.is_empty()).then_some(RestartHindrance::UnderMinIsr(id, under)));
     found
 }
 
 /// Whether the quorum would lose its majority. One or two voters cannot keep a majority through a restart.
-fn majority(scene: &Scene, pod: &Pod, terms: &Terms) -> Option<Hindrance> {
+fn majority(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Option<RestartHindrance> {
     let quorum = scene.voters.as_ref()?;
     let voters = &quorum.behind_ms;
     if !voters.contains_key(&pod.id) || (voters.len() <= 2 && terms.allow_unavailable) {
@@ -68,7 +68,7 @@ fn majority(scene: &Scene, pod: &Pod, terms: &Terms) -> Option<Hindrance> {
     }
     let left = voters.keys().filter(|other| **other != pod.id && quorum.has(**other)).count();
     let needed = voters.len() / 2 + 1;
-    (left < needed).then(|| Hindrance::NoMajority(pod.name.clone(), left, needed))
+    (left < needed).then(|| RestartHindrance::NoMajority(pod.name.clone(), left, needed))
 }
 
 /// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the whole partition.
@@ -77,7 +77,7 @@ fn cannot_spare(topic: &Topic, partition: &Partition) -> bool {
     topic.min_insync_replicas.is_some_and(|min| replicas <= min.max(1)) || replicas <= 1
 }
 
-fn partitions(scene: &Scene) -> impl Iterator<Item = (&Topic, &Partition)> {
+fn partitions(scene: &RollScene) -> impl Iterator<Item = (&Topic, &Partition)> {
     let topics = scene.cluster.topics.values();
     topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
 }

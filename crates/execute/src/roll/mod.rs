@@ -1,8 +1,8 @@
 //! Rolling restarts: which pod may be restarted now.
 //!
-//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out: [`Next`]:
-//! one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods which of them to
-//! restart, so a new run can continue after one that was killed. Decides by its arguments alone.
+//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out:
+//! [`NextRestart`]: one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods
+//! which of them to restart, so a new run can continue after one that was killed. Decides by its arguments alone.
 
 mod impact;
 mod order;
@@ -63,7 +63,7 @@ impl Voters {
 
 /// The kind of server in a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ServerRole {
     /// A broker; it may also be a controller.
     Broker,
     /// A KRaft controller that is not a broker.
@@ -74,7 +74,7 @@ pub enum Role {
 
 /// The state of a roll at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Scene {
+pub struct RollScene {
     /// The pods of the StatefulSets that are rolled.
     pub pods: Vec<Pod>,
     /// Pods that should exist, but do not.
@@ -87,17 +87,17 @@ pub struct Scene {
     pub controller: Option<BrokerId>,
 }
 
-impl Scene {
+impl RollScene {
     /// The kind of server in the pod with this id.
-    pub fn role(&self, id: BrokerId) -> Role {
+    pub fn role(&self, id: BrokerId) -> ServerRole {
         match &self.voters {
-            Some(voters) if voters.zookeeper => Role::ZooKeeper,
+            Some(voters) if voters.zookeeper => ServerRole::ZooKeeper,
             Some(voters)
                 if voters.behind_ms.contains_key(&id) && !self.cluster.live.contains(&id) =>
             {
-                Role::Controller
+                ServerRole::Controller
             }
-            _ => Role::Broker,
+            _ => ServerRole::Broker,
         }
     }
 
@@ -109,7 +109,7 @@ impl Scene {
 
 /// The operator's limits for a roll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct RollTerms {
     /// Partitions that cannot stay available may become unavailable.
     pub allow_unavailable: bool,
     /// A pod younger than this, in seconds, counts only once its predecessor's server was seen as gone. Until then the
@@ -120,7 +120,7 @@ pub struct Terms {
 /// What this run has seen of servers that stopped. It is lost with the run; the next run then waits for young pods to
 /// age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct RollMemory {
     restarted: Option<Restarted>,
     /// Pods that were seen while their server was down: a server that comes up in them is new.
     waiting: BTreeMap<BrokerId, String>,
@@ -137,13 +137,13 @@ struct Restarted {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextRestart {
     /// Every pod is up to date, ready and in sync.
     Done,
-    /// Restart this pod: its index in [`Scene::pods`].
+    /// Restart this pod: its index in [`RollScene::pods`].
     Restart(usize),
     /// Look again in a moment.
-    Wait(Vec<Hindrance>),
+    Wait(Vec<RestartHindrance>),
     /// Another tool moves replicas: nothing is restarted until it ends.
     Moving(BTreeSet<TopicPartition>),
     /// Restarts in any order would make these unavailable, and the operator has not allowed that.
@@ -152,7 +152,7 @@ pub enum Next {
 
 /// What a restart waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum RestartHindrance {
     /// A pod does not exist, or not yet.
     Missing(String),
     /// A deleted pod still exists.
@@ -177,18 +177,18 @@ pub enum Hindrance {
     NoMajority(String, usize, usize),
 }
 
-impl Memory {
+impl RollMemory {
     /// Records that a pod is about to be restarted.
     pub fn restarts(&mut self, pod: &Pod) {
         self.restarted = Some(Restarted { id: pod.id, uid: pod.uid.clone(), gone: false });
     }
 
     /// Records what a look shows of the restarted pod.
-    pub fn look(&mut self, scene: &Scene) {
+    pub fn look(&mut self, scene: &RollScene) {
         if let Some(last) = &mut self.restarted {
             // A voter that only pauses is also behind. For a voter, only the end of its pod shows that the server
             // stopped.
-            let ended = scene.role(last.id) == Role::Broker
+            let ended = scene.role(last.id) == ServerRole::Broker
                 || scene.pods.iter().all(|pod| pod.uid != last.uid);
             last.gone |= ended && !scene.is_up(last.id);
         }
@@ -206,28 +206,28 @@ impl Memory {
 }
 
 /// What to do now.
-pub fn next(scene: &Scene, memory: &Memory, terms: &Terms) -> Next {
+pub fn next(scene: &RollScene, memory: &RollMemory, terms: &RollTerms) -> NextRestart {
     let order = order(scene);
     if order.is_empty() {
         let waits = settled::unsettled(scene, memory, terms);
-        return if waits.is_empty() { Next::Done } else { Next::Wait(waits) };
+        return if waits.is_empty() { NextRestart::Done } else { NextRestart::Wait(waits) };
     }
     let moving = &scene.cluster.running;
     if !moving.is_empty() {
-        return Next::Moving(moving.keys().cloned().collect());
+        return NextRestart::Moving(moving.keys().cloned().collect());
     }
     let unavailable = impact::unavailable(scene);
     if !unavailable.is_empty() && !terms.allow_unavailable {
-        return Next::Unavailable(unavailable);
+        return NextRestart::Unavailable(unavailable);
     }
     let mut waits = settled::unsettled(scene, memory, terms);
     let Some((first, pod)) =
         order.first().and_then(|first| Some((*first, scene.pods.get(*first)?)))
     else {
-        return Next::Done;
+        return NextRestart::Done;
     };
     waits.extend(impact::hindrances(scene, pod, terms));
-    if waits.is_empty() { Next::Restart(first) } else { Next::Wait(waits) }
+    if waits.is_empty() { NextRestart::Restart(first) } else { NextRestart::Wait(waits) }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! In which order pods are restarted.
 
-use super::{Pod, Scene};
+use super::{Pod, RollScene};
 use mapper::BrokerId;
 
-/// The pods to restart, as indices into [`Scene::pods`]. Servers that are already down come first, then one rack after
-/// the other. The active controller, or the leader of the ZooKeeper servers, comes last, so that leadership of the
-/// cluster moves once.
-pub fn order(scene: &Scene) -> Vec<usize> {
+/// The pods to restart, as indices into [`RollScene::pods`]. Servers that are already down come first, then one rack
+/// after the other. The active controller, or the leader of the ZooKeeper servers, comes last, so that leadership of
+/// the cluster moves once.
+pub fn order(scene: &RollScene) -> Vec<usize> {
     let pods = scene.pods.iter().enumerate();
     let mut outdated: Vec<(usize, &Pod)> =
         pods.filter(|(_, pod)| pod.outdated && !pod.terminating).collect();
@@ -22,7 +22,7 @@ pub fn order(scene: &Scene) -> Vec<usize> {
     outdated.into_iter().map(|(index, _)| index).collect()
 }
 
-fn is_active(scene: &Scene, id: BrokerId) -> bool {
+fn is_active(scene: &RollScene, id: BrokerId) -> bool {
     let active = scene.voters.as_ref().map_or(scene.controller, |voters| voters.active);
     active == Some(id)
 }

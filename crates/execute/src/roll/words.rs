@@ -1,11 +1,11 @@
 //! The reasons for which a restart waits, as text.
 
-use super::Hindrance;
+use super::RestartHindrance;
 use mapper::TopicPartition;
 use std::collections::BTreeSet;
 use std::fmt;
 
-impl fmt::Display for Hindrance {
+impl fmt::Display for RestartHindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(pod) => write!(f, "pod {pod} does not exist"),

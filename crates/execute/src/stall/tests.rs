@@ -66,7 +66,7 @@ impl World {
     }
 }
 
-fn is(stall: &Stall, broker: u32, direction: Direction, cause: Cause) -> bool {
+fn is(stall: &Stall, broker: u32, direction: LimitingSide, cause: StallCause) -> bool {
     (stall.broker, stall.direction, stall.cause) == (BrokerId(broker), direction, cause)
 }
 
@@ -78,7 +78,7 @@ fn what_grows_is_not_stalled_and_what_stands_is_when_its_time_has_come() {
     assert_eq!(world.later(1, &[0]), []);
     assert_eq!(world.later(599, &[]), []);
     let stalls = world.later(1, &[]);
-    assert!(is(&stalls[0], 1, Direction::Outgoing, Cause::UsedUp), "{stalls:?}");
+    assert!(is(&stalls[0], 1, LimitingSide::Outgoing, StallCause::UsedUp), "{stalls:?}");
     assert_eq!((stalls.len(), stalls[0].since_seconds), (1, 601));
     assert_eq!(world.later(1, &[0]), [], "it goes on");
 }
@@ -90,7 +90,7 @@ fn the_side_that_others_use_is_the_one_that_limits() {
     world.later(1, &[]);
     world.later(300, &[1, 2]);
     let stalls = world.later(300, &[1, 2]);
-    assert!(is(&stalls[0], 3, Direction::Incoming, Cause::UsedUp), "{stalls:?}");
+    assert!(is(&stalls[0], 3, LimitingSide::Incoming, StallCause::UsedUp), "{stalls:?}");
     assert_eq!(stalls[0].partitions, [of(0)].into());
 }
 
@@ -105,8 +105,8 @@ fn a_dead_destination_and_a_missing_leader_are_named() {
     assert_eq!(stalls, []);
     world.seen.at_seconds += 600;
     stalls = world.watch.look(&world.moves, &world.seen, &Copied::new(), PATIENCE);
-    assert!(is(&stalls[0], 2, Direction::Outgoing, Cause::NoLeader), "{stalls:?}");
-    assert!(is(&stalls[1], 3, Direction::Incoming, Cause::Dead), "{stalls:?}");
+    assert!(is(&stalls[0], 2, LimitingSide::Outgoing, StallCause::NoLeader), "{stalls:?}");
+    assert!(is(&stalls[1], 3, LimitingSide::Incoming, StallCause::Dead), "{stalls:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@ use super::*;
 use mapper::PartitionId;
 use mapper::snapshot::{Partition, PartitionFacts};
 
-const TERMS: Terms = Terms { max_lagging: 0, max_age_seconds: 600, max_behind_ms: 10_000 };
+const TERMS: ReadinessTerms =
+    ReadinessTerms { max_lagging: 0, max_age_seconds: 600, max_behind_ms: 10_000 };
 const NOW: u64 = 1_000_000;
 
 fn of(topic: &str, partition: u32) -> TopicPartition {
@@ -29,12 +30,12 @@ fn attendance(isrs: &[&[u32]], adding: &[TopicPartition]) -> Attendance {
     Attendance { registered: true, ..found }
 }
 
-fn asked(told: &Told, known: Option<&Known>, forces: &[Force]) -> String {
+fn asked(told: &ReadinessReports, known: Option<&ConfirmedReadiness>, forces: &[Force]) -> String {
     readiness(told, known, forces, NOW, &TERMS).to_string()
 }
 
-fn known(ready: bool, age: u64) -> Known {
-    Known { ready, reason: "what was".to_owned(), at_seconds: NOW - age }
+fn known(ready: bool, age: u64) -> ConfirmedReadiness {
+    ConfirmedReadiness { ready, reason: "what was".to_owned(), at_seconds: NOW - age }
 }
 
 fn force(scope: &str, until_seconds: u64) -> Force {
@@ -78,7 +79,7 @@ fn a_broker_is_ready_where_it_is_in_sync_in_all_that_it_hosts() {
         ),
     ];
     for (attendance, expected) in cases {
-        assert_eq!(asked(&Told::Broker(attendance), None, &[]), expected);
+        assert_eq!(asked(&ReadinessReports::Broker(attendance), None, &[]), expected);
     }
 }
 
@@ -91,8 +92,9 @@ fn left_over_logs_do_not_matter() {
 
 #[test]
 fn so_many_may_lag() {
-    let told = Told::Broker(attendance(&[&[1], &[1], &[3]], &[]));
-    let with = |max_lagging| readiness(&told, None, &[], NOW, &Terms { max_lagging, ..TERMS });
+    let told = ReadinessReports::Broker(attendance(&[&[1], &[1], &[3]], &[]));
+    let with =
+        |max_lagging| readiness(&told, None, &[], NOW, &ReadinessTerms { max_lagging, ..TERMS });
     assert!(!with(1).ready);
     let two = with(2);
     assert!(two.ready);
@@ -101,7 +103,7 @@ fn so_many_may_lag() {
 
 #[test]
 fn while_the_controller_is_away_the_last_known_state_counts_for_a_time() {
-    let away = Told::Unconfirmed { why: "timeout".to_owned() };
+    let away = ReadinessReports::Unconfirmed { why: "timeout".to_owned() };
     let cases = [
         (
             None,
@@ -127,26 +129,26 @@ fn while_the_controller_is_away_the_last_known_state_counts_for_a_time() {
 
 #[test]
 fn only_what_the_controller_confirms_is_remembered() {
-    let confirmed = |told: &Told, known: Option<&Known>| {
+    let confirmed = |told: &ReadinessReports, known: Option<&ConfirmedReadiness>| {
         readiness(told, known, &[], NOW, &TERMS).confirmed.map(|known| known.ready)
     };
-    let silent = Told::Silent { why: "refused".to_owned() };
-    let away = Told::Unconfirmed { why: "timeout".to_owned() };
-    assert_eq!(confirmed(&Told::Broker(attendance(&[&[3]], &[])), None), Some(true));
-    assert_eq!(confirmed(&Told::Broker(attendance(&[&[1]], &[])), None), Some(false));
+    let silent = ReadinessReports::Silent { why: "refused".to_owned() };
+    let away = ReadinessReports::Unconfirmed { why: "timeout".to_owned() };
+    assert_eq!(confirmed(&ReadinessReports::Broker(attendance(&[&[3]], &[])), None), Some(true));
+    assert_eq!(confirmed(&ReadinessReports::Broker(attendance(&[&[1]], &[])), None), Some(false));
     assert_eq!(confirmed(&silent, None), None);
     assert_eq!(confirmed(&away, Some(&known(true, 1))), None);
 }
 
 #[test]
 fn a_broker_that_does_not_answer_is_not_ready_whatever_was_known() {
-    let silent = Told::Silent { why: "connection refused".to_owned() };
+    let silent = ReadinessReports::Silent { why: "connection refused".to_owned() };
     assert_eq!(asked(&silent, Some(&known(true, 1)), &[]), "not ready: connection refused");
 }
 
 #[test]
 fn force_holds_until_its_time_and_says_what_is_true() {
-    let lagging = Told::Broker(attendance(&[&[1]], &[]));
+    let lagging = ReadinessReports::Broker(attendance(&[&[1]], &[]));
     let until = NOW + 1;
     assert_eq!(
         asked(&lagging, None, &[force("cluster", until), force("map events", until + 1)]),
@@ -157,21 +159,23 @@ fn force_holds_until_its_time_and_says_what_is_true() {
         "not ready: it is not in sync in 1 of 1: t-0; no longer forced, cluster until then by a file: disk check"
     );
     // A ready broker needs no order.
-    let ready = Told::Broker(attendance(&[&[3]], &[]));
+    let ready = ReadinessReports::Broker(attendance(&[&[3]], &[]));
     assert_eq!(readiness(&ready, None, &[force("cluster", until)], NOW, &TERMS).forced, None);
 }
 
 #[test]
 fn force_is_not_remembered_as_the_state() {
-    let told = Told::Broker(attendance(&[&[1]], &[]));
+    let told = ReadinessReports::Broker(attendance(&[&[1]], &[]));
     let verdict = readiness(&told, None, &[force("cluster", NOW + 9)], NOW, &TERMS);
     assert!(verdict.ready && !verdict.confirmed.unwrap().ready);
 }
 
 #[test]
 fn controllers_and_zookeeper_servers_have_rules_of_their_own() {
-    let vote = |is_voter, leads, behind_ms| Told::Controller(Vote { is_voter, leads, behind_ms });
-    let mode = |mode: &str| Told::ZooKeeper { mode: mode.to_owned() };
+    let vote = |is_voter, leads, behind_ms| {
+        ReadinessReports::Controller(Vote { is_voter, leads, behind_ms })
+    };
+    let mode = |mode: &str| ReadinessReports::ZooKeeper { mode: mode.to_owned() };
     let cases = [
         (vote(true, true, Some(0)), "ready: it is the active controller"),
         (vote(true, false, Some(900)), "ready: it is in the quorum, and has caught up"),

@@ -1,9 +1,10 @@
 //! AlterPartitionReassignments (KIP-455, KIP-860): begins moves, and cancels them.
 
-use super::change::{NoAnswer, Refusal};
+use super::change::Refusal;
 use super::{partition_id, replicas_to_wire, text, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::AlterPartitionReassignmentsRequest;
 use kafka_protocol::messages::alter_partition_reassignments_request::{

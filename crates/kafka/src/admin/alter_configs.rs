@@ -1,10 +1,11 @@
 //! IncrementalAlterConfigs (KIP-339) of topics: changes the named keys and no others.
 
-use super::change::{Answers, NoAnswer};
+use super::change::Answers;
 use super::configs::TOPIC;
 use super::resources::alterable;
 use crate::client::{Client, Target};
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::protocol::StrBytes;

@@ -1,9 +1,10 @@
 //! AlterReplicaLogDirs (KIP-113): the log dir of a broker for each replica, even before the broker has the replica.
 
-use super::change::{NoAnswer, Refusal};
+use super::change::Refusal;
 use super::{partition_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::AlterReplicaLogDirsRequest;
 use kafka_protocol::messages::alter_replica_log_dirs_request::{

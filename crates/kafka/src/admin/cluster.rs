@@ -4,6 +4,7 @@
 use super::{broker_id, text};
 use crate::address::Address;
 use crate::client::{Client, Endpoints, Target};
+use crate::cluster::{Cluster, ClusterBroker};
 use crate::error::{Error, ProtocolFault};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
@@ -11,41 +12,10 @@ use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 use kafka_protocol::messages::{
     DescribeClusterRequest, DescribeClusterResponse, MetadataRequest, MetadataResponse,
 };
-use mapper::BrokerId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The endpoint type of controllers.
 const CONTROLLERS: i8 = 2;
-
-/// A cluster and its brokers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cluster {
-    /// The cluster's id. Very old brokers do not report one.
-    pub id: Option<String>,
-    /// The controller. In KRaft this is a random live broker, which forwards requests to the controller.
-    pub controller: Option<BrokerId>,
-    /// The registered brokers: the live ones, and with Kafka 4.0 and later also the fenced ones.
-    pub brokers: BTreeMap<BrokerId, ClusterBroker>,
-}
-
-/// A broker, as the cluster lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterBroker {
-    /// Its address on the listener that we use.
-    pub address: Option<Address>,
-    /// `broker.rack`.
-    pub rack: Option<String>,
-    /// Not fenced: the broker is registered and sends heartbeats.
-    pub live: bool,
-}
-
-impl Cluster {
-    /// The ids of the live brokers, in order.
-    pub fn live(&self) -> impl Iterator<Item = BrokerId> {
-        self.brokers.iter().filter(|(_, broker)| broker.live).map(|(id, _)| *id)
-    }
-}
 
 impl Client {
     /// Asks for the cluster's brokers and remembers their addresses. Needs no ACL.

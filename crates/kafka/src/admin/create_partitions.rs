@@ -1,10 +1,11 @@
 //! CreatePartitions (KIP-195): more partitions, with replicas that we choose.
 
-use super::change::{Answers, NoAnswer, not_controller};
+use super::change::{Answers, not_controller};
 use super::create_topics::broker_ids;
 use super::topic_name;
 use crate::client::Client;
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::messages::CreatePartitionsRequest;
 use kafka_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,

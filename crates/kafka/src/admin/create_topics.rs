@@ -1,9 +1,10 @@
 //! CreateTopics (KIP-4): topics with replicas that we choose.
 
-use super::change::{Answers, NoAnswer, not_controller};
+use super::change::{Answers, not_controller};
 use super::{topic_id, topic_name};
 use crate::client::Client;
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };

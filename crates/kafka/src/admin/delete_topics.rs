@@ -1,9 +1,10 @@
 //! DeleteTopics by id (KIP-516): deletes the topic that was inspected, never another one of the same name.
 
-use super::change::{Answers, NoAnswer, not_controller};
+use super::change::{Answers, not_controller};
 use super::{topic_id, wire_id};
 use crate::client::Client;
 use crate::error::{Error, Operation, ProtocolFault};
+use crate::no_answer::NoAnswer;
 use kafka_protocol::messages::DeleteTopicsRequest;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use mapper::TopicId;

@@ -1,10 +1,11 @@
 //! ElectLeaders (KIP-460), preferred elections only. This client cannot request an unclean election. During a
 //! reassignment, such an election can make an empty replica the leader, and the partition's data is lost.
 
-use super::change::{NoAnswer, Refusal, not_controller};
+use super::change::{Refusal, not_controller};
 use super::{partition_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};

@@ -44,11 +44,12 @@ mod tests;
 mod topics;
 mod unregister;
 
+pub use crate::cluster::{Cluster, ClusterBroker};
+pub use crate::no_answer::NoAnswer;
 pub use alter::Altering;
 pub use alter_configs::AlterTopic;
 pub use broker_configs::BrokerConfig;
-pub use change::{Answers, NoAnswer, Refusal};
-pub use cluster::{Cluster, ClusterBroker};
+pub use change::{Answers, Refusal};
 pub(crate) use configs::UNCLEAN_ELECTIONS;
 pub use configs::{ConfigKeys, TopicConfig, TopicConfigs};
 pub use cordons::Cordons;

@@ -2,11 +2,12 @@
 //!
 //! Only a broker itself reports and changes its own configs. Each call therefore has its own deadline.
 
-use super::change::{NoAnswer, Refusal};
+use super::change::Refusal;
 use super::configs::TOPIC;
 use super::text;
 use crate::client::{Client, Target};
 use crate::error::{Error, Operation};
+use crate::no_answer::NoAnswer;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;

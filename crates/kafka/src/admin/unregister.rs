@@ -1,10 +1,10 @@
 //! UnregisterBroker (KIP-631): removes a broker from a KRaft cluster. Kafka also removes a live broker, or one with
 //! replicas, and this breaks it.
 
-use super::change::NoAnswer;
 use super::text;
 use crate::client::{Client, Target};
 use crate::error::Operation;
+use crate::no_answer::NoAnswer;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, UnregisterBrokerRequest};
 use mapper::BrokerId;

@@ -122,7 +122,7 @@ fn two_pods_that_claim_one_id_are_an_error_and_no_broker_has_both() {
     add_set(&mut inventory, "copy", 1001, 1, "i3.4xlarge");
     let brokers = resolved(&inventory, &[set_group("events"), set_group("copy")]);
     assert_eq!(said(&brokers), ["broker 1001 is claimed by 2 pods: kafka/copy-0, kafka/events-0"]);
-    assert_eq!(brokers.findings[0].0.severity(), mapper::maps::Severity::Error);
+    assert_eq!(brokers.findings[0].0.severity(), mapper::maps::MapSeverity::Error);
     assert_eq!(brokers.findings[0].1.len(), 2);
     assert_eq!(brokers.pod_of(BrokerId(1001)), None);
     // A StatefulSet that no map names claims no id.

@@ -12,9 +12,9 @@
 use super::band::Band;
 use super::forced::Forced;
 use super::shares::Shares;
-use super::state::State;
+use super::state::BalanceState;
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::floor;
 use crate::request::RackRule;
 use crate::target::Targets;
@@ -36,7 +36,7 @@ pub(super) struct Base {
 impl Base {
     /// The cluster before the plan, without the replicas that `repairs` remove.
     pub(super) fn new(
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         targets: &Targets,
         racks: RackRule,
         repairs: &[Work],
@@ -68,7 +68,7 @@ impl Base {
     }
 
     /// The lower bound for plans that end as evenly as `state`, or more evenly.
-    pub(super) fn bytes(&self, state: &State<'_>, shares: &Shares) -> Option<Bytes> {
+    pub(super) fn bytes(&self, state: &BalanceState<'_>, shares: &Shares) -> Option<Bytes> {
         let repairs = self.repairs?.0;
         let (mut excess, mut deficit) = (0, 0);
         let mut apart = 0;
@@ -95,7 +95,7 @@ impl Base {
 
 /// The range in which a group's brokers ended, from the worst broker on each side.
 pub(super) fn edges(
-    state: &State<'_>,
+    state: &BalanceState<'_>,
     shares: &Shares,
     group: &[BrokerIx],
 ) -> BTreeMap<BrokerIx, Band> {

@@ -6,9 +6,9 @@
 
 use super::band::Band;
 use super::evening::Evening;
-use super::field::Layout;
-use super::pour::{Seats, pour};
-use super::state::{Shift, State};
+use super::load_goals::Layout;
+use super::pour::{MovableSeats, pour};
+use super::state::{BalanceState, SeatShift};
 use crate::dense::BrokerIx;
 
 /// The fewest rungs down, and the fewest rungs up. It sets the resolution: each rung is at most 1/128 of the bytes.
@@ -20,7 +20,7 @@ const OF_PARTITIONS: usize = 1 << 20;
 
 /// The bands of each rung. First the top comes down, and its bytes go to the emptiest brokers of the group. Then the
 /// bottom comes up. The last bands are those of the layout.
-pub(super) fn ladder(state: &State<'_>, layout: &Layout) -> Vec<Vec<Option<Band>>> {
+pub(super) fn ladder(state: &BalanceState<'_>, layout: &Layout) -> Vec<Vec<Option<Band>>> {
     let rungs = (OF_PARTITIONS / state.partitions().max(1)).clamp(FEWEST, MOST) as u128;
     let slope = Slope::new(state, layout);
     let (given, taken) = (slope.given(0), slope.taken(slope.top));
@@ -44,24 +44,24 @@ pub(super) fn descend<'e, 'a>(
     evening: &mut Evening<'e, 'a>,
     layout: &Layout,
     ladder: &'e [Vec<Option<Band>>],
-    beyond: impl Fn(&State<'a>) -> bool,
-) -> Vec<Vec<Shift>> {
+    beyond: impl Fn(&BalanceState<'a>) -> bool,
+) -> Vec<Vec<SeatShift>> {
     let mut rungs = Vec::new();
     evening.state.rewind(0);
-    let mut reached = Ends::of(evening.state, layout);
+    let mut reached = BandExcess::of(evening.state, layout);
     for bands in ladder {
         evening.state.rewind(0);
         evening.bands = bands;
         for group in &layout.shares.groups {
             if evening.state.is_repaired {
-                pour(evening, group, Seats::Anew);
+                pour(evening, group, MovableSeats::Anew);
             }
-            pour(evening, group, Seats::All);
+            pour(evening, group, MovableSeats::All);
         }
         if beyond(evening.state) {
             break;
         }
-        let ends = Ends::of(evening.state, layout);
+        let ends = BandExcess::of(evening.state, layout);
         if ends != reached && ends.top <= reached.top && ends.bottom >= reached.bottom {
             reached = ends;
             rungs.push(evening.state.log.clone());
@@ -73,15 +73,15 @@ pub(super) fn descend<'e, 'a>(
 
 /// The level of the fullest broker above its band, and of the emptiest broker below its band.
 #[derive(PartialEq, Eq)]
-struct Ends {
+struct BandExcess {
     top: u64,
     bottom: u64,
 }
 
-impl Ends {
-    fn of(state: &State<'_>, layout: &Layout) -> Self {
+impl BandExcess {
+    fn of(state: &BalanceState<'_>, layout: &Layout) -> Self {
         let mut ends = Self { top: 0, bottom: u64::MAX };
-        for Standing { band, used, capacity, .. } in Slope::new(state, layout).brokers {
+        for BrokerLoad { band, used, capacity, .. } in Slope::new(state, layout).brokers {
             if used > band.high {
                 ends.top = ends.top.max(level(used, capacity));
             } else if used < band.low {
@@ -94,12 +94,12 @@ impl Ends {
 
 /// All brokers of a layout with their loads.
 struct Slope {
-    brokers: Vec<Standing>,
+    brokers: Vec<BrokerLoad>,
     /// The highest level of all brokers.
     top: u64,
 }
 
-struct Standing {
+struct BrokerLoad {
     broker: BrokerIx,
     band: Band,
     used: u64,
@@ -107,14 +107,14 @@ struct Standing {
 }
 
 impl Slope {
-    fn new(state: &State<'_>, layout: &Layout) -> Self {
+    fn new(state: &BalanceState<'_>, layout: &Layout) -> Self {
         let carried = state.carried(layout.load);
-        let brokers: Vec<Standing> = (0..)
+        let brokers: Vec<BrokerLoad> = (0..)
             .zip(&layout.bands)
             .filter_map(|(broker, band)| {
                 let (band, used) = ((*band)?, carried[broker as usize]);
                 let capacity = layout.load.capacity(state.cluster, broker)?;
-                Some(Standing { broker, band, used, capacity })
+                Some(BrokerLoad { broker, band, used, capacity })
             })
             .collect();
         let tops = brokers.iter().map(|one| level(one.used.max(one.band.high), one.capacity) + 1);
@@ -125,21 +125,21 @@ impl Slope {
     /// Bytes that brokers give to come down to this level, but never below the upper edge of their band.
     fn given(&self, level: u64) -> u128 {
         let of =
-            |one: &Standing| one.used.saturating_sub(one.band.high.max(at(level, one.capacity)));
+            |one: &BrokerLoad| one.used.saturating_sub(one.band.high.max(at(level, one.capacity)));
         self.brokers.iter().map(|one| u128::from(of(one))).sum()
     }
 
     /// Bytes that brokers take to come up to this level, but never above the lower edge of their band.
     fn taken(&self, level: u64) -> u128 {
         let of =
-            |one: &Standing| one.band.low.min(at(level, one.capacity)).saturating_sub(one.used);
+            |one: &BrokerLoad| one.band.low.min(at(level, one.capacity)).saturating_sub(one.used);
         self.brokers.iter().map(|one| u128::from(of(one))).sum()
     }
 
     /// The bands, widened to these levels.
     fn edges(&self, layout: &Layout, bottom: u64, top: u64) -> Vec<Option<Band>> {
         let mut bands = layout.bands.clone();
-        for Standing { broker, band, capacity, .. } in &self.brokers {
+        for BrokerLoad { broker, band, capacity, .. } in &self.brokers {
             bands[*broker as usize] = Some(Band {
                 low: band.low.min(at(bottom, *capacity)),
                 high: band.high.max(at(top, *capacity)),

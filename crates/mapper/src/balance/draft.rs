@@ -7,17 +7,17 @@
 
 use super::bound::Base;
 use super::exact::Solved;
-use super::field::{Field, Layout};
-use super::limits::{self, Way};
-use super::load::Load;
-use super::state::{Shift, State};
+use super::limits::{self, ChangesInOrder};
+use super::load::BalancedLoad;
+use super::load_goals::{Layout, LoadGoals};
+use super::state::{BalanceState, SeatShift};
 use crate::dense::BrokerIx;
-use crate::finish::{Finished, Outcome, Proof, finish_what_fits};
+use crate::finish::{FilledWork, Finished, Proof, finish_what_fits};
 use crate::ids::BrokerId;
-use crate::leaders::{Lead, even_leaders};
+use crate::leaders::{LeadersToChoose, even_leaders};
 use crate::no_plan::NoPlan;
-use crate::plan::{Floor, Move, Plan, Reason};
-use crate::request::{Balance, BaseLists, Goal, Request};
+use crate::plan::{BalanceFloor, Move, Plan, Reason};
+use crate::request::{Balance, BalanceGoal, BaseLists, Request};
 use crate::snapshot::Snapshot;
 use crate::work::Work;
 use smallvec::SmallVec;
@@ -25,32 +25,32 @@ use std::collections::BTreeSet;
 
 /// The inputs of a plan, except the state in which it ends.
 pub(super) struct Draft<'d, 'a> {
-    pub(super) repairs: &'d Outcome<'a>,
+    pub(super) repairs: &'d FilledWork<'a>,
     pub(super) balance: &'d Balance,
     pub(super) base: Base,
-    pub(super) start: Start,
+    pub(super) start: BandsBefore,
     /// The result of the exact search, if there was one.
     pub(super) solved: Option<Solved>,
     pub(super) request: &'d Request,
 }
 
 /// The bands before any replica was moved to even the load.
-pub(super) struct Start {
+pub(super) struct BandsBefore {
     /// One for each goal, the most important first.
     pub(super) layouts: Vec<Layout>,
     /// The layout of storage if storage is not a goal: the plan reports its evenness anyway.
     storage: Option<Layout>,
 }
 
-impl Start {
-    pub(super) fn new(field: &Field<'_>, state: &State<'_>) -> Self {
-        let layouts = field.layouts(state);
-        let evened = field.loads.contains(&Load::Storage);
-        Self { layouts, storage: (!evened).then(|| field.layout(state, Load::Storage)) }
+impl BandsBefore {
+    pub(super) fn new(goals: &LoadGoals<'_>, state: &BalanceState<'_>) -> Self {
+        let layouts = goals.layouts(state);
+        let evened = goals.loads.contains(&BalancedLoad::Storage);
+        Self { layouts, storage: (!evened).then(|| goals.layout(state, BalancedLoad::Storage)) }
     }
 
     fn storage(&self) -> Option<&Layout> {
-        self.layouts.iter().chain(&self.storage).find(|layout| layout.load == Load::Storage)
+        self.layouts.iter().chain(&self.storage).find(|layout| layout.load == BalancedLoad::Storage)
     }
 }
 
@@ -59,14 +59,14 @@ const ROUNDS: usize = 8;
 
 impl<'a> Draft<'_, 'a> {
     /// The plan that ends in `state`, or as near to it as room for both copies allows.
-    pub(super) fn written(&self, state: &mut State<'_>) -> Result<Plan, NoPlan> {
+    pub(super) fn written(&self, state: &mut BalanceState<'_>) -> Result<Plan, NoPlan> {
         self.as_far_as_room(state).map(|(plan, _)| plan)
     }
 
     /// As [`Self::written`], but continued until `again`, which plans once more, finds nothing to move.
     pub(super) fn carried_on(
         &self,
-        state: &mut State<'_>,
+        state: &mut BalanceState<'_>,
         again: &dyn Fn(&Snapshot) -> Result<Plan, NoPlan>,
     ) -> Result<Plan, NoPlan> {
         let (mut plan, whole) = self.as_far_as_room(state)?;
@@ -94,11 +94,11 @@ impl<'a> Draft<'_, 'a> {
     /// can reach. Afterwards `state` is the state after the plan.
     pub(super) fn within_limits(
         &self,
-        state: &mut State<'a>,
-        rungs: &dyn Fn(&mut State<'a>) -> Vec<Vec<Shift>>,
+        state: &mut BalanceState<'a>,
+        rungs: &dyn Fn(&mut BalanceState<'a>) -> Vec<Vec<SeatShift>>,
     ) -> Result<Plan, NoPlan> {
         self.leave_out_what_finds_no_room(state)?;
-        let way = Way::new(state, self.balance, &self.repairs.work, &self.start.layouts);
+        let way = ChangesInOrder::new(state, self.balance, &self.repairs.work, &self.start.layouts);
         if !way.is_enough && self.balance.max_moves.is_none() {
             for rung in rungs(state).iter().rev() {
                 state.rewind(0);
@@ -119,7 +119,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// The plan that ends in `state`, if all of it has room.
-    fn whole(&self, state: &State<'_>) -> Result<Option<Plan>, NoPlan> {
+    fn whole(&self, state: &BalanceState<'_>) -> Result<Option<Plan>, NoPlan> {
         match self.finished(state) {
             Ok(Finished { plan, taken_back }) => Ok(taken_back.is_empty().then_some(plan)),
             Err(NoPlan::NoRoomForBothCopies { .. }) => Ok(None),
@@ -129,7 +129,7 @@ impl<'a> Draft<'_, 'a> {
 
     /// Takes back the changes that find no room, whatever the limits are. If all other changes together have room, any
     /// first part of them has room, too.
-    fn leave_out_what_finds_no_room(&self, state: &mut State<'_>) -> Result<(), NoPlan> {
+    fn leave_out_what_finds_no_room(&self, state: &mut BalanceState<'_>) -> Result<(), NoPlan> {
         let all = state.log.clone();
         self.as_far_as_room(state)?;
         // If the repairs have to go alone, some of the changes may still go with them.
@@ -142,7 +142,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// The plan, and whether it is complete. Afterwards `state` is the state after the plan.
-    fn as_far_as_room(&self, state: &mut State<'_>) -> Result<(Plan, bool), NoPlan> {
+    fn as_far_as_room(&self, state: &mut BalanceState<'_>) -> Result<(Plan, bool), NoPlan> {
         let mut whole = true;
         loop {
             match self.finished(state) {
@@ -163,7 +163,7 @@ impl<'a> Draft<'_, 'a> {
         }
     }
 
-    fn put(&self, state: &mut State<'_>, change: &Move, list: &[BrokerId]) {
+    fn put(&self, state: &mut BalanceState<'_>, change: &Move, list: &[BrokerId]) {
         let cluster = self.repairs.cluster;
         if let Some(partition) = cluster.find(&change.topic, change.partition) {
             let list: SmallVec<[BrokerIx; 4]> =
@@ -173,7 +173,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// The best evenness that is reachable, for each goal.
-    fn floor(&self) -> Option<Floor> {
+    fn floor(&self) -> Option<BalanceFloor> {
         let cluster = self.repairs.cluster;
         let mut floor = self.start.storage()?.floor(cluster)?;
         for layout in &self.start.layouts {
@@ -192,17 +192,17 @@ impl<'a> Draft<'_, 'a> {
 
     /// The number of partitions that the request covers.
     fn in_scope(&self) -> usize {
-        let Outcome { cluster, targets, .. } = self.repairs;
+        let FilledWork { cluster, targets, .. } = self.repairs;
         let topics = targets.of_topic.iter().zip(cluster.first_partition.windows(2));
         topics.filter(|(target, _)| target.is_some()).map(|(_, first)| first[1] - first[0]).sum()
     }
 
     fn evens_leaders(&self) -> bool {
-        self.balance.optimize_leadership || self.balance.goals.contains(&Goal::Leaders)
+        self.balance.optimize_leadership || self.balance.goals.contains(&BalanceGoal::Leaders)
     }
 
-    fn finished(&self, state: &State<'_>) -> Result<Finished, NoPlan> {
-        let Outcome { cluster, targets, terms, left_out, .. } = self.repairs;
+    fn finished(&self, state: &BalanceState<'_>) -> Result<Finished, NoPlan> {
+        let FilledWork { cluster, targets, terms, left_out, .. } = self.repairs;
         let storage = self.start.storage();
         let sums = storage.and_then(|layout| self.base.bytes(state, &layout.shares));
         let floor = self.floor();
@@ -215,18 +215,22 @@ impl<'a> Draft<'_, 'a> {
         };
         let mut work = work(state, &self.repairs.work);
         let lists = BaseLists::new(&[]);
-        let lead =
-            Lead { all: self.evens_leaders(), as_paired: false, lists: &lists, evacuation: None };
+        let lead = LeadersToChoose {
+            all: self.evens_leaders(),
+            as_paired: false,
+            lists: &lists,
+            evacuation: None,
+        };
         let (terms, mut left_out) = (terms.clone(), left_out.clone());
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
         let outcome =
-            Outcome { cluster, targets, terms, work, left_out, evidence: None, start: None };
+            FilledWork { cluster, targets, terms, work, left_out, evidence: None, start: None };
         finish_what_fits(outcome, self.request.clone(), |_| proof)
     }
 }
 
 /// The partitions that change: the repairs as planned now, and the moves that even the load.
-fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
+fn work(state: &BalanceState<'_>, repairs: &[Work]) -> Vec<Work> {
     let mut changed: Vec<usize> =
         state.log.iter().map(|change| change.partition as usize).collect();
     changed.sort_unstable();
@@ -247,7 +251,7 @@ fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
     work
 }
 
-fn moved(state: &State<'_>, partition: usize) -> Option<Work> {
+fn moved(state: &BalanceState<'_>, partition: usize) -> Option<Work> {
     let before = state.cluster.seats_of(partition);
     let seats = in_place(before, state.seats_of(partition));
     let head = seats.first().copied().flatten();

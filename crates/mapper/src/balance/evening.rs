@@ -1,19 +1,19 @@
 //! The state of a cluster while one load is brought into its bands.
 
 use super::band::Band;
-use super::field::Layout;
-use super::load::Load;
-use super::rules::Rules;
+use super::load::BalancedLoad;
+use super::load_goals::Layout;
+use super::rules::BalanceRules;
 use super::shelves::Shelves;
-use super::state::{Shift, State};
+use super::state::{BalanceState, SeatShift};
 use crate::dense::BrokerIx;
 
 /// The inputs of one round of evening.
 pub(super) struct Evening<'e, 'a> {
-    pub(super) state: &'e mut State<'a>,
-    pub(super) rules: &'e Rules<'a>,
+    pub(super) state: &'e mut BalanceState<'a>,
+    pub(super) rules: &'e BalanceRules<'a>,
     pub(super) shelves: Shelves,
-    pub(super) load: Load,
+    pub(super) load: BalancedLoad,
     /// For each broker the band that it should end in; `None` for brokers that are not evened.
     pub(super) bands: &'e [Option<Band>],
     /// For each broker whether it may give replicas away.
@@ -90,7 +90,7 @@ impl Evening<'_, '_> {
     }
 
     pub(super) fn shift(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) {
-        self.state.shift(Shift { partition, from, to });
+        self.state.shift(SeatShift { partition, from, to });
     }
 
     /// Whether disks and guards allow the exchange of many seats for one that comes back.
@@ -106,7 +106,7 @@ impl Evening<'_, '_> {
 
     /// The bytes that a broker may take before a load that was evened before leaves its band.
     pub(super) fn slack(&self, broker: BrokerIx) -> u64 {
-        let of_storage = self.guards.iter().find(|guard| guard.load == Load::Storage);
+        let of_storage = self.guards.iter().find(|guard| guard.load == BalancedLoad::Storage);
         let band = of_storage.and_then(|guard| guard.bands[broker as usize]);
         let below = band.map(|band| band.high.saturating_sub(self.state.used[broker as usize]));
         below.unwrap_or(u64::MAX).min(self.room(broker))

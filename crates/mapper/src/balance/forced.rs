@@ -5,7 +5,7 @@
 //! the brokers there, or they end fuller.
 
 use super::shares::replicas_in;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::RackRule;
 use crate::target::{RackCounts, Target, Targets};
 use crate::work::Work;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// Racks, ascending. A rack with several replicas of a partition occurs once for each of them.
-type Racks = SmallVec<[usize; 4]>;
+type UsedRacks = SmallVec<[usize; 4]>;
 
 /// The most racks of a partition that are examined. Beyond it there are too many sets of racks, and the bound omits them.
 const MOST_RACKS: usize = 6;
@@ -21,19 +21,19 @@ const MOST_RACKS: usize = 6;
 /// For sets of racks: the bytes that have to arrive in all other racks together.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Forced {
-    beyond: BTreeMap<Racks, u64>,
+    beyond: BTreeMap<UsedRacks, u64>,
 }
 
 impl Forced {
     /// The bytes of lost and leaving replicas. Only for one target: several targets have different brokers in a rack.
     pub(super) fn new(
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         targets: &Targets,
         rule: RackRule,
         repairs: &[Work],
     ) -> Self {
         let [target] = targets.all.as_slice() else { return Self::default() };
-        let mut alike: BTreeMap<(usize, Racks), u64> = BTreeMap::new();
+        let mut alike: BTreeMap<(usize, UsedRacks), u64> = BTreeMap::new();
         for item in repairs {
             let current = cluster.seats_of(item.partition).iter().copied();
             // A partition that broke the rule before may continue to break it.
@@ -52,12 +52,18 @@ impl Forced {
     }
 
     /// Adds partitions with this number of replicas in these racks; `most`: the rule's maximum in one rack.
-    fn add(&mut self, racks: &Racks, bytes: u64, replicas: usize, most: impl Fn(usize) -> usize) {
+    fn add(
+        &mut self,
+        racks: &UsedRacks,
+        bytes: u64,
+        replicas: usize,
+        most: impl Fn(usize) -> usize,
+    ) {
         let mut apart = racks.clone();
         apart.dedup();
         for set in 1..1_usize << apart.len() {
             let of_set = apart.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
-            let of_set: Racks = of_set.map(|(_, rack)| *rack).collect();
+            let of_set: UsedRacks = of_set.map(|(_, rack)| *rack).collect();
             let held = |rack: usize| racks.iter().filter(|other| **other == rack).count();
             let inside: usize = of_set.iter().map(|rack| held(*rack)).sum();
             let room: usize = of_set.iter().map(|rack| most(*rack)).sum();
@@ -70,8 +76,12 @@ impl Forced {
 
     /// The bytes that have to leave brokers because of these arrivals, beyond those of brokers that are too full.
     /// `brokers`: each with the bytes that stay on it, and the most that it may end with.
-    pub(super) fn leaves(&self, cluster: &Cluster<'_>, brokers: &[(BrokerIx, u64, u64)]) -> u64 {
-        let beyond = |(racks, arrives): (&Racks, &u64)| {
+    pub(super) fn leaves(
+        &self,
+        cluster: &DenseCluster<'_>,
+        brokers: &[(BrokerIx, u64, u64)],
+    ) -> u64 {
+        let beyond = |(racks, arrives): (&UsedRacks, &u64)| {
             let there = brokers
                 .iter()
                 .filter(|(broker, ..)| !racks.contains(&cluster.rack[*broker as usize]));
@@ -84,7 +94,7 @@ impl Forced {
 
 /// The racks of the replicas that need not leave. `None`: no replica is lost, the plan chooses which replica leaves, or
 /// there are too many racks.
-fn racks_that_stay(cluster: &Cluster<'_>, target: &Target, item: &Work) -> Option<Racks> {
+fn racks_that_stay(cluster: &DenseCluster<'_>, target: &Target, item: &Work) -> Option<UsedRacks> {
     let partition = cluster.partition(item.partition);
     let right = |broker: &&BrokerIx| {
         target.allowed[**broker as usize] && !partition.offline().contains(&cluster.id(**broker))
@@ -94,7 +104,7 @@ fn racks_that_stay(cluster: &Cluster<'_>, target: &Target, item: &Work) -> Optio
     if stay.len() >= item.seats.len() || !stay.iter().all(|b| item.held().any(|held| held == *b)) {
         return None;
     }
-    let mut racks: Racks = stay.iter().map(|broker| cluster.rack[*broker as usize]).collect();
+    let mut racks: UsedRacks = stay.iter().map(|broker| cluster.rack[*broker as usize]).collect();
     racks.sort_unstable();
     (racks.len() <= MOST_RACKS).then_some(racks)
 }

@@ -9,8 +9,8 @@
 //! The plan keeps a first part of them. Of all first parts that stay within the limits and leave room for both copies,
 //! it takes the one that ends most evenly.
 
-use super::field::Layout;
-use super::state::{Shift, State};
+use super::load_goals::Layout;
+use super::state::{BalanceState, SeatShift};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
 use crate::floor;
@@ -40,7 +40,7 @@ pub(super) fn are_set(balance: &Balance) -> bool {
 }
 
 /// Whether the changes of a state stay within the limits.
-pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &State<'_>) -> bool {
+pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &BalanceState<'_>) -> bool {
     let (bytes, replicas) = needed(repairs);
     let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
     for change in &state.log {
@@ -53,8 +53,8 @@ pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &State<'_>) -> b
 }
 
 /// The changes of a state in one order, and how many of them may be kept.
-pub(super) struct Way {
-    changes: Vec<Shift>,
+pub(super) struct ChangesInOrder {
+    changes: Vec<SeatShift>,
     /// Numbers of changes within the limits. The one that ends most evenly is first; the last is zero.
     lengths: Vec<usize>,
     /// Whether the most important load is as even as possible: each broker is in its band, or all changes are kept.
@@ -64,10 +64,10 @@ pub(super) struct Way {
 /// The most numbers of changes that are tried. Nearly always the first has room, because all changes together had room.
 const TRIES: usize = 64;
 
-impl Way {
+impl ChangesInOrder {
     /// Afterwards `state` is as it was before the call.
     pub(super) fn new(
-        state: &mut State<'_>,
+        state: &mut BalanceState<'_>,
         balance: &Balance,
         repairs: &[Work],
         layouts: &[Layout],
@@ -90,13 +90,13 @@ impl Way {
     /// Each number of changes within the limits, with the evenness in which it ends.
     fn walk(
         &mut self,
-        state: &mut State<'_>,
+        state: &mut BalanceState<'_>,
         balance: &Balance,
         repairs: &[Work],
         layouts: &[Layout],
         first: &Layout,
     ) -> Vec<(Strains, usize)> {
-        let mut queues = Queues::new(state, first);
+        let mut queues = GroupQueues::new(state, first);
         state.rewind(0);
         let (bytes, replicas) = needed(repairs);
         let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
@@ -122,22 +122,22 @@ impl Way {
     }
 
     /// Carries out the first `length` changes, and no others.
-    pub(super) fn go(&self, state: &mut State<'_>, length: usize) {
+    pub(super) fn go(&self, state: &mut BalanceState<'_>, length: usize) {
         state.rewind(0);
         self.changes[..length].iter().for_each(|change| state.shift(*change));
     }
 }
 
 /// The changes of each group of brokers, in order.
-struct Queues<'l> {
-    groups: Vec<(&'l [BrokerIx], VecDeque<Shift>)>,
+struct GroupQueues<'l> {
+    groups: Vec<(&'l [BrokerIx], VecDeque<SeatShift>)>,
     all: Vec<BrokerIx>,
 }
 
-impl<'l> Queues<'l> {
-    fn new(state: &State<'_>, layout: &'l Layout) -> Self {
+impl<'l> GroupQueues<'l> {
+    fn new(state: &BalanceState<'_>, layout: &'l Layout) -> Self {
         let mut group_of = vec![0; state.used.len()];
-        let mut groups: Vec<(&[BrokerIx], VecDeque<Shift>)> = Vec::new();
+        let mut groups: Vec<(&[BrokerIx], VecDeque<SeatShift>)> = Vec::new();
         for (at, group) in layout.shares.groups.iter().enumerate() {
             groups.push((&group.brokers, VecDeque::new()));
             for broker in &group.brokers {
@@ -152,7 +152,7 @@ impl<'l> Queues<'l> {
     }
 
     /// The next change of the group whose worst broker is the worst of all.
-    fn next(&mut self, state: &State<'_>, layout: &Layout) -> Option<Shift> {
+    fn next(&mut self, state: &BalanceState<'_>, layout: &Layout) -> Option<SeatShift> {
         let waiting = self.groups.iter_mut().rev().filter(|(_, queue)| !queue.is_empty());
         waiting.max_by_key(|(brokers, _)| worst(state, layout, brokers))?.1.pop_front()
     }
@@ -161,12 +161,12 @@ impl<'l> Queues<'l> {
 type Strains = SmallVec<[u64; 3]>;
 
 /// The strain of the worst broker for each load, the most important load first.
-fn worst_of_all(state: &State<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> Strains {
+fn worst_of_all(state: &BalanceState<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> Strains {
     layouts.iter().map(|layout| worst(state, layout, brokers)).collect()
 }
 
 /// The strain of the worst of some brokers: its distance from its band.
-fn worst(state: &State<'_>, layout: &Layout, brokers: &[BrokerIx]) -> u64 {
+fn worst(state: &BalanceState<'_>, layout: &Layout, brokers: &[BrokerIx]) -> u64 {
     let strain = |broker: &BrokerIx| {
         let at = *broker as usize;
         layout.bands[at].map_or(0, |band| band.strain(state.carried(layout.load)[at]))

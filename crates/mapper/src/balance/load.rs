@@ -1,12 +1,12 @@
 //! The loads of brokers as numbers: each replica has a weight, and each broker has a capacity.
 
-use super::state::State;
-use crate::dense::{BrokerIx, Cluster};
-use crate::request::Goal;
+use super::state::BalanceState;
+use crate::dense::{BrokerIx, DenseCluster};
+use crate::request::BalanceGoal;
 
 /// A load that moves of replicas can even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
+pub(super) enum BalancedLoad {
     /// Bytes stored, in proportion to storage.
     Storage,
     /// Replicas, the same number on each broker: their cost in memory and requests does not depend on its disks.
@@ -24,16 +24,16 @@ const MOST_REPLICAS: u64 = 1 << 44;
 /// Levels count traffic in parts of a byte per second (2^8), so that slow networks have enough levels.
 const RATE_PARTS: u32 = 8;
 
-impl Load {
+impl BalancedLoad {
     /// The loads of an ordered list of goals, the most important first. The goal of leaders moves no replica.
-    pub(super) fn of(goals: &[Goal]) -> Vec<Self> {
+    pub(super) fn of(goals: &[BalanceGoal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {
             let load = match goal {
-                Goal::Storage => Self::Storage,
-                Goal::Replicas => Self::Replicas,
-                Goal::Network => Self::Network,
-                Goal::Leaders => continue,
+                BalanceGoal::Storage => Self::Storage,
+                BalanceGoal::Replicas => Self::Replicas,
+                BalanceGoal::Network => Self::Network,
+                BalanceGoal::Leaders => continue,
             };
             if !loads.contains(&load) {
                 loads.push(load);
@@ -43,7 +43,7 @@ impl Load {
     }
 
     /// A broker's capacity in the unit of the load; `None` if unknown.
-    pub(super) fn capacity(self, cluster: &Cluster<'_>, broker: BrokerIx) -> Option<u64> {
+    pub(super) fn capacity(self, cluster: &DenseCluster<'_>, broker: BrokerIx) -> Option<u64> {
         match self {
             Self::Storage => cluster.capacity[broker as usize],
             Self::Replicas => Some(MOST_REPLICAS),
@@ -65,22 +65,22 @@ impl Load {
     }
 }
 
-impl State<'_> {
+impl BalanceState<'_> {
     /// The load of each broker.
-    pub(super) fn carried(&self, load: Load) -> &[u64] {
+    pub(super) fn carried(&self, load: BalancedLoad) -> &[u64] {
         match load {
-            Load::Storage => &self.used,
-            Load::Replicas => &self.replicas,
-            Load::Network => &self.traffic,
+            BalancedLoad::Storage => &self.used,
+            BalancedLoad::Replicas => &self.replicas,
+            BalancedLoad::Network => &self.traffic,
         }
     }
 
     /// The weight that a replica of the partition adds to its broker.
-    pub(super) fn weight(&self, load: Load, partition: u32) -> u64 {
+    pub(super) fn weight(&self, load: BalancedLoad, partition: u32) -> u64 {
         match load {
-            Load::Storage => self.size[partition as usize],
-            Load::Replicas => REPLICA,
-            Load::Network => self.rate.get(partition as usize).copied().unwrap_or(0),
+            BalancedLoad::Storage => self.size[partition as usize],
+            BalancedLoad::Replicas => REPLICA,
+            BalancedLoad::Network => self.rate.get(partition as usize).copied().unwrap_or(0),
         }
     }
 }

@@ -14,10 +14,10 @@ mod descent;
 mod draft;
 mod evening;
 mod exact;
-mod field;
 mod forced;
 mod limits;
 mod load;
+mod load_goals;
 mod pour;
 mod rules;
 mod settle;
@@ -27,25 +27,25 @@ mod state;
 mod trim;
 
 use crate::bytes::Ratio;
-use crate::dense::{BrokerIx, Cluster};
-use crate::finish::Outcome;
+use crate::dense::{BrokerIx, DenseCluster};
+use crate::finish::FilledWork;
 use crate::no_plan::NoPlan;
-use crate::place::{Manner, Pairs};
+use crate::place::{BrokerPairs, Manner};
 use crate::plan::Plan;
 use crate::rebuild;
-use crate::request::{Balance, Engine, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::request::{Balance, Engine, Optimize, PlaceBy, PlanTerms, Rebalance, Request, Scale};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::traffic;
-use crate::work::{Search, Work};
+use crate::work::{Work, WorkSearch};
 use bound::Base;
-use draft::{Draft, Start};
+use draft::{BandsBefore, Draft};
 use evening::Evening;
-use field::{Field, Layout, Special, Threshold};
-use load::Load;
-use pour::Seats;
+use load::BalancedLoad;
+use load_goals::{Layout, LoadGoals, Special, Threshold};
+use pour::MovableSeats;
 use shelves::Shelves;
-use state::{Shift, State};
+use state::{BalanceState, SeatShift};
 
 /// Answers `rebalance`.
 ///
@@ -79,7 +79,7 @@ fn even(
 }
 
 /// Writes a plan from the state in which it ends.
-type Writing<'w> = &'w dyn Fn(&Draft<'_, '_>, &mut State<'_>) -> Result<Plan, NoPlan>;
+type Writing<'w> = &'w dyn Fn(&Draft<'_, '_>, &mut BalanceState<'_>) -> Result<Plan, NoPlan>;
 
 fn planned(
     snapshot: &Snapshot,
@@ -88,38 +88,38 @@ fn planned(
     special: Special,
     write: Writing<'_>,
 ) -> Result<Plan, NoPlan> {
-    let cluster = Cluster::new(snapshot);
+    let cluster = DenseCluster::new(snapshot);
     let terms = without_drained(request.terms(), balance);
     let targets = Targets::new(&cluster, &terms)?;
     storage_is_known(&cluster, &targets)?;
     let repairs = repair(&cluster, &targets, &terms, balance.solver)?;
     let base = Base::new(&cluster, &targets, terms.racks, &repairs.work);
-    let field = Field::new(&cluster, &terms, balance, special);
-    let rates = match field.loads.contains(&Load::Network) {
+    let goals = LoadGoals::new(&cluster, &terms, balance, special);
+    let rates = match goals.loads.contains(&BalancedLoad::Network) {
         true => traffic::of_all(&cluster, &targets)?,
         false => Vec::new(),
     };
-    let mut state = State::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
-    let start = Start::new(&field, &state);
+    let mut state = BalanceState::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
+    let start = BandsBefore::new(&goals, &state);
     limits::repairs_fit(balance, &repairs.work)?;
-    let searched = exact::Start::new(&state, &field, balance, &repairs.work)?;
-    even_loads(&mut state, &field, balance);
+    let searched = exact::ExactStart::new(&state, &goals, balance, &repairs.work)?;
+    even_loads(&mut state, &goals, balance);
     let mut draft = Draft { repairs: &repairs, balance, base, start, solved: None, request };
     if limits::are_set(balance) {
-        let plan = draft.within_limits(&mut state, &rungs(&field, balance, &repairs.work))?;
+        let plan = draft.within_limits(&mut state, &rungs(&goals, balance, &repairs.work))?;
         if searched.is_none() {
             return Ok(plan);
         }
     }
     let searched = searched.zip(draft.start.layouts.first());
-    let even_out = evens(&field, balance);
+    let even_out = evens(&goals, balance);
     draft.solved =
-        searched.and_then(|(s, first)| s.search(&mut state, &field, first, &draft.base, &even_out));
+        searched.and_then(|(s, first)| s.search(&mut state, &goals, first, &draft.base, &even_out));
     write(&draft, &mut state)
 }
 
 /// The terms without the drained brokers: they take no replicas.
-pub(crate) fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
+pub(crate) fn without_drained(terms: &PlanTerms, balance: &Balance) -> PlanTerms {
     let mut terms = terms.clone();
     for assignment in &mut terms.assignments {
         assignment.brokers.retain(|broker| !balance.drain.contains(broker));
@@ -127,7 +127,7 @@ pub(crate) fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
     terms
 }
 
-fn storage_is_known(cluster: &Cluster<'_>, targets: &Targets) -> Result<(), NoPlan> {
+fn storage_is_known(cluster: &DenseCluster<'_>, targets: &Targets) -> Result<(), NoPlan> {
     let brokers = targets.all.iter().flat_map(|target| &target.brokers).copied();
     let lacks = |broker: &BrokerIx| {
         let at = *broker as usize;
@@ -141,12 +141,12 @@ fn storage_is_known(cluster: &Cluster<'_>, targets: &Targets) -> Result<(), NoPl
 
 /// Places the replicas that are lost or leaving.
 fn repair<'a>(
-    cluster: &'a Cluster<'a>,
+    cluster: &'a DenseCluster<'a>,
     targets: &'a Targets,
-    terms: &'a Terms,
+    terms: &'a PlanTerms,
     engine: Engine,
-) -> Result<Outcome<'a>, NoPlan> {
-    let search = Search::new(cluster, targets, terms);
+) -> Result<FilledWork<'a>, NoPlan> {
+    let search = WorkSearch::new(cluster, targets, terms);
     let found = search.run()?;
     rebuild::all_sizes_are_known(cluster, targets, &found)?;
     let by_storage = Manner {
@@ -155,7 +155,7 @@ fn repair<'a>(
         size_factor: Ratio::ONE,
         tight: false,
     };
-    rebuild::solve(&search, by_storage, &Pairs::new(), found, engine)
+    rebuild::solve(&search, by_storage, &BrokerPairs::new(), found, engine)
 }
 
 /// The most rounds of evening. Nearly always one round evens everything, and the second finds nothing to do.
@@ -163,56 +163,59 @@ const ROUNDS: usize = 16;
 
 /// Brings every broker into its bands, as far as possible. The most important load comes first. Each other load is
 /// evened inside the bands of those before it.
-fn even_loads<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
+fn even_loads<'a>(state: &mut BalanceState<'a>, goals: &LoadGoals<'a>, balance: &Balance) {
     let since = state.log.len();
-    let sent = in_rounds(state, field, balance, true);
-    let first = || field.loads.first().map(|load| field.layout(state, *load));
+    let sent = in_rounds(state, goals, balance, true);
+    let first = || goals.loads.first().map(|load| goals.layout(state, *load));
     // Sending small replicas ahead must not make the most important load less even.
     if sent && first().is_some_and(|layout| !layout.is_even(state)) {
         state.rewind(since);
-        in_rounds(state, field, balance, false);
+        in_rounds(state, goals, balance, false);
     }
 }
 
 /// The stages to which the limits can even the most important load.
 fn rungs<'f, 'a>(
-    field: &'f Field<'a>,
+    goals: &'f LoadGoals<'a>,
     balance: &'f Balance,
     repairs: &'f [Work],
-) -> impl Fn(&mut State<'a>) -> Vec<Vec<Shift>> + 'f {
+) -> impl Fn(&mut BalanceState<'a>) -> Vec<Vec<SeatShift>> + 'f {
     |state| {
-        let Some(load) = field.loads.first() else { return Vec::new() };
+        let Some(load) = goals.loads.first() else { return Vec::new() };
         state.rewind(0);
-        let layout = field.layout(state, *load);
+        let layout = goals.layout(state, *load);
         let ladder = descent::ladder(state, &layout);
-        let beyond = |state: &State<'a>| !limits::allow(balance, repairs, state);
-        let mut evening = evening(state, field, balance, &layout, &[]);
+        let beyond = |state: &BalanceState<'a>| !limits::allow(balance, repairs, state);
+        let mut evening = evening(state, goals, balance, &layout, &[]);
         descent::descend(&mut evening, &layout, &ladder, beyond)
     }
 }
 
 /// [`even_loads`] as a function of the state, for callers that even another state.
-fn evens<'f, 'a>(field: &'f Field<'a>, balance: &'f Balance) -> impl Fn(&mut State<'a>) + 'f {
-    |state| even_loads(state, field, balance)
+fn evens<'f, 'a>(
+    goals: &'f LoadGoals<'a>,
+    balance: &'f Balance,
+) -> impl Fn(&mut BalanceState<'a>) + 'f {
+    |state| even_loads(state, goals, balance)
 }
 
 /// Evens round by round. Returns whether small replicas were sent ahead.
 fn in_rounds<'a>(
-    state: &mut State<'a>,
-    field: &Field<'a>,
+    state: &mut BalanceState<'a>,
+    goals: &LoadGoals<'a>,
     balance: &Balance,
     may_send: bool,
 ) -> bool {
     let mut sent = false;
     for _ in 0..ROUNDS {
         let since = state.log.len();
-        let layouts = field.layouts(state);
+        let layouts = goals.layouts(state);
         if may_send {
-            send_ahead(state, field, balance, &layouts);
+            send_ahead(state, goals, balance, &layouts);
             sent |= state.log.len() > since;
         }
         for at in 0..layouts.len() {
-            even_one(state, field, balance, &layouts[..=at]);
+            even_one(state, goals, balance, &layouts[..=at]);
         }
         if state.log.len() == since {
             break;
@@ -223,21 +226,32 @@ fn in_rounds<'a>(
 
 /// Sends small replicas ahead from brokers that hold too many. Bytes have to flow anyway, and these replicas then need
 /// no extra moves next to large ones.
-fn send_ahead<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
-    for (at, layout) in layouts.iter().enumerate().filter(|(_, l)| l.load == Load::Replicas) {
+fn send_ahead<'a>(
+    state: &mut BalanceState<'a>,
+    goals: &LoadGoals<'a>,
+    balance: &Balance,
+    layouts: &[Layout],
+) {
+    for (at, layout) in layouts.iter().enumerate().filter(|(_, l)| l.load == BalancedLoad::Replicas)
+    {
         let before = &layouts[..at];
         if before.iter().all(|earlier| earlier.is_even(state)) || layout.is_even(state) {
             continue;
         }
-        let mut evening = evening(state, field, balance, layout, before);
+        let mut evening = evening(state, goals, balance, layout, before);
         for group in &layout.shares.groups {
-            pour::pour(&mut evening, group, Seats::All);
+            pour::pour(&mut evening, group, MovableSeats::All);
         }
     }
 }
 
 /// Evens the last layout until it is even or no change helps. The other layouts stay as even as they are.
-fn even_one<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
+fn even_one<'a>(
+    state: &mut BalanceState<'a>,
+    goals: &LoadGoals<'a>,
+    balance: &Balance,
+    layouts: &[Layout],
+) {
     let Some((layout, guards)) = layouts.split_last() else { return };
     let mut anew;
     let mut layout = layout;
@@ -246,31 +260,31 @@ fn even_one<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, lay
         if layout.is_even(state) {
             return;
         }
-        let mut evening = evening(state, field, balance, layout, guards);
+        let mut evening = evening(state, goals, balance, layout, guards);
         for group in &layout.shares.groups {
             if evening.state.is_repaired {
-                pour::pour(&mut evening, group, Seats::Anew);
+                pour::pour(&mut evening, group, MovableSeats::Anew);
             }
-            pour::pour(&mut evening, group, Seats::All);
+            pour::pour(&mut evening, group, MovableSeats::All);
             settle::settle(&mut evening, group);
             trim::trim(&mut evening, group, since);
         }
         if state.log.len() == since {
             return;
         }
-        anew = field.layout(state, layout.load);
+        anew = goals.layout(state, layout.load);
         layout = &anew;
     }
 }
 
 fn evening<'e, 'a>(
-    state: &'e mut State<'a>,
-    field: &'e Field<'a>,
+    state: &'e mut BalanceState<'a>,
+    goals: &'e LoadGoals<'a>,
     balance: &Balance,
     layout: &'e Layout,
     guards: &'e [Layout],
 ) -> Evening<'e, 'a> {
     let shelves = Shelves::new(state, balance.partition_limit, layout.load);
     let Layout { load, bands, gives, .. } = layout;
-    Evening { state, rules: &field.rules, shelves, load: *load, bands, gives, guards }
+    Evening { state, rules: &goals.rules, shelves, load: *load, bands, gives, guards }
 }

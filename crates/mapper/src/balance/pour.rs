@@ -8,8 +8,8 @@
 
 use super::band::Band;
 use super::evening::Evening;
-use super::load::Load;
-use super::shares::Group;
+use super::load::BalancedLoad;
+use super::shares::BrokerGroup;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -22,14 +22,14 @@ struct Edges {
 
 /// The seats that may move.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seats {
+pub(super) enum MovableSeats {
     /// Seats that get a new broker anyway: they cost their bytes on any broker.
     Anew,
     All,
 }
 
 /// Moves as many bytes as possible without passing an edge.
-pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
+pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &BrokerGroup, seats: MovableSeats) {
     let edges = edges(evening, group);
     let mut takers = BTreeSet::new();
     let mut givers = BinaryHeap::new();
@@ -44,7 +44,7 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
     }
     let brokers = evening.state.used.len();
     let (next, refused) = (vec![0; brokers], vec![0; brokers]);
-    let mut flow = Flow { seats, next, takers, edges, widest: u64::MAX, refused };
+    let mut flow = PourFlow { seats, next, takers, edges, widest: u64::MAX, refused };
     while let Some((_, Reverse(giver))) = givers.pop() {
         if flow.one_seat(evening, giver) {
             givers.push((evening.level(giver), Reverse(giver)));
@@ -53,8 +53,8 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
 }
 
 /// The brokers that take, and the position of each giver on its shelf.
-struct Flow {
-    seats: Seats,
+struct PourFlow {
+    seats: MovableSeats,
     /// For each broker the next partition on its shelf.
     next: Vec<usize>,
     /// Brokers that still take, ordered by load.
@@ -70,7 +70,7 @@ struct Flow {
 /// bytes grow along the shelf, so later seats would be refused as well.
 const MOST_REFUSED: u32 = 32;
 
-impl Flow {
+impl PourFlow {
     /// Gives one seat away; false if the giver has none left that a taker accepts.
     fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
         let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
@@ -106,7 +106,7 @@ impl Flow {
     fn may_flow(&self, evening: &Evening<'_, '_>, partition: u32, giver: BrokerIx) -> bool {
         let (state, at) = (&evening.state, partition as usize);
         state.seats_of(at).contains(&giver)
-            && (self.seats == Seats::All || !state.cluster.seats_of(at).contains(&giver))
+            && (self.seats == MovableSeats::All || !state.cluster.seats_of(at).contains(&giver))
     }
 
     /// The emptiest taker that the rules allow and that has the space.
@@ -149,14 +149,14 @@ impl Flow {
 
     fn space(&self, evening: &Evening<'_, '_>, taker: BrokerIx) -> u64 {
         let below = self.edges.ceiling[taker as usize].saturating_sub(evening.used(taker));
-        if evening.load == Load::Storage { below.min(evening.room(taker)) } else { below }
+        if evening.load == BalancedLoad::Storage { below.min(evening.room(taker)) } else { below }
     }
 }
 
 /// Steps between the lower and the upper edge of a band.
 const STEPS: u64 = 1 << 20;
 
-fn edges(evening: &Evening<'_, '_>, group: &Group) -> Edges {
+fn edges(evening: &Evening<'_, '_>, group: &BrokerGroup) -> Edges {
     let brokers = || group.brokers.iter().copied().map(|b| (evening.band(b), evening.used(b), b));
     let excess: u64 = brokers().map(|(band, used, _)| used.saturating_sub(band.high)).sum();
     let deficit: u64 = brokers().map(|(band, used, _)| band.low.saturating_sub(used)).sum();

@@ -1,13 +1,13 @@
 //! Whether racks, hosts and scope allow that a seat changes its broker. The caller checks the room.
 
-use super::state::State;
-use crate::dense::{BrokerIx, Cluster};
+use super::state::BalanceState;
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::RackRule;
 use crate::target::{RackCounts, Target};
 
 /// The rules of a request for seats that do not have to move.
-pub(super) struct Rules<'a> {
-    pub(super) cluster: &'a Cluster<'a>,
+pub(super) struct BalanceRules<'a> {
+    pub(super) cluster: &'a DenseCluster<'a>,
     pub(super) racks: RackRule,
     /// Seats stay in their rack (`--locality-scoped`).
     pub(super) local: bool,
@@ -15,11 +15,11 @@ pub(super) struct Rules<'a> {
     pub(super) limit: Vec<Option<u64>>,
 }
 
-impl Rules<'_> {
+impl BalanceRules<'_> {
     /// Whether the seat of `partition` on `from` may go to `to`.
     pub(super) fn admit(
         &self,
-        state: &State<'_>,
+        state: &BalanceState<'_>,
         partition: u32,
         from: BrokerIx,
         to: BrokerIx,

@@ -7,7 +7,7 @@
 use super::barter::Barter;
 use super::evening::Evening;
 use super::load::REPLICA;
-use super::shares::Group;
+use super::shares::BrokerGroup;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
@@ -18,7 +18,7 @@ const PATIENCE: usize = 20_000;
 const MOST_REFUSED: usize = 64;
 
 /// Brings brokers into their bands one by one.
-pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
+pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
     let mut stuck = vec![false; evening.state.used.len()];
     // A broker improves a few dozen times at most. The factor leaves room for clusters of few, huge replicas.
     for _ in 0..group.brokers.len() * 64 {
@@ -28,7 +28,7 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
             .max()
             .filter(|(strain, _)| *strain > 0);
         let Some((strain, Reverse(broker))) = worst else { return };
-        let mut search = Search { evening, brokers: &group.brokers, strain, asked: 0 };
+        let mut search = ChangeSearch { evening, brokers: &group.brokers, strain, asked: 0 };
         match search.improve(broker) {
             Some(change) => change.carry_out(evening),
             None => stuck[broker as usize] = true,
@@ -38,7 +38,7 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
 
 /// A change that helps a broker.
 #[derive(Debug, Clone)]
-enum Change {
+enum HelpfulChange {
     One {
         partition: u32,
         from: BrokerIx,
@@ -54,7 +54,7 @@ enum Change {
     Many(Barter),
 }
 
-impl Change {
+impl HelpfulChange {
     fn carry_out(self, evening: &mut Evening<'_, '_>) {
         match self {
             Self::One { partition, from, to } => evening.shift(partition, from, to),
@@ -73,7 +73,7 @@ impl Change {
 }
 
 /// The search for a change that helps one broker.
-struct Search<'s, 'e, 'a> {
+struct ChangeSearch<'s, 'e, 'a> {
     evening: &'s mut Evening<'e, 'a>,
     brokers: &'s [BrokerIx],
     /// The broker's distance from its band.
@@ -81,8 +81,8 @@ struct Search<'s, 'e, 'a> {
     asked: usize,
 }
 
-impl Search<'_, '_, '_> {
-    fn improve(&mut self, broker: BrokerIx) -> Option<Change> {
+impl ChangeSearch<'_, '_, '_> {
+    fn improve(&mut self, broker: BrokerIx) -> Option<HelpfulChange> {
         let over = self.evening.used(broker) > self.evening.band(broker).high;
         let mut others: Vec<BrokerIx> =
             self.brokers.iter().copied().filter(|other| *other != broker).collect();
@@ -101,7 +101,7 @@ impl Search<'_, '_, '_> {
                 let nears = self.nears(from, to);
                 nears.then(|| Barter::between(self.evening, from, to)).flatten()
             };
-            pairs().find_map(barter).map(Change::Many)
+            pairs().find_map(barter).map(HelpfulChange::Many)
         })
     }
 
@@ -121,8 +121,8 @@ impl Search<'_, '_, '_> {
         &mut self,
         needed: u64,
         pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
-    ) -> Option<Change> {
-        let mut best: Option<(bool, u64, Change)> = None;
+    ) -> Option<HelpfulChange> {
+        let mut best: Option<(bool, u64, HelpfulChange)> = None;
         self.asked = 0;
         for (from, to) in pairs {
             if self.asked > PATIENCE {
@@ -154,7 +154,7 @@ impl Search<'_, '_, '_> {
         needed: u64,
         from: BrokerIx,
         to: BrokerIx,
-    ) -> Option<(bool, u64, Change)> {
+    ) -> Option<(bool, u64, HelpfulChange)> {
         // With equal weights, all seats are enough or none is. Then the one with the fewest bytes comes first.
         let middle = match self.evening.load.is_uniform() {
             true => 0,
@@ -167,7 +167,7 @@ impl Search<'_, '_, '_> {
             let helps = search.helps(from, to, size, 0)
                 && search.admit(partition, from, to)
                 && search.allowed(from, to, partition, None);
-            helps.then_some((size >= needed, size, Change::One { partition, from, to }))
+            helps.then_some((size >= needed, size, HelpfulChange::One { partition, from, to }))
         };
         for at in (0..middle).rev() {
             let partition = self.evening.shelf(from)[at];
@@ -199,7 +199,7 @@ impl Search<'_, '_, '_> {
         &mut self,
         needed: u64,
         pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
-    ) -> Option<Change> {
+    ) -> Option<HelpfulChange> {
         self.asked = 0;
         for (from, to) in pairs {
             for at in (0..self.evening.shelf(from).len()).rev() {
@@ -208,7 +208,7 @@ impl Search<'_, '_, '_> {
                 }
                 let there = self.evening.shelf(from)[at];
                 if let Some(back) = self.counterpart(needed, there, from, to) {
-                    return Some(Change::Two { there, back, from, to });
+                    return Some(HelpfulChange::Two { there, back, from, to });
                 }
             }
         }

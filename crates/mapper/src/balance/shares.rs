@@ -6,15 +6,15 @@
 //! these bounds, the shares have the lowest peak and the highest trough, so no plan ends more evenly. If the
 //! replication factor equals the number of racks, the two bounds of each rack meet, and each rack has its own level.
 
-use super::load::Load;
-use super::rules::Rules;
-use super::state::State;
-use crate::dense::{BrokerIx, Cluster};
+use super::load::BalancedLoad;
+use super::rules::BalanceRules;
+use super::state::BalanceState;
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::{Measure, RackRule};
 use std::collections::BTreeMap;
 
 /// Brokers that can hand bytes to each other, but to no other broker.
-pub(super) struct Group {
+pub(super) struct BrokerGroup {
     pub(super) brokers: Vec<BrokerIx>,
 }
 
@@ -22,14 +22,14 @@ pub(super) struct Group {
 pub(super) struct Shares {
     /// For each broker its share in bytes; `None` for brokers that no target allows.
     pub(super) of: Vec<Option<u64>>,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<BrokerGroup>,
 }
 
 /// Finds the shares. `gives`: for each broker whether it may give replicas away.
 pub(super) fn shares(
-    state: &State<'_>,
-    rules: &Rules<'_>,
-    load: Load,
+    state: &BalanceState<'_>,
+    rules: &BalanceRules<'_>,
+    load: BalancedLoad,
     by: Measure,
     gives: &[bool],
 ) -> Shares {
@@ -64,11 +64,11 @@ pub(super) fn shares(
             }
             if closed {
                 let brokers = rack.1.iter().map(|vessel| vessel.broker).collect();
-                shares.groups.push(Group { brokers });
+                shares.groups.push(BrokerGroup { brokers });
             }
         }
         if !closed {
-            shares.groups.push(Group { brokers: pool.brokers });
+            shares.groups.push(BrokerGroup { brokers: pool.brokers });
         }
     }
     shares
@@ -95,7 +95,12 @@ struct Vessel {
 }
 
 impl Vessel {
-    fn new(cluster: &Cluster<'_>, load: Load, broker: BrokerIx, bounds: Bounds) -> Self {
+    fn new(
+        cluster: &DenseCluster<'_>,
+        load: BalancedLoad,
+        broker: BrokerIx,
+        bounds: Bounds,
+    ) -> Self {
         let capacity = load.capacity(cluster, broker).unwrap_or(0);
         Self { broker, capacity, bounds }
     }
@@ -117,7 +122,12 @@ struct Level {
 const PARTS: u32 = 32;
 
 impl Level {
-    fn new(cluster: &Cluster<'_>, pool: &Pool, load: Load, by: Measure) -> Self {
+    fn new(
+        cluster: &DenseCluster<'_>,
+        pool: &SharedTargets,
+        load: BalancedLoad,
+        by: Measure,
+    ) -> Self {
         let disks = pool.brokers.iter().filter_map(|broker| load.capacity(cluster, *broker));
         Self { by, largest_disk: disks.max().unwrap_or(0), parts: PARTS + load.finer() }
     }
@@ -155,7 +165,12 @@ impl Level {
     }
 }
 
-fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, load: Load, gives: &[bool]) -> Vec<Bounds> {
+fn broker_bounds(
+    state: &BalanceState<'_>,
+    rules: &BalanceRules<'_>,
+    load: BalancedLoad,
+    gives: &[bool],
+) -> Vec<Bounds> {
     let mut movable = vec![0_u64; state.used.len()];
     let mut of_target = vec![0_u64; state.targets.all.len()];
     for partition in 0..state.partitions() {
@@ -167,8 +182,8 @@ fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, load: Load, gives: &[bool
         }
     }
     let limit = |broker: usize| match load {
-        Load::Storage => rules.limit[broker].unwrap_or(u64::MAX),
-        Load::Replicas | Load::Network => u64::MAX,
+        BalancedLoad::Storage => rules.limit[broker].unwrap_or(u64::MAX),
+        BalancedLoad::Replicas | BalancedLoad::Network => u64::MAX,
     };
     let bounds = |broker: usize| {
         let used = state.carried(load)[broker];
@@ -192,17 +207,17 @@ fn index(partition: usize) -> u32 {
 }
 
 /// Targets that share brokers, directly or through other targets.
-struct Pool {
+struct SharedTargets {
     targets: Vec<usize>,
     brokers: Vec<BrokerIx>,
 }
 
-fn pools(state: &State<'_>) -> Vec<Pool> {
+fn pools(state: &BalanceState<'_>) -> Vec<SharedTargets> {
     let targets = &state.targets.all;
-    let mut pools: Vec<Pool> = Vec::new();
+    let mut pools: Vec<SharedTargets> = Vec::new();
     for (at, target) in targets.iter().enumerate() {
-        let mut joined = Pool { targets: vec![at], brokers: target.brokers.clone() };
-        let (touching, apart): (Vec<Pool>, Vec<Pool>) = pools
+        let mut joined = SharedTargets { targets: vec![at], brokers: target.brokers.clone() };
+        let (touching, apart): (Vec<SharedTargets>, Vec<SharedTargets>) = pools
             .into_iter()
             .partition(|pool| pool.brokers.iter().any(|b| target.allowed[*b as usize]));
         for pool in touching {
@@ -220,10 +235,10 @@ fn pools(state: &State<'_>) -> Vec<Pool> {
 
 /// For each rack of a pool the least and the most bytes, its fixed bytes included.
 fn rack_bounds(
-    state: &State<'_>,
-    rules: &Rules<'_>,
-    load: Load,
-    pool: &Pool,
+    state: &BalanceState<'_>,
+    rules: &BalanceRules<'_>,
+    load: BalancedLoad,
+    pool: &SharedTargets,
 ) -> BTreeMap<usize, Bounds> {
     let rack = |broker: BrokerIx| rules.cluster.rack[broker as usize];
     let mut bounds: BTreeMap<usize, Bounds> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! The replicas that each broker could give away, the largest first.
 
-use super::load::Load;
-use super::state::State;
+use super::load::BalancedLoad;
+use super::state::BalanceState;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
@@ -14,11 +14,11 @@ pub(super) struct Shelves {
     /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
     /// The load by which they are sorted.
-    load: Load,
+    load: BalancedLoad,
 }
 
 impl Shelves {
-    pub(super) fn new(state: &State<'_>, most: Option<u32>, load: Load) -> Self {
+    pub(super) fn new(state: &BalanceState<'_>, most: Option<u32>, load: BalancedLoad) -> Self {
         let brokers = state.used.len();
         let mut first = vec![0; brokers + 1];
         let movable = || (0..state.partitions()).filter(|p| state.target_of(*p).is_some());
@@ -43,13 +43,13 @@ impl Shelves {
 
     /// The partitions on one broker, the heaviest first. Of equal weight, the smallest comes first, so that evening by
     /// count costs few bytes.
-    pub(super) fn of(&mut self, broker: BrokerIx, state: &State<'_>) -> &[u32] {
+    pub(super) fn of(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[u32] {
         let at = broker as usize;
         let shelf = &mut self.partitions[self.first[at]..self.first[at + 1]];
         if !self.sorted[at] {
             sort(shelf, |p| (Reverse(state.size[p as usize]), 0));
             let length = shelf.len().min(self.most);
-            if self.load != Load::Storage {
+            if self.load != BalancedLoad::Storage {
                 let weight = |p: u32| Reverse(state.weight(self.load, p));
                 sort(&mut shelf[..length], |p| (weight(p), state.size[p as usize]));
             }

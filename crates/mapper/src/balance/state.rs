@@ -1,7 +1,7 @@
 //! The cluster as planned so far, in flat arrays: the broker of each seat, and the load of each broker.
 
 use super::load::REPLICA;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::Balance;
 use crate::target::Targets;
 use crate::work::{Work, copy_size, why_left_out};
@@ -12,7 +12,7 @@ const FIXED: u32 = u32::MAX;
 
 /// The move of a seat from one broker to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shift {
+pub(super) struct SeatShift {
     pub(super) partition: u32,
     pub(super) from: BrokerIx,
     pub(super) to: BrokerIx,
@@ -20,8 +20,8 @@ pub(super) struct Shift {
 
 /// The seats while the load is evened.
 #[derive(Clone)]
-pub(super) struct State<'a> {
-    pub(super) cluster: &'a Cluster<'a>,
+pub(super) struct BalanceState<'a> {
+    pub(super) cluster: &'a DenseCluster<'a>,
     pub(super) targets: &'a Targets,
     /// For each partition the index of its first seat. The last entry is the number of all seats.
     first: Cow<'a, [usize]>,
@@ -41,13 +41,13 @@ pub(super) struct State<'a> {
     /// Whether repairs placed any replica on a new broker.
     pub(super) is_repaired: bool,
     /// Every change since the repairs, in order.
-    pub(super) log: Vec<Shift>,
+    pub(super) log: Vec<SeatShift>,
 }
 
-impl<'a> State<'a> {
+impl<'a> BalanceState<'a> {
     /// The cluster once the repairs are done.
     pub(super) fn after_repairs(
-        cluster: &'a Cluster<'a>,
+        cluster: &'a DenseCluster<'a>,
         targets: &'a Targets,
         terms: &Balance,
         repairs: &[Work],
@@ -158,8 +158,8 @@ impl<'a> State<'a> {
     }
 
     /// Applies a change to this state.
-    pub(super) fn shift(&mut self, change: Shift) {
-        let Shift { partition, from, to } = change;
+    pub(super) fn shift(&mut self, change: SeatShift) {
+        let SeatShift { partition, from, to } = change;
         let gone = self.size_on(partition, from);
         let come = self.size_on(partition, to);
         let index = partition as usize;
@@ -183,12 +183,12 @@ impl<'a> State<'a> {
         let come = list.iter().copied().filter(|broker| !seats.contains(broker));
         let partition = u32::try_from(partition).unwrap_or(u32::MAX);
         for (from, to) in gone.zip(come) {
-            self.shift(Shift { partition, from, to });
+            self.shift(SeatShift { partition, from, to });
         }
     }
 
     /// How a change alters the number of copies in the plan: none is added if it undoes an earlier change.
-    pub(super) fn copies(&self, change: Shift) -> i8 {
+    pub(super) fn copies(&self, change: SeatShift) -> i8 {
         let before = self.cluster.seats_of(change.partition as usize);
         i8::from(!before.contains(&change.to)) - i8::from(!before.contains(&change.from))
     }
@@ -196,8 +196,8 @@ impl<'a> State<'a> {
     /// Goes back to the state after the first `length` changes.
     pub(super) fn rewind(&mut self, length: usize) {
         while self.log.len() > length {
-            let Some(Shift { partition, from, to }) = self.log.pop() else { return };
-            self.shift(Shift { partition, from: to, to: from });
+            let Some(SeatShift { partition, from, to }) = self.log.pop() else { return };
+            self.shift(SeatShift { partition, from: to, to: from });
             self.log.pop();
         }
     }
@@ -205,7 +205,7 @@ impl<'a> State<'a> {
 
 /// The seats of all partitions, with the seats of `repairs` filled.
 fn seats_after<'a>(
-    cluster: &'a Cluster<'a>,
+    cluster: &'a DenseCluster<'a>,
     repairs: &[Work],
 ) -> (Cow<'a, [usize]>, Vec<BrokerIx>) {
     let same = |item: &Work| item.seats.len() == cluster.seats_of(item.partition).len();

@@ -1,13 +1,13 @@
 //! The promise of a move about cordons: a cordoned broker or log dir gets no new replica.
 
 use super::Violation;
-use super::view::{Touched, View};
+use super::view::{CheckedSnapshot, Touched};
 use crate::ids::BrokerId;
 use crate::plan::ANY_LOG_DIR;
 use crate::snapshot::{Broker, EVERY_LOG_DIR};
 
 /// The checks for any move, from any tool, and for every list that it submits.
-pub(super) fn kept(view: &View<'_>, touched: &Touched<'_>) -> Vec<Violation> {
+pub(super) fn kept(view: &CheckedSnapshot<'_>, touched: &Touched<'_>) -> Vec<Violation> {
     let change = touched.change;
     if !view.has_cordons() {
         return Vec::new();

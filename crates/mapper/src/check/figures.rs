@@ -47,19 +47,19 @@ pub(super) fn wrong(
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct BrokerCounts {
     replicas: u64,
     leaders: u64,
 }
 
 /// The replicas and leaders of each broker after the plan.
-fn counted(before: &Snapshot, plan: &Plan) -> BTreeMap<BrokerId, Counts> {
+fn counted(before: &Snapshot, plan: &Plan) -> BTreeMap<BrokerId, BrokerCounts> {
     let mut ids: Vec<BrokerId> = before.brokers().iter().map(|broker| broker.id).collect();
     ids.extend(plan.after.brokers.iter().map(|broker| broker.id));
     ids.sort_unstable();
     ids.dedup();
     let positions = Positions::new(ids.clone());
-    let mut counts = vec![Counts::default(); ids.len()];
+    let mut counts = vec![BrokerCounts::default(); ids.len()];
     let mut add = |list: &[BrokerId], sign: i64| {
         for (at, id) in list.iter().enumerate() {
             let Some(counts) = positions.of(*id).map(|position| &mut counts[position as usize])

@@ -2,7 +2,7 @@
 //! The choice of leaders moves no data.
 
 use super::topics;
-use super::view::View;
+use super::view::CheckedSnapshot;
 use super::violation::Violation;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan};
@@ -39,7 +39,7 @@ impl<'p> Evacuation<'p> {
     /// Whether an evacuated broker leads the list although another broker of it could.
     fn is_led_wrongly(
         &self,
-        view: &View<'_>,
+        view: &CheckedSnapshot<'_>,
         partition: &Partition,
         list: &[BrokerId],
     ) -> Option<BrokerId> {
@@ -47,13 +47,18 @@ impl<'p> Evacuation<'p> {
         list.iter().any(|id| self.may_lead(view, partition, *id)).then_some(head)
     }
 
-    fn may_lead(&self, view: &View<'_>, partition: &Partition, id: BrokerId) -> bool {
+    fn may_lead(&self, view: &CheckedSnapshot<'_>, partition: &Partition, id: BrokerId) -> bool {
         let offline = partition.offline().contains(&id) && partition.replicas.contains(&id);
         view.is_live(id) && !offline && !self.brokers.contains(&id)
     }
 
     /// Whether a partition that the plan leaves with an evacuated leader has another possible leader after the plan.
-    pub(super) fn has_another(&self, view: &View<'_>, plan: &Plan, left: &LeftOut) -> bool {
+    pub(super) fn has_another(
+        &self,
+        view: &CheckedSnapshot<'_>,
+        plan: &Plan,
+        left: &LeftOut,
+    ) -> bool {
         let Some(partition) = view.find.partition(&left.topic, left.partition) else {
             return true;
         };
@@ -68,7 +73,7 @@ impl<'p> Evacuation<'p> {
 
 /// Evacuated brokers that still lead, without a report in the plan.
 pub(super) fn evacuated(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     plan: &Plan,
     evacuation: &Evacuation<'_>,
 ) -> Vec<Violation> {
@@ -94,7 +99,7 @@ pub(super) fn evacuated(
 }
 
 /// Checks that a plan of `leaders` changes only the order of replicas, and that the first one is healthy.
-pub(super) fn only_reorders(view: &View<'_>, change: &Move) -> Option<Violation> {
+pub(super) fn only_reorders(view: &CheckedSnapshot<'_>, change: &Move) -> Option<Violation> {
     let changed: Vec<BrokerId> = change.removed().chain(change.added()).collect();
     if !changed.is_empty() {
         return Some(Violation::NoReason { of: change.of(), brokers: changed });

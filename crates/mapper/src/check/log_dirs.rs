@@ -1,7 +1,7 @@
 //! The promises of a move about log dirs: they exist, and they are named if a broker has several volumes.
 
 use super::Violation;
-use super::view::View;
+use super::view::CheckedSnapshot;
 use crate::plan::{ANY_LOG_DIR, Move};
 use crate::snapshot::Snapshot;
 
@@ -29,7 +29,7 @@ pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
 }
 
 /// The checks for our own moves: none leaves the choice to Kafka, which ignores the free room of volumes.
-pub(super) fn are_named(view: &View<'_>, change: &Move) -> Vec<Violation> {
+pub(super) fn are_named(view: &CheckedSnapshot<'_>, change: &Move) -> Vec<Violation> {
     let several = change.added().filter(|id| view.has_several_volumes(*id));
     let unnamed = several.filter(|id| change.log_dir(*id).is_none());
     unnamed.map(|broker| Violation::AnyLogDir { of: change.of(), broker }).collect()

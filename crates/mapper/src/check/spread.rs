@@ -8,23 +8,23 @@ use std::collections::BTreeMap;
 
 /// A rack, or a broker that counts as a separate rack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rack {
+pub(super) enum RackOrBroker {
     Named(u32),
     Own(BrokerId),
 }
 
 /// A host in its rack; an unknown host counts as a separate one.
-pub(super) type Host = (Rack, Rack);
+pub(super) type Host = (RackOrBroker, RackOrBroker);
 
 /// The rack and host of each broker of a snapshot.
 #[derive(Clone)]
-pub(super) struct Places<'s> {
+pub(super) struct BrokerPlaces<'s> {
     positions: Positions,
-    of: Vec<(Rack, Host)>,
+    of: Vec<(RackOrBroker, Host)>,
     racks: Vec<&'s str>,
 }
 
-impl<'s> Places<'s> {
+impl<'s> BrokerPlaces<'s> {
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
         let brokers = snapshot.brokers();
         let ids = brokers.iter().map(|broker| broker.id).collect();
@@ -33,7 +33,7 @@ impl<'s> Places<'s> {
         let place = |broker: &Broker| {
             let known = |names: &BTreeMap<&str, u32>, name: Option<&str>| {
                 let number = name.and_then(|name| names.get(name));
-                number.map_or(Rack::Own(broker.id), |number| Rack::Named(*number))
+                number.map_or(RackOrBroker::Own(broker.id), |number| RackOrBroker::Named(*number))
             };
             let rack = known(&racks, broker.rack.as_deref());
             (rack, (rack, known(&hosts, broker.host.as_deref())))
@@ -42,8 +42,8 @@ impl<'s> Places<'s> {
         Self { positions: Positions::new(ids), of, racks: racks.into_keys().collect() }
     }
 
-    pub(super) fn of(&self, id: BrokerId) -> (Rack, Host) {
-        let own = Rack::Own(id);
+    pub(super) fn of(&self, id: BrokerId) -> (RackOrBroker, Host) {
+        let own = RackOrBroker::Own(id);
         let at = self.positions.of(id);
         at.map_or((own, (own, own)), |at| self.of[at as usize])
     }
@@ -62,18 +62,18 @@ impl<'s> Places<'s> {
         Spread { racks: self.racks(brokers), hosts: self.hosts(brokers) }
     }
 
-    pub(super) fn racks(&self, brokers: &[BrokerId]) -> Counts<Rack> {
-        Counts::of(brokers.iter().map(|id| self.of(*id).0))
+    pub(super) fn racks(&self, brokers: &[BrokerId]) -> CountOfEach<RackOrBroker> {
+        CountOfEach::of(brokers.iter().map(|id| self.of(*id).0))
     }
 
-    pub(super) fn hosts(&self, brokers: &[BrokerId]) -> Counts<Host> {
-        Counts::of(brokers.iter().map(|id| self.of(*id).1))
+    pub(super) fn hosts(&self, brokers: &[BrokerId]) -> CountOfEach<Host> {
+        CountOfEach::of(brokers.iter().map(|id| self.of(*id).1))
     }
 
     pub(super) fn in_words(&self, spread: &Spread) -> String {
-        let words = |(rack, count): &(Rack, usize)| match rack {
-            Rack::Named(number) => format!("{} x{count}", self.racks[*number as usize]),
-            Rack::Own(id) => format!("(none, broker {id}) x{count}"),
+        let words = |(rack, count): &(RackOrBroker, usize)| match rack {
+            RackOrBroker::Named(number) => format!("{} x{count}", self.racks[*number as usize]),
+            RackOrBroker::Own(id) => format!("(none, broker {id}) x{count}"),
         };
         let mut words: Vec<String> = spread.racks.0.iter().map(words).collect();
         words.sort();
@@ -98,21 +98,21 @@ fn numbered<'s>(names: impl Iterator<Item = &'s str>) -> BTreeMap<&'s str, u32> 
 /// How many replicas each rack and each host holds.
 #[derive(Clone, Default)]
 pub(super) struct Spread {
-    pub(super) racks: Counts<Rack>,
-    pub(super) hosts: Counts<Host>,
+    pub(super) racks: CountOfEach<RackOrBroker>,
+    pub(super) hosts: CountOfEach<Host>,
 }
 
 /// The count of each, in their order.
 #[derive(Clone)]
-pub(super) struct Counts<K>(SmallVec<[(K, usize); 4]>);
+pub(super) struct CountOfEach<K>(SmallVec<[(K, usize); 4]>);
 
-impl<K> Default for Counts<K> {
+impl<K> Default for CountOfEach<K> {
     fn default() -> Self {
         Self(SmallVec::new())
     }
 }
 
-impl<K: Ord + Copy> Counts<K> {
+impl<K: Ord + Copy> CountOfEach<K> {
     fn of(all: impl Iterator<Item = K>) -> Self {
         let mut counts: SmallVec<[(K, usize); 4]> = SmallVec::new();
         for key in all {
@@ -140,7 +140,7 @@ impl<K: Ord + Copy> Counts<K> {
     }
 }
 
-impl<K: Ord + Copy + Within> Counts<K> {
+impl<K: Ord + Copy + Within> CountOfEach<K> {
     /// Whether some place could give a replica to a broker in another place that has two fewer.
     pub(super) fn are_uneven(&self, offered: &Self) -> bool {
         self.0.iter().any(|(from, _)| self.crowd(*from, offered))
@@ -162,7 +162,7 @@ pub(super) trait Within {
     fn comparable(one: Self, other: Self) -> bool;
 }
 
-impl Within for Rack {
+impl Within for RackOrBroker {
     fn comparable(_: Self, _: Self) -> bool {
         true
     }

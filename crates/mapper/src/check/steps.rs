@@ -2,16 +2,16 @@
 
 use super::Violation;
 use super::submissions::{Submission, by_step, of_move};
-use super::view::View;
+use super::view::CheckedSnapshot;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, Replicas};
 use crate::plan::{Move, Plan};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Leader, Partition};
 use crate::table::IdSet;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
+pub(super) fn broken(view: &CheckedSnapshot<'_>, plan: &Plan) -> Vec<Violation> {
     let mut broken = every_list_has_its_step(plan);
     let terms = plan.request.terms();
     for change in plan.moves.iter().filter(|change| !change.via.is_empty()) {
@@ -52,8 +52,8 @@ fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
 
 /// The checks for every list between the first and the last.
 fn on_the_way(
-    view: &View<'_>,
-    terms: &Terms,
+    view: &CheckedSnapshot<'_>,
+    terms: &PlanTerms,
     partition: &Partition,
     change: &Move,
 ) -> Vec<Violation> {
@@ -87,7 +87,7 @@ fn on_the_way(
 }
 
 /// Whether the list was not requested, is longer than requested, or has brokers of neither end of the move.
-fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
+fn is_detour(terms: &PlanTerms, change: &Move, list: &Replicas) -> bool {
     let pacing = &terms.pacing;
     let longest = change.from.len().max(change.to.len()) + usize::from(pacing.phased);
     let known = |id: &BrokerId| change.from.contains(id) || change.to.contains(id);
@@ -97,7 +97,7 @@ fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
 
 /// A list that contains all of a list that keeps the rule is as safe as that one; the next list is checked separately.
 fn racks_on_the_way(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     change: &Move,
     list: &Replicas,
     next: &Replicas,
@@ -111,7 +111,11 @@ fn racks_on_the_way(
 }
 
 /// Checks that no step is larger than requested.
-fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<Violation> {
+fn pacing(
+    view: &CheckedSnapshot<'_>,
+    terms: &PlanTerms,
+    steps: &[Vec<Submission<'_>>],
+) -> Vec<Violation> {
     let mut broken = Vec::new();
     let pacing = &terms.pacing;
     for (step, parts) in steps.iter().enumerate() {
@@ -145,7 +149,7 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<
 }
 
 /// For each broker: the number of partitions that it receives or sends.
-fn partaking(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u32> {
+fn partaking(view: &CheckedSnapshot<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u32> {
     let mut moves = BTreeMap::new();
     for part in parts {
         let mut brokers: BTreeSet<BrokerId> = part.added().collect();
@@ -161,7 +165,7 @@ fn partaking(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u3
 }
 
 /// The leader while it is in the list, otherwise the first replica that can lead.
-fn copied_from(view: &View<'_>, part: Submission<'_>) -> Option<BrokerId> {
+fn copied_from(view: &CheckedSnapshot<'_>, part: Submission<'_>) -> Option<BrokerId> {
     let partition = view.find.partition(&part.change.topic, part.change.partition)?;
     match partition.leader() {
         Leader::Broker(id) if part.from.contains(&id) => Some(id),
@@ -173,7 +177,7 @@ fn copied_from(view: &View<'_>, part: Submission<'_>) -> Option<BrokerId> {
 }
 
 /// Brokers that give up healthy replicas.
-fn giving(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
+fn giving(view: &CheckedSnapshot<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
     let of = |part: &Submission<'_>| {
         let partition = view.find.partition(&part.change.topic, part.change.partition);
         let offline = partition.map(Partition::offline).unwrap_or_default();
@@ -185,7 +189,7 @@ fn giving(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
 
 /// Checks that no step fills a broker beyond its limit, with both copies of moving replicas counted.
 pub(super) fn capacity(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     headroom: Ratio,
     steps: &[Vec<Submission<'_>>],
 ) -> Vec<Violation> {
@@ -234,7 +238,7 @@ pub(super) fn capacity(
 /// The replicas that stay on their broker and change its log dir once the last list is in place. For each: the broker,
 /// the new dir, the old dir, and the bytes that exist twice during the copy.
 fn between_dirs<'v>(
-    view: &View<'v>,
+    view: &CheckedSnapshot<'v>,
     part: Submission<'v>,
 ) -> impl Iterator<Item = (BrokerId, &'v str, Option<&'v str>, u64)> {
     let change = part.change;

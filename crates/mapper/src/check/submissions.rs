@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::ids::PartitionId;
     use crate::plan::{Reason, Solver};
-    use crate::request::{PlaceBy, Rebuild, Request, Terms};
+    use crate::request::{PlaceBy, PlanTerms, Rebuild, Request};
     use crate::snapshot::Parts;
     use crate::{Figures, Ratio, Snapshot};
     use proptest::collection::vec;
@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn plan(moves: Vec<Move>, steps: Vec<Vec<usize>>) -> Plan {
-        let terms = Terms::new(Vec::new(), Ratio::ZERO);
+        let terms = PlanTerms::new(Vec::new(), Ratio::ZERO);
         Plan {
             cluster_id: None,
             snapshot: Snapshot::new(Parts::default()).unwrap().hash(),

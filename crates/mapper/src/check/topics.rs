@@ -1,6 +1,6 @@
 //! Which topics assignments and scopes match. It goes topic by topic; the planners go pattern by pattern.
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::scope::{Scope, ScopeError, TopicPattern};
 use crate::snapshot::{Snapshot, Topic};
 use regex::Regex;
@@ -12,10 +12,10 @@ pub(super) fn taken(
     assignments: &[Assignment],
 ) -> Result<Vec<Option<usize>>, ScopeError> {
     let takers = assignments.iter().map(|assignment| match &assignment.topics {
-        Topics::Matching(scope) => TakenBy::Patterns(Patterns::of(snapshot, scope)),
-        Topics::Named(names) => TakenBy::Names(names),
-        Topics::Internal => TakenBy::Internal,
-        Topics::Rest => TakenBy::All,
+        TopicSelection::Matching(scope) => TakenBy::Patterns(Patterns::of(snapshot, scope)),
+        TopicSelection::Named(names) => TakenBy::Names(names),
+        TopicSelection::Internal => TakenBy::Internal,
+        TopicSelection::Rest => TakenBy::All,
     });
     let mut takers: Vec<TakenBy<'_>> = takers.collect();
     let mut first = |topic: &Topic| takers.iter_mut().position(|taker| taker.takes(topic));

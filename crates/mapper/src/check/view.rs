@@ -1,26 +1,27 @@
 //! The check's view: brokers, racks and disks by id, and what the request allows for each topic.
 
-use super::spread::{Places, Spread};
+use super::spread::{BrokerPlaces, Spread};
 use super::topics;
 use crate::assignment::Assignment;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
+use crate::lookup::Lookup;
 use crate::plan::Move;
 use crate::request::{Mends, RackRule};
 use crate::scope::ScopeError;
-use crate::snapshot::{Broker, Lookup, Partition, Snapshot, Topic};
+use crate::snapshot::{Broker, Partition, Snapshot, Topic};
 use crate::table::{IdSet, Positions};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot with what the request allows.
 #[derive(Clone)]
-pub(super) struct View<'s> {
+pub(super) struct CheckedSnapshot<'s> {
     pub(super) snapshot: &'s Snapshot,
     /// Its partitions.
     pub(super) find: Lookup<'s>,
     /// The racks and hosts of its brokers.
-    places: Places<'s>,
+    places: BrokerPlaces<'s>,
     live: IdSet,
     /// Brokers with several volumes.
     several_volumes: IdSet,
@@ -50,13 +51,13 @@ pub(super) struct Allowed {
     places: Spread,
 }
 
-impl<'s> View<'s> {
+impl<'s> CheckedSnapshot<'s> {
     pub(super) fn new(
         snapshot: &'s Snapshot,
         assignments: &[Assignment],
     ) -> Result<Self, ScopeError> {
         let of_topic = topics::taken(snapshot, assignments)?;
-        let places = Places::new(snapshot);
+        let places = BrokerPlaces::new(snapshot);
         let allowed = assignments.iter().map(|of| Allowed::new(snapshot, &places, of));
         let allowed = allowed.collect();
         let those = |of: fn(&&Broker) -> bool| snapshot.brokers().iter().filter(of).map(|b| b.id);
@@ -205,9 +206,9 @@ impl<'s> View<'s> {
         Cow::Owned(self.places.spread(&all))
     }
 
-    pub(super) fn disks(&self, headroom: Ratio) -> Disks {
+    pub(super) fn disks(&self, headroom: Ratio) -> StorageFill {
         let ids = self.snapshot.brokers().iter().map(|broker| broker.id).collect();
-        let mut disks = Disks {
+        let mut disks = StorageFill {
             positions: Positions::new(ids),
             brokers: Vec::new(),
             volumes: self.volumes(headroom),
@@ -232,7 +233,7 @@ impl<'s> View<'s> {
                     None => sums.get(&broker.id).copied().flatten(),
                 };
                 let limit = total.0 - headroom.of(total).0.min(total.0);
-                used.map(|used| Disk { used, limit })
+                used.map(|used| FillAndLimit { used, limit })
             };
             disks.brokers.push(broker.storage_total.and_then(disk));
         }
@@ -240,13 +241,13 @@ impl<'s> View<'s> {
     }
 }
 
-impl View<'_> {
+impl CheckedSnapshot<'_> {
     fn volumes(&self, headroom: Ratio) -> BTreeMap<BrokerId, Vec<VolumeDisk>> {
         let of = |broker: &Broker| {
             let volumes = broker.volumes();
             let disks = volumes.into_iter().map(|volume| VolumeDisk {
                 paths: volume.paths.into_iter().map(str::to_owned).collect(),
-                disk: Disk {
+                disk: FillAndLimit {
                     used: volume.total.0 - volume.free.0,
                     limit: volume.total.0 - headroom.of(volume.total).0.min(volume.total.0),
                 },
@@ -259,7 +260,7 @@ impl View<'_> {
 }
 
 impl Allowed {
-    fn new(snapshot: &Snapshot, places: &Places<'_>, assignment: &Assignment) -> Self {
+    fn new(snapshot: &Snapshot, places: &BrokerPlaces<'_>, assignment: &Assignment) -> Self {
         let live = assignment.brokers.iter().copied().filter(|id| snapshot.is_live(*id));
         let brokers: Vec<BrokerId> = live.collect();
         Self {
@@ -271,30 +272,30 @@ impl Allowed {
 }
 
 /// The fill of each disk, and the volumes of brokers that have several.
-pub(super) struct Disks {
+pub(super) struct StorageFill {
     positions: Positions,
     /// The disks with complete facts, by the broker's position.
-    brokers: Vec<Option<Disk>>,
+    brokers: Vec<Option<FillAndLimit>>,
     volumes: BTreeMap<BrokerId, Vec<VolumeDisk>>,
 }
 
-struct Disk {
+struct FillAndLimit {
     used: u64,
     limit: u64,
 }
 
 struct VolumeDisk {
     paths: Vec<String>,
-    disk: Disk,
+    disk: FillAndLimit,
 }
 
-impl Disk {
+impl FillAndLimit {
     fn over(&self) -> Option<Bytes> {
         (self.used > self.limit).then(|| Bytes(self.used - self.limit))
     }
 }
 
-impl Disks {
+impl StorageFill {
     pub(super) fn add(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
         if let Some(disk) = self.broker(id) {
             disk.used = disk.used.saturating_add(bytes);
@@ -321,12 +322,12 @@ impl Disks {
         }
     }
 
-    fn broker(&mut self, id: BrokerId) -> Option<&mut Disk> {
+    fn broker(&mut self, id: BrokerId) -> Option<&mut FillAndLimit> {
         let at = self.positions.of(id)?;
         self.brokers[at as usize].as_mut()
     }
 
-    fn volume(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<&mut Disk> {
+    fn volume(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<&mut FillAndLimit> {
         let log_dir = log_dir?;
         let volumes = self.volumes.get_mut(&id)?;
         let of = volumes.iter_mut().find(|volume| volume.paths.iter().any(|p| p == log_dir))?;

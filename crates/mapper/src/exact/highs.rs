@@ -3,19 +3,19 @@
 //! The solver is called directly, because `good_lp` passes on neither its bound nor its nodes. It uses one thread, a
 //! fixed seed and limits by count. So the same program has the same answer on any machine.
 
-use super::program::{Answer, Column, Effort, Found, Limits, Program, Row};
+use super::program::{Column, Effort, Program, ProgramRow, Solution, SolverAnswer, SolverLimits};
 use highs::{HighsModelStatus, HighsSolutionStatus, Model, RowProblem, Sense, SolvedModel};
 
 /// Tolerance for whole values and rows: a tenth of the error that callers allow for.
 const TOLERANCE: f64 = 1e-7;
 
-pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {
+pub(super) fn solve(program: &Program, limits: SolverLimits, hint: Option<&[f64]>) -> SolverAnswer {
     let whole = program.columns.iter().any(|column| column.whole);
     let answer = model(program)
         .and_then(|model| with_options(model, limits, whole))
         .and_then(|model| with_hint(model, hint.filter(|_| whole)))
         .and_then(|model| model.try_solve().ok());
-    answer.map_or(Answer::Nothing, |solved| read(program, &solved, whole))
+    answer.map_or(SolverAnswer::Nothing, |solved| read(program, &solved, whole))
 }
 
 /// The program as a HiGHS model; `None`: HiGHS refuses it.
@@ -25,14 +25,14 @@ fn model(program: &Program) -> Option<Model> {
         problem.add_column_with_integrality(*cost, 0.0..=*most, *whole)
     };
     let columns: Vec<highs::Col> = program.columns.iter().map(add).collect();
-    for Row { terms, low, high } in &program.rows {
+    for ProgramRow { terms, low, high } in &program.rows {
         let terms = terms.iter().map(|(at, factor)| (columns[*at], *factor));
         problem.add_row(*low..=*high, terms);
     }
     problem.try_optimise(Sense::Minimise).ok()
 }
 
-fn with_options(mut model: Model, limits: Limits, whole: bool) -> Option<Model> {
+fn with_options(mut model: Model, limits: SolverLimits, whole: bool) -> Option<Model> {
     model.make_quiet();
     model.try_set_option("parallel", "off").ok()?;
     model.try_set_option("threads", 1).ok()?;
@@ -54,23 +54,23 @@ fn with_hint(mut model: Model, hint: Option<&[f64]>) -> Option<Model> {
     Some(model)
 }
 
-fn read(program: &Program, solved: &SolvedModel, whole: bool) -> Answer {
+fn read(program: &Program, solved: &SolvedModel, whole: bool) -> SolverAnswer {
     use HighsModelStatus as Status;
     let status = solved.status();
     // Every column has two finite limits, so no program is unbounded.
     if matches!(status, Status::Infeasible | Status::UnboundedOrInfeasible) {
-        return Answer::Infeasible;
+        return SolverAnswer::Infeasible;
     }
     let proven = status == Status::Optimal;
     if solved.primal_solution_status() != HighsSolutionStatus::Feasible {
-        return Answer::Nothing;
+        return SolverAnswer::Nothing;
     }
     let solution = solved.get_solution();
     let bound = match whole {
         true => solved.double_info_value(c"mip_dual_bound").unwrap_or(f64::NEG_INFINITY),
         false => bound_by(program, solution.dual_rows()),
     };
-    Answer::Found(Found {
+    SolverAnswer::Found(Solution {
         values: solution.columns().to_vec(),
         bound,
         proven,
@@ -85,7 +85,7 @@ fn read(program: &Program, solved: &SolvedModel, whole: bool) -> Answer {
 fn bound_by(program: &Program, prices: &[f64]) -> f64 {
     let mut costs: Vec<f64> = program.columns.iter().map(|column| column.cost).collect();
     let mut bound = 0.0;
-    for (Row { terms, low, high }, price) in program.rows.iter().zip(prices) {
+    for (ProgramRow { terms, low, high }, price) in program.rows.iter().zip(prices) {
         let mark = if *price > 0.0 { *low } else { *high };
         if *price == 0.0 || !mark.is_finite() {
             continue;
@@ -105,10 +105,10 @@ fn effort(solved: &SolvedModel) -> Effort {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Who, pure};
+    use super::super::{SolverChoice, pure};
     use super::*;
 
-    const LIMITS: Limits = Limits { who: Who::Strong, nodes: 4_000, gap: 0.0 };
+    const LIMITS: SolverLimits = SolverLimits { who: SolverChoice::Strong, nodes: 4_000, gap: 0.0 };
 
     /// Numbers that look random, but are the same in every run.
     struct Dice(u64);
@@ -174,12 +174,12 @@ mod tests {
             let best = best(&program, partitions, brokers);
             for answer in [solve(&program, LIMITS, None), pure::solve(&program, LIMITS, None)] {
                 match (answer, best) {
-                    (Answer::Found(answer), Some(best)) => {
+                    (SolverAnswer::Found(answer), Some(best)) => {
                         assert!(answer.proven, "case {case}");
                         assert!((answer.bound - best).abs() < 1e-6, "{case}: {answer:?}, {best}");
                         found += 1;
                     }
-                    (Answer::Infeasible, None) => impossible += 1,
+                    (SolverAnswer::Infeasible, None) => impossible += 1,
                     (other, best) => panic!("case {case}: {other:?}, though {best:?}"),
                 }
             }
@@ -191,7 +191,7 @@ mod tests {
     fn the_same_program_gets_the_same_answer() {
         let program = cluster(&mut Dice(7), 40, 6, 0.01);
         let first = solve(&program, LIMITS, None);
-        assert!(matches!(first, Answer::Found(_)));
+        assert!(matches!(first, SolverAnswer::Found(_)));
         assert_eq!(solve(&program, LIMITS, None), first);
     }
 
@@ -200,18 +200,22 @@ mod tests {
         for seed in 0..20 {
             let program = cluster(&mut Dice(seed), 60, 8, 0.05).relaxed();
             let bounds = [solve(&program, LIMITS, None), pure::solve(&program, LIMITS, None)];
-            let [Answer::Found(one), Answer::Found(other)] = bounds else { panic!("no bound") };
+            let [SolverAnswer::Found(one), SolverAnswer::Found(other)] = bounds else {
+                panic!("no bound")
+            };
             assert!((one.bound - other.bound).abs() < 1e-6, "{} and {}", one.bound, other.bound);
         }
     }
 
     #[test]
     fn it_proves_what_microlp_leaves_unproven() {
-        type Solve = fn(&Program, Limits, Option<&[f64]>) -> Answer;
+        type Solve = fn(&Program, SolverLimits, Option<&[f64]>) -> SolverAnswer;
         let proven = |solve: Solve| {
             let programs = (1..=6).map(|seed| cluster(&mut Dice(seed), 20, 5, 0.01));
             let answers = programs.map(|program| solve(&program, LIMITS, None));
-            answers.filter(|answer| matches!(answer, Answer::Found(found) if found.proven)).count()
+            answers
+                .filter(|answer| matches!(answer, SolverAnswer::Found(found) if found.proven))
+                .count()
         };
         assert_eq!((proven(solve), proven(pure::solve)), (6, 0));
     }

@@ -8,7 +8,9 @@ mod highs;
 mod program;
 mod pure;
 
-pub(crate) use program::{Answer, Column, Effort, Found, Limits, Program, Who};
+pub(crate) use program::{
+    Column, Effort, Program, Solution, SolverAnswer, SolverChoice, SolverLimits,
+};
 
 /// The most integer columns of a program. With more, the solver does not finish in an acceptable time.
 pub(crate) const MOST_BINARIES: usize = if HIGHS { 12_000 } else { 2_000 };
@@ -56,17 +58,17 @@ impl Evidence {
 }
 
 /// The limits of a search that an operator has asked for.
-pub(crate) fn thorough(binaries: usize, gap: f64) -> Limits {
+pub(crate) fn thorough(binaries: usize, gap: f64) -> SolverLimits {
     let nodes = (WORK / binaries.max(1)).min(NODES) as u64;
-    Limits { who: Who::Strong, nodes, gap }
+    SolverLimits { who: SolverChoice::Strong, nodes, gap }
 }
 
-fn solve_part(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {
+fn solve_part(program: &Program, limits: SolverLimits, hint: Option<&[f64]>) -> SolverAnswer {
     match limits.who {
         #[cfg(feature = "highs")]
-        Who::Strong => highs::solve(program, limits, hint),
+        SolverChoice::Strong => highs::solve(program, limits, hint),
         #[cfg(not(feature = "highs"))]
-        Who::Strong => pure::solve(program, limits, hint),
-        Who::Quick => pure::solve(program, limits, hint),
+        SolverChoice::Strong => pure::solve(program, limits, hint),
+        SolverChoice::Quick => pure::solve(program, limits, hint),
     }
 }

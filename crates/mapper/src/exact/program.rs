@@ -14,7 +14,7 @@ pub(crate) struct Column {
 
 /// A sum of columns between two marks; either may be infinite.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct ProgramRow {
     /// Indices of columns, each at most once, and their factors.
     pub(crate) terms: Vec<(usize, f64)>,
     pub(crate) low: f64,
@@ -25,12 +25,12 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Program {
     pub(crate) columns: Vec<Column>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<ProgramRow>,
 }
 
 /// The solver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum SolverChoice {
     /// microlp: a small program needs a few milliseconds.
     Quick,
     /// The best solver of this build.
@@ -39,8 +39,8 @@ pub(crate) enum Who {
 
 /// When a solver stops without a proof. There is no limit of time, so every machine gives the same answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) who: Who,
+pub(crate) struct SolverLimits {
+    pub(crate) who: SolverChoice,
     /// Nodes of the search tree, for each independent part of the program.
     pub(crate) nodes: u64,
     /// The relative distance from the bound at which the search may stop.
@@ -49,9 +49,9 @@ pub(crate) struct Limits {
 
 /// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
+pub(crate) enum SolverAnswer {
     /// Values for all columns.
-    Found(Found),
+    Found(Solution),
     /// Proven: no values satisfy all rows.
     Infeasible,
     /// The limit was reached first, or the solver had numerical trouble.
@@ -60,7 +60,7 @@ pub(crate) enum Answer {
 
 /// Values that satisfy all rows within the precision of floats.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct Solution {
     pub(crate) values: Vec<f64>,
     /// A lower bound of the cost.
     pub(crate) bound: f64,
@@ -95,7 +95,7 @@ impl Program {
     }
 
     pub(crate) fn row(&mut self, terms: Vec<(usize, f64)>, low: f64, high: f64) {
-        self.rows.push(Row { terms, low, high });
+        self.rows.push(ProgramRow { terms, low, high });
     }
 
     /// The program without whole columns. Its least cost is a lower bound.
@@ -105,8 +105,8 @@ impl Program {
     }
 
     /// Solves each part that shares no row with the others separately. `hint`: values to start from.
-    pub(crate) fn solve(&self, limits: Limits, hint: Option<&[f64]>) -> Answer {
-        let mut all = Found {
+    pub(crate) fn solve(&self, limits: SolverLimits, hint: Option<&[f64]>) -> SolverAnswer {
+        let mut all = Solution {
             values: vec![0.0; self.columns.len()],
             bound: 0.0,
             proven: true,
@@ -115,7 +115,7 @@ impl Program {
         for part in self.parts() {
             let own = hint.map(|hint| part.columns.iter().map(|at| hint[*at]).collect::<Vec<_>>());
             match super::solve_part(&part.program, limits, own.as_deref()) {
-                Answer::Found(found) => {
+                SolverAnswer::Found(found) => {
                     for (at, value) in part.columns.iter().zip(found.values) {
                         all.values[*at] = value;
                     }
@@ -123,14 +123,14 @@ impl Program {
                     all.proven &= found.proven;
                     all.effort.add(found.effort);
                 }
-                other @ (Answer::Infeasible | Answer::Nothing) => return other,
+                other @ (SolverAnswer::Infeasible | SolverAnswer::Nothing) => return other,
             }
         }
-        Answer::Found(all)
+        SolverAnswer::Found(all)
     }
 
     /// The parts that share no row, in order of their first columns.
-    fn parts(&self) -> Vec<Part> {
+    fn parts(&self) -> Vec<ProgramPart> {
         let mut leader: Vec<usize> = (0..self.columns.len()).collect();
         for row in &self.rows {
             let Some((first, rest)) = row.terms.split_first() else { continue };
@@ -142,14 +142,14 @@ impl Program {
                 one = low;
             }
         }
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<ProgramPart> = Vec::new();
         let mut place = vec![(0, 0); self.columns.len()];
         let mut part_of = vec![usize::MAX; self.columns.len()];
         for (at, column) in self.columns.iter().enumerate() {
             let root = find(&mut leader, at);
             if part_of[root] == usize::MAX {
                 part_of[root] = parts.len();
-                parts.push(Part::default());
+                parts.push(ProgramPart::default());
             }
             let part = &mut parts[part_of[root]];
             place[at] = (part_of[root], part.columns.len());
@@ -168,7 +168,7 @@ impl Program {
 }
 
 #[derive(Default)]
-struct Part {
+struct ProgramPart {
     /// For each of its columns the index in the whole program.
     columns: Vec<usize>,
     program: Program,
@@ -186,7 +186,7 @@ fn find(leader: &mut [usize], mut at: usize) -> usize {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { who: Who::Strong, nodes: 1_000, gap: 0.0 };
+    const LIMITS: SolverLimits = SolverLimits { who: SolverChoice::Strong, nodes: 1_000, gap: 0.0 };
 
     fn binary(cost: f64) -> Column {
         Column { cost, most: 1.0, whole: true }
@@ -198,7 +198,7 @@ mod tests {
         let [a, b, c] = [3.0, 2.0, 5.0].map(|cost| program.column(binary(cost)));
         program.row(vec![(a, 1.0), (b, 1.0)], 1.0, 1.0);
         program.row(vec![(c, 1.0)], 1.0, f64::INFINITY);
-        let Answer::Found(found) = program.solve(LIMITS, None) else { panic!("no answer") };
+        let SolverAnswer::Found(found) = program.solve(LIMITS, None) else { panic!("no answer") };
         assert_eq!(found.values, [0.0, 1.0, 1.0]);
         assert!(found.proven && (found.bound - 7.0).abs() < 1e-9);
     }
@@ -209,8 +209,8 @@ mod tests {
         let [a, b] = [1.0, 1.0].map(|cost| program.column(binary(cost)));
         // Two halves would satisfy the row; no whole values do.
         program.row(vec![(a, 2.0), (b, 2.0)], 1.0, 1.0);
-        assert_eq!(program.solve(LIMITS, None), Answer::Infeasible);
-        let Answer::Found(relaxed) = program.relaxed().solve(LIMITS, None) else {
+        assert_eq!(program.solve(LIMITS, None), SolverAnswer::Infeasible);
+        let SolverAnswer::Found(relaxed) = program.relaxed().solve(LIMITS, None) else {
             panic!("the relaxation has an answer")
         };
         assert!((relaxed.bound - 0.5).abs() < 1e-9);
@@ -223,9 +223,11 @@ mod tests {
         let columns: Vec<usize> = sizes.iter().map(|size| program.column(binary(*size))).collect();
         let terms = columns.iter().copied().zip(sizes).collect();
         program.row(terms, 101.5, f64::INFINITY);
-        match program.solve(Limits { who: Who::Quick, nodes: 1, ..LIMITS }, None) {
-            Answer::Found(found) => assert!(!found.proven && found.bound >= 101.0),
-            none @ (Answer::Infeasible | Answer::Nothing) => assert_eq!(none, Answer::Nothing),
+        match program.solve(SolverLimits { who: SolverChoice::Quick, nodes: 1, ..LIMITS }, None) {
+            SolverAnswer::Found(found) => assert!(!found.proven && found.bound >= 101.0),
+            none @ (SolverAnswer::Infeasible | SolverAnswer::Nothing) => {
+                assert_eq!(none, SolverAnswer::Nothing)
+            }
         }
     }
 }

@@ -3,11 +3,11 @@
 //! `good_lp` builds the model. Of microlp's limits it passes on only a time, and then an answer would depend on the
 //! machine. Therefore this module gives microlp's own options to that model: they count nodes, and report the bound.
 
-use super::program::{Answer, Effort, Found, Limits, Program};
+use super::program::{Effort, Program, Solution, SolverAnswer, SolverLimits};
 use good_lp::{Expression, ProblemVariables, SolverModel, constraint, variable};
 use microlp::{OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
 
-pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {
+pub(super) fn solve(program: &Program, limits: SolverLimits, hint: Option<&[f64]>) -> SolverAnswer {
     let mut variables = ProblemVariables::new();
     let columns: Vec<good_lp::Variable> = program
         .columns
@@ -44,8 +44,8 @@ pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> 
     options.warm_start = hint.map(|hint| handles(hint.len()).zip(hint.iter().copied()).collect());
     match model.as_inner().solve_with(options) {
         Ok(outcome) => read(&outcome),
-        Err(microlp::Error::Infeasible) => Answer::Infeasible,
-        Err(_) => Answer::Nothing,
+        Err(microlp::Error::Infeasible) => SolverAnswer::Infeasible,
+        Err(_) => SolverAnswer::Nothing,
     }
 }
 
@@ -55,10 +55,10 @@ fn handles(columns: usize) -> impl Iterator<Item = Variable> {
     (0..columns).map(move |_| numbering.add_var(0.0, (0.0, 0.0)))
 }
 
-fn read(outcome: &SolveOutcome) -> Answer {
-    let Some(solution) = outcome.solution() else { return Answer::Nothing };
+fn read(outcome: &SolveOutcome) -> SolverAnswer {
+    let Some(solution) = outcome.solution() else { return SolverAnswer::Nothing };
     let stats = solution.stats();
-    Answer::Found(Found {
+    SolverAnswer::Found(Solution {
         values: solution.iter().map(|(_, value)| value).collect(),
         bound: stats.best_bound.unwrap_or(f64::NEG_INFINITY),
         proven: outcome.is_optimal(),

@@ -1,7 +1,7 @@
 //! What a plan changes on one broker, and why the broker got no more replicas.
 
 use super::context::{Context, each_copy};
-use super::instead::{Compared, Judge, Verdict};
+use super::instead::{BrokerJudge, BrokerVerdict, Compared};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
 use crate::figures::BrokerFigures;
@@ -40,7 +40,7 @@ pub struct BrokerExplained {
     /// The replicas that leave it.
     pub gives: Vec<Passing>,
     /// The replicas that the plan copies, and why this broker got them or not.
-    pub placed: Placed,
+    pub placed: PlacedReplicas,
 }
 
 /// A replica that arrives or leaves.
@@ -60,7 +60,7 @@ pub struct Passing {
 
 /// The replicas that a plan copies, grouped by the reason against one broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Placed {
+pub struct PlacedReplicas {
     /// The number of all copied replicas.
     pub replicas: usize,
     /// The number that this broker gets.
@@ -77,7 +77,7 @@ pub struct VerdictCount {
     /// The first of them.
     pub first: TopicPartition,
     /// The answer for the first one.
-    pub answer: Verdict,
+    pub answer: BrokerVerdict,
 }
 
 pub(super) fn of(context: &Context<'_>, broker: BrokerIx) -> BrokerExplained {
@@ -116,10 +116,10 @@ fn passing(context: &Context<'_>, here: &dyn Fn(&crate::plan::Move) -> bool) -> 
         .collect()
 }
 
-fn placed(context: &Context<'_>, broker: BrokerIx) -> Placed {
-    let judge = Judge::new(context);
-    let mut placed = Placed { replicas: 0, here: 0, elsewhere: Vec::new() };
-    let mut kinds: BTreeMap<Kind, VerdictCount> = BTreeMap::new();
+fn placed(context: &Context<'_>, broker: BrokerIx) -> PlacedReplicas {
+    let judge = BrokerJudge::new(context);
+    let mut placed = PlacedReplicas { replicas: 0, here: 0, elsewhere: Vec::new() };
+    let mut kinds: BTreeMap<AnswerKind, VerdictCount> = BTreeMap::new();
     for index in 0..context.plan.moves.len() {
         for copied in judge.copies(index) {
             placed.replicas += 1;
@@ -129,7 +129,7 @@ fn placed(context: &Context<'_>, broker: BrokerIx) -> Placed {
             }
             let answer = judge.verdict(&copied, broker);
             let first = || context.plan.moves[index].of();
-            let kind = Kind::of(&answer);
+            let kind = AnswerKind::of(&answer);
             let new = || VerdictCount { replicas: 0, first: first(), answer };
             kinds.entry(kind).or_insert_with(new).replicas += 1;
         }
@@ -140,20 +140,20 @@ fn placed(context: &Context<'_>, broker: BrokerIx) -> Placed {
 
 /// The key by which answers are counted.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum AnswerKind {
     Refused(&'static str),
     Other(u8),
     Admitted(Compared),
 }
 
-impl Kind {
-    fn of(verdict: &Verdict) -> Self {
+impl AnswerKind {
+    fn of(verdict: &BrokerVerdict) -> Self {
         match verdict {
-            Verdict::Refused { why } => Self::Refused(why.rule()),
-            Verdict::NoRoomDuring { .. } => Self::Other(0),
-            Verdict::NotThePartner { .. } => Self::Other(1),
-            Verdict::LeavesItsRack => Self::Other(2),
-            Verdict::Admitted(admitted) => Self::Admitted(admitted.compared),
+            BrokerVerdict::Refused { why } => Self::Refused(why.rule()),
+            BrokerVerdict::NoRoomDuring { .. } => Self::Other(0),
+            BrokerVerdict::NotThePartner { .. } => Self::Other(1),
+            BrokerVerdict::LeavesItsRack => Self::Other(2),
+            BrokerVerdict::Admitted(admitted) => Self::Admitted(admitted.compared),
         }
     }
 }

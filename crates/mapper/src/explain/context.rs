@@ -3,25 +3,25 @@
 use crate::balance::without_drained;
 use crate::bytes::Ratio;
 use crate::constraints::Constraints;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::{BrokerId, PartitionId};
 use crate::no_plan::NoPlan;
 use crate::pair;
-use crate::place::Pairs;
+use crate::place::BrokerPairs;
 use crate::plan::{Move, Plan};
 use crate::replace::count_all_racks;
-use crate::request::{Request, Terms};
+use crate::request::{PlanTerms, Request};
 use crate::snapshot::Snapshot;
 use crate::target::{Target, Targets};
-use crate::work::Search;
+use crate::work::WorkSearch;
 use std::collections::BTreeMap;
 
 /// A plan with its snapshot.
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) cluster: Cluster<'a>,
+    pub(super) cluster: DenseCluster<'a>,
     /// The request's terms, without the brokers that are drained.
-    pub(super) terms: Terms,
+    pub(super) terms: PlanTerms,
     pub(super) targets: Targets,
     /// For each broker its usable storage; `None` if unknown.
     pub(super) limit: Vec<Option<u64>>,
@@ -30,15 +30,15 @@ pub(super) struct Context<'a> {
     /// For each broker its replicas after the plan.
     pub(super) replicas_after: Vec<u64>,
     /// For each broker its changes: the step, the bytes that it takes in, and the bytes that it gives up.
-    loads: Vec<Vec<Load>>,
+    loads: Vec<Vec<StepLoad>>,
     /// For each move its steps, one for each list that it submits.
     pub(super) steps_of: Vec<Vec<usize>>,
     /// The brokers that replace others.
-    pub(super) pairs: Pairs,
+    pub(super) pairs: BrokerPairs,
 }
 
 #[derive(Default)]
-struct Load {
+struct StepLoad {
     step: usize,
     incoming: u64,
     freed: u64,
@@ -46,7 +46,7 @@ struct Load {
 
 impl<'a> Context<'a> {
     pub(super) fn new(before: &'a Snapshot, plan: &'a Plan) -> Result<Self, NoPlan> {
-        let cluster = Cluster::new(before);
+        let cluster = DenseCluster::new(before);
         let terms = match plan.request.balance() {
             Some(balance) => without_drained(plan.request.terms(), balance),
             None => plan.request.terms().clone(),
@@ -89,8 +89,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn loads(&self) -> Vec<Vec<Load>> {
-        let mut sums: BTreeMap<(BrokerIx, usize), Load> = BTreeMap::new();
+    fn loads(&self) -> Vec<Vec<StepLoad>> {
+        let mut sums: BTreeMap<(BrokerIx, usize), StepLoad> = BTreeMap::new();
         for (step, stages) in self.plan.stages().into_iter().enumerate() {
             for stage in stages {
                 let change = stage.change;
@@ -109,7 +109,7 @@ impl<'a> Context<'a> {
                 stage.removed().for_each(|id| entry(id, 0, freed(id)));
             }
         }
-        let mut loads: Vec<Vec<Load>> = self.cluster.ids.iter().map(|_| Vec::new()).collect();
+        let mut loads: Vec<Vec<StepLoad>> = self.cluster.ids.iter().map(|_| Vec::new()).collect();
         for ((broker, _), load) in sums {
             loads[broker as usize].push(load);
         }
@@ -188,16 +188,20 @@ fn steps_of(plan: &Plan) -> Vec<Vec<usize>> {
     steps_of
 }
 
-fn pairs(cluster: &Cluster<'_>, targets: &Targets, request: &Request) -> Result<Pairs, NoPlan> {
+fn pairs(
+    cluster: &DenseCluster<'_>,
+    targets: &Targets,
+    request: &Request,
+) -> Result<BrokerPairs, NoPlan> {
     match request {
         Request::Rebuild(rebuild) if rebuild.sub_affinity => {
-            let found = Search::of_rebuild(cluster, targets, rebuild).run()?;
+            let found = WorkSearch::of_rebuild(cluster, targets, rebuild).run()?;
             pair::pairs(cluster, targets, rebuild, &found.work)
         }
         Request::Rebuild(_)
         | Request::Replace(_)
         | Request::Leaders(_)
         | Request::Rebalance(_)
-        | Request::Scale(_) => Ok(Pairs::new()),
+        | Request::Scale(_) => Ok(BrokerPairs::new()),
     }
 }

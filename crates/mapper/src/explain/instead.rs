@@ -7,7 +7,7 @@ use crate::dense::BrokerIx;
 use crate::ids::BrokerId;
 use crate::no_plan::Refusal;
 use crate::plan::Move;
-use crate::request::{Goal, PlaceBy, Rebalance, Request, Scale};
+use crate::request::{BalanceGoal, PlaceBy, Rebalance, Request, Scale};
 use crate::target::Target;
 use crate::work::{Work, copy_size};
 use serde::Serialize;
@@ -22,13 +22,13 @@ pub struct Instead {
     pub rack: Option<String>,
     /// The reason against it, if any.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: BrokerVerdict,
 }
 
 /// The reason against a broker, or that there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum BrokerVerdict {
     /// A rule refuses it.
     Refused {
         /// The rule.
@@ -90,13 +90,13 @@ pub enum Compared {
 }
 
 /// Judges brokers for the replicas of one partition.
-pub(super) struct Judge<'c> {
+pub(super) struct BrokerJudge<'c> {
     context: &'c Context<'c>,
     constraints: Constraints<'c>,
 }
 
 /// One replica that a move copies.
-pub(super) struct Copied<'c> {
+pub(super) struct CopiedReplica<'c> {
     change: &'c Move,
     work: Work,
     seat: usize,
@@ -105,13 +105,13 @@ pub(super) struct Copied<'c> {
     pub(super) chosen: BrokerIx,
 }
 
-impl<'c> Judge<'c> {
+impl<'c> BrokerJudge<'c> {
     pub(super) fn new(context: &'c Context<'c>) -> Self {
         Self { context, constraints: context.constraints() }
     }
 
     /// The replicas that a move copies.
-    pub(super) fn copies(&self, index: usize) -> Vec<Copied<'c>> {
+    pub(super) fn copies(&self, index: usize) -> Vec<CopiedReplica<'c>> {
         let context = self.context;
         let change = &context.plan.moves[index];
         let cluster = &context.cluster;
@@ -139,36 +139,36 @@ impl<'c> Judge<'c> {
         new.filter_map(|seat| {
             let chosen = work.seats[seat]?;
             let step = context.step_of(index, change.to[seat]);
-            Some(Copied { change, work: work.clone(), seat, target, step, chosen })
+            Some(CopiedReplica { change, work: work.clone(), seat, target, step, chosen })
         })
         .collect()
     }
 
     /// The reason against a broker for this replica, if any.
-    pub(super) fn verdict(&self, copied: &Copied<'_>, broker: BrokerIx) -> Verdict {
+    pub(super) fn verdict(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> BrokerVerdict {
         let context = self.context;
         let replaced = copied.work.replaces[copied.seat];
         let partner = replaced.and_then(|outgoing| context.pairs.get(&outgoing));
         let rules = self.constraints.of(&copied.work, copied.seat, copied.target);
         if let Some(why) = self.refusal(&rules, copied, broker) {
-            return Verdict::Refused { why };
+            return BrokerVerdict::Refused { why };
         }
         if let Some(partner) = partner.filter(|partner| **partner != broker) {
-            return Verdict::NotThePartner { partner: context.cluster.id(*partner) };
+            return BrokerVerdict::NotThePartner { partner: context.cluster.id(*partner) };
         }
         if self.must_stay_in_rack(copied, broker) {
-            return Verdict::LeavesItsRack;
+            return BrokerVerdict::LeavesItsRack;
         }
         if let Some((step, missing_bytes)) = self.short_during(copied, broker) {
-            return Verdict::NoRoomDuring { step, missing_bytes };
+            return BrokerVerdict::NoRoomDuring { step, missing_bytes };
         }
-        Verdict::Admitted(self.admitted(copied, broker))
+        BrokerVerdict::Admitted(self.admitted(copied, broker))
     }
 
     fn refusal(
         &self,
         rules: &SeatRules<'_>,
-        copied: &Copied<'_>,
+        copied: &CopiedReplica<'_>,
         broker: BrokerIx,
     ) -> Option<Refusal> {
         let used = self.used_without(copied, broker);
@@ -178,13 +178,13 @@ impl<'c> Judge<'c> {
     }
 
     /// The bytes that a broker uses in the end without this replica.
-    fn used_without(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<u64> {
+    fn used_without(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> Option<u64> {
         let used = self.context.used_after[broker as usize]?;
         let own = if broker == copied.chosen { each_copy(copied.change) } else { 0 };
         Some(used.saturating_sub(own))
     }
 
-    fn must_stay_in_rack(&self, copied: &Copied<'_>, broker: BrokerIx) -> bool {
+    fn must_stay_in_rack(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> bool {
         let local = self.context.plan.request.balance().is_some_and(|b| b.locality_scoped);
         let rack = |broker: BrokerIx| self.context.cluster.rack[broker as usize];
         local
@@ -193,7 +193,7 @@ impl<'c> Judge<'c> {
     }
 
     /// The step in which a broker would be too full, and by how many bytes.
-    fn short_during(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<(usize, Bytes)> {
+    fn short_during(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> Option<(usize, Bytes)> {
         if self.had(copied, broker) {
             return None;
         }
@@ -204,11 +204,11 @@ impl<'c> Judge<'c> {
         (needed > limit).then(|| (step, Bytes(needed - limit)))
     }
 
-    fn had(&self, copied: &Copied<'_>, broker: BrokerIx) -> bool {
+    fn had(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> bool {
         copied.change.from.contains(&self.context.cluster.id(broker))
     }
 
-    fn admitted(&self, copied: &Copied<'_>, broker: BrokerIx) -> Admitted {
+    fn admitted(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> Admitted {
         let context = self.context;
         let size = copied.work.size.unwrap_or(0);
         let with = |broker: BrokerIx| Some(self.used_without(copied, broker)? + size);
@@ -235,7 +235,7 @@ impl<'c> Judge<'c> {
     /// Compares the load of the two brokers with the replica, in whole numbers.
     fn compare(
         &self,
-        copied: &Copied<'_>,
+        copied: &CopiedReplica<'_>,
         broker: BrokerIx,
         with: &dyn Fn(BrokerIx) -> Option<u64>,
     ) -> Compared {
@@ -255,7 +255,7 @@ impl<'c> Judge<'c> {
             // The most important load decides.
             Request::Rebalance(Rebalance { balance, .. })
             | Request::Scale(Scale { balance, .. })
-                if balance.goals.first() == Some(&Goal::Replicas) =>
+                if balance.goals.first() == Some(&BalanceGoal::Replicas) =>
             {
                 by_count
             }
@@ -272,7 +272,11 @@ impl<'c> Judge<'c> {
     }
 
     /// Every other broker's answer, or only that of the broker `only`.
-    pub(super) fn instead(&self, copied: &Copied<'_>, only: Option<BrokerId>) -> Vec<Instead> {
+    pub(super) fn instead(
+        &self,
+        copied: &CopiedReplica<'_>,
+        only: Option<BrokerId>,
+    ) -> Vec<Instead> {
         let cluster = &self.context.cluster;
         let all = (0..cluster.ids.len()).filter_map(|at| BrokerIx::try_from(at).ok());
         all.filter(|broker| *broker != copied.chosen)

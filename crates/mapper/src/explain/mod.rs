@@ -11,11 +11,13 @@ mod partition;
 mod summary;
 mod without;
 
-pub use broker::{BrokerExplained, Passing, Placed, VerdictCount};
-pub use instead::{Admitted, Compared, Instead, Verdict};
-pub use partition::{Cause, Comes, LeaderChange, Leaves, PartitionExplained, RackCount, Stays};
+pub use broker::{BrokerExplained, Passing, PlacedReplicas, VerdictCount};
+pub use instead::{Admitted, BrokerVerdict, Compared, Instead};
+pub use partition::{
+    Comes, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount, WhyItStays,
+};
 pub use summary::{PlanExplained, ReasonSum};
-pub use without::{Evenness, Without};
+pub use without::{StorageExtremes, Without};
 
 use crate::counted::counted;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
@@ -27,7 +29,7 @@ use serde::Serialize;
 
 /// A question about a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum ExplainQuestion {
     /// What the plan is for.
     Plan,
     /// Why one partition moves, and where to. With a broker: only that broker's answer.
@@ -102,7 +104,7 @@ pub enum ExplainError {
 pub fn explain(
     before: &Snapshot,
     plan: &Plan,
-    question: &Question,
+    question: &ExplainQuestion,
 ) -> Result<Explained, ExplainError> {
     let found = before.hash();
     if found != plan.snapshot {
@@ -110,13 +112,13 @@ pub fn explain(
     }
     let context = Context::new(before, plan).map_err(|why| ExplainError::Request(Box::new(why)))?;
     match question {
-        Question::Plan => Ok(Explained::Plan(summary::of(&context))),
-        Question::Partition(of, broker) => about(&context, of, *broker),
-        Question::Move(index, broker) => {
+        ExplainQuestion::Plan => Ok(Explained::Plan(summary::of(&context))),
+        ExplainQuestion::Partition(of, broker) => about(&context, of, *broker),
+        ExplainQuestion::Move(index, broker) => {
             let missing = ExplainError::NoSuchMove { index: *index, moves: plan.moves.len() };
             about(&context, &plan.moves.get(*index).ok_or(missing)?.of(), *broker)
         }
-        Question::Broker(id) => {
+        ExplainQuestion::Broker(id) => {
             let broker = context.cluster.index_of(*id).ok_or(ExplainError::UnknownBroker(*id))?;
             Ok(Explained::Broker(Box::new(broker::of(&context, broker))))
         }

@@ -1,7 +1,7 @@
 //! Why one partition moves, or stays.
 
 use super::context::Context;
-use super::instead::{Instead, Judge};
+use super::instead::{BrokerJudge, Instead};
 use super::without::{self, Without};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
@@ -35,7 +35,7 @@ pub struct PartitionExplained {
     pub racks_after: Vec<RackCount>,
     /// Why it stays; absent if it moves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stays: Option<Stays>,
+    pub stays: Option<WhyItStays>,
     /// The move's index in the plan; absent if the partition stays.
     #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
@@ -82,13 +82,13 @@ pub struct Leaves {
     pub rack: Option<String>,
     /// Why it leaves.
     #[serde(flatten)]
-    pub cause: Cause,
+    pub cause: LeaveCause,
 }
 
 /// Why a replica leaves its broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
-pub enum Cause {
+pub enum LeaveCause {
     /// Its broker is not live.
     NotLive,
     /// Its broker is live, and the replica is in a failed log dir.
@@ -168,7 +168,7 @@ pub struct LeaderChange {
 /// Why a partition stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
-pub enum Stays {
+pub enum WhyItStays {
     /// The request does not cover it.
     OutOfScope,
     /// A fault prevents a move.
@@ -223,13 +223,13 @@ fn racks(context: &Context<'_>, list: &[BrokerId]) -> Vec<RackCount> {
         .collect()
 }
 
-fn stays(context: &Context<'_>, of: &TopicPartition, in_scope: bool) -> Stays {
+fn stays(context: &Context<'_>, of: &TopicPartition, in_scope: bool) -> WhyItStays {
     let mut left_out = context.plan.left_out.iter();
     let found = left_out.find(|left| *left.topic == *of.topic && left.partition == of.partition);
     match found {
-        Some(left) => Stays::LeftOut(left.why.clone()),
-        None if in_scope => Stays::NothingWrong,
-        None => Stays::OutOfScope,
+        Some(left) => WhyItStays::LeftOut(left.why.clone()),
+        None if in_scope => WhyItStays::NothingWrong,
+        None => WhyItStays::OutOfScope,
     }
 }
 
@@ -252,48 +252,48 @@ fn cause(
     change: &Move,
     target: Option<(usize, &Target)>,
     broker: BrokerIx,
-) -> Cause {
+) -> LeaveCause {
     let cluster = &context.cluster;
     let id = cluster.id(broker);
     if !cluster.live[broker as usize] {
-        return Cause::NotLive;
+        return LeaveCause::NotLive;
     }
     if cluster.partition(partition).offline().contains(&id) {
-        return Cause::FailedLogDir;
+        return LeaveCause::FailedLogDir;
     }
     let drained = context.plan.request.balance().is_some_and(|b| b.drain.contains(&id));
     let outgoing = matches!(&context.plan.request, Request::Replace(r) if r.outgoing == id);
     if drained || outgoing {
-        return Cause::Leaving;
+        return LeaveCause::Leaving;
     }
     if let Some((at, target)) = target
         && !target.allowed[broker as usize]
     {
         let map = context.terms.assignments[at].map.clone();
-        return map.map_or(Cause::NotAllowed, |map| Cause::OffMap { map });
+        return map.map_or(LeaveCause::NotAllowed, |map| LeaveCause::OffMap { map });
     }
     let (before, after) = (change.from.len(), change.to.len());
     // A replica that moved because of a fault can move once more to even the load.
     let evens = change.reason == Reason::Balance || context.plan.request.balance().is_some();
     if change.reason == Reason::Forced {
-        Cause::Forced
+        LeaveCause::Forced
     } else if after < before {
-        Cause::FewerReplicas { before, after }
+        LeaveCause::FewerReplicas { before, after }
     } else if evens {
         balance(context, broker)
     } else {
         let rack = cluster.rack[broker as usize];
         let seats = cluster.seats_of(partition).iter();
         let held = seats.filter(|seat| cluster.rack[**seat as usize] == rack).count();
-        Cause::CrowdedRack { held }
+        LeaveCause::CrowdedRack { held }
     }
 }
 
-fn balance(context: &Context<'_>, broker: BrokerIx) -> Cause {
+fn balance(context: &Context<'_>, broker: BrokerIx) -> LeaveCause {
     let id = context.cluster.id(broker);
     let figures = &context.plan.before.brokers;
     let before = figures.binary_search_by_key(&id, |broker| broker.id);
-    Cause::Balance {
+    LeaveCause::Balance {
         used_ratio_before: context.ratio(broker, context.cluster.used[broker as usize]),
         used_ratio_after: context.ratio(broker, context.used_after[broker as usize]),
         replicas_before: before.map_or(0, |at| figures[at].replicas),
@@ -302,7 +302,7 @@ fn balance(context: &Context<'_>, broker: BrokerIx) -> Cause {
 }
 
 fn comes(context: &Context<'_>, index: usize, only: Option<BrokerId>) -> Vec<Comes> {
-    let judge = Judge::new(context);
+    let judge = BrokerJudge::new(context);
     let copies = judge.copies(index);
     copies
         .iter()

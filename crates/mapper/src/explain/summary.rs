@@ -1,7 +1,7 @@
 //! The purpose of a plan: its moves by reason.
 
 use super::context::Context;
-use super::without::Evenness;
+use super::without::StorageExtremes;
 use crate::bytes::Bytes;
 use crate::ids::TopicPartition;
 use crate::plan::Reason;
@@ -22,9 +22,9 @@ pub struct PlanExplained {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound_bytes: Option<Bytes>,
     /// The evenness of storage before the plan.
-    pub before: Evenness,
+    pub before: StorageExtremes,
     /// The evenness of storage after the plan.
-    pub after: Evenness,
+    pub after: StorageExtremes,
     /// The number of partitions that have a fault and that the plan does not touch.
     pub left_out: usize,
 }
@@ -54,7 +54,7 @@ pub(super) fn of(context: &Context<'_>) -> PlanExplained {
     for (index, change) in plan.moves.iter().enumerate() {
         reasons.entry(change.reason).or_default().push(index);
     }
-    let of = |figures: &crate::figures::Figures| Evenness {
+    let of = |figures: &crate::figures::Figures| StorageExtremes {
         max_used_ratio: figures.max_used_ratio,
         min_used_ratio: figures.min_used_ratio,
     };

@@ -19,16 +19,16 @@ pub struct Without {
     /// The moves that need the room that this move frees.
     pub dependents: Vec<TopicPartition>,
     /// The evenness of storage before the plan.
-    pub before: Evenness,
+    pub before: StorageExtremes,
     /// The evenness of storage after the plan.
-    pub after: Evenness,
+    pub after: StorageExtremes,
     /// The evenness of storage after the plan without this move.
-    pub after_without: Evenness,
+    pub after_without: StorageExtremes,
 }
 
 /// The fullest and the emptiest of the brokers that the request allows, by the share of storage used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Evenness {
+pub struct StorageExtremes {
     /// The fullest broker's share; absent if no capacity is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_used_ratio: Option<f64>,
@@ -98,7 +98,7 @@ fn used_without(context: &Context<'_>, dropped: &Move, at: usize) -> Option<u64>
     Some(used)
 }
 
-fn evenness(context: &Context<'_>, used: &dyn Fn(usize) -> Option<u64>) -> Evenness {
+fn evenness(context: &Context<'_>, used: &dyn Fn(usize) -> Option<u64>) -> StorageExtremes {
     let (max_used_ratio, min_used_ratio) = extremes(context, &|broker| used(broker as usize));
-    Evenness { max_used_ratio, min_used_ratio }
+    StorageExtremes { max_used_ratio, min_used_ratio }
 }

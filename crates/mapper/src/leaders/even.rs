@@ -1,8 +1,8 @@
 //! The most even preferred leadership by count, with the fewest changes of leader. Both are exact.
 
-use super::flow::Flow;
+use super::flow::LeaderFlow;
 use super::free::{FreeLeads, Locals};
-use super::web::{Pairs, Web};
+use super::handovers::{Handovers, SharingBrokers};
 use super::{fewest, levels};
 
 /// Chooses leaders for `free` so that `load` is as even as possible. `load` counts the partitions that each broker leads,
@@ -19,12 +19,13 @@ pub(super) fn even(load: &mut [u64], free: &mut FreeLeads) {
     for broker in &leader {
         fixed[*broker as usize] -= 1;
     }
-    let pairs = Pairs::of(free, &locals);
+    let pairs = SharingBrokers::of(free, &locals);
     let brokers = locals.len();
-    let web = Web::new(free, &locals, &pairs, false, leader);
-    let mut flow = Flow::new(web, vec![0; brokers], vec![0; brokers], vec![false; brokers]);
+    let handovers = Handovers::new(free, &locals, &pairs, false, leader);
+    let mut flow =
+        LeaderFlow::new(handovers, vec![0; brokers], vec![0; brokers], vec![false; brokers]);
     let level = levels::find(&mut flow, &mut even);
-    let most_even = flow.web.leaders();
+    let most_even = flow.handovers.leaders();
     let best = fewest::leaders(free, &locals, &pairs, &level, &most_even, &fixed);
     choose(load, free, &locals, &best.unwrap_or(most_even));
 }

@@ -3,16 +3,16 @@
 //! At the start, every partition that can keep its leader does, which costs nothing. Then leadership moves to where the
 //! levels need it, always along the cheapest chains. So at any time the choice is a cheapest one for its loads.
 
-use super::flow::Flow;
+use super::flow::LeaderFlow;
 use super::free::{FreeLeads, Locals};
-use super::web::{Pairs, Web};
+use super::handovers::{Handovers, SharingBrokers};
 
 /// The leader of each partition, by the brokers' numbers. `even` is one most even choice. `fixed` is the load that each
 /// broker leads in addition. `None` if the levels cannot be kept, which never happens for levels of such a choice.
 pub(super) fn leaders(
     free: &FreeLeads,
     locals: &Locals,
-    pairs: &Pairs,
+    pairs: &SharingBrokers,
     level: &[i64],
     even: &[u32],
     fixed: &[i64],
@@ -29,8 +29,8 @@ pub(super) fn leaders(
     for broker in &leader {
         load[*broker as usize] += 1;
     }
-    let web = Web::new(free, locals, pairs, true, leader);
-    let mut flow = towards(web, level, &load);
+    let handovers = Handovers::new(free, locals, pairs, true, leader);
+    let mut flow = towards(handovers, level, &load);
     flow.saturate();
     while !flow.is_done() {
         if !flow.raise() {
@@ -38,11 +38,11 @@ pub(super) fn leaders(
         }
         flow.saturate();
     }
-    Some(flow.web.leaders())
+    Some(flow.handovers.leaders())
 }
 
 /// The flow from these loads to the levels: a set, and a hub, for each level.
-fn towards<'f>(web: Web<'f>, level: &[i64], load: &[i64]) -> Flow<'f> {
+fn towards<'f>(handovers: Handovers<'f>, level: &[i64], load: &[i64]) -> LeaderFlow<'f> {
     let mut levels = level.to_vec();
     levels.sort_unstable();
     levels.dedup();
@@ -60,5 +60,5 @@ fn towards<'f>(web: Web<'f>, level: &[i64], load: &[i64]) -> Flow<'f> {
         hubs[*set] -= room;
     }
     room.extend(hubs);
-    Flow::new(web, set, room, above)
+    LeaderFlow::new(handovers, set, room, above)
 }

@@ -2,7 +2,7 @@
 //!
 //! It uses the shortest chains of hand-overs, many at a time (Dinic), and only the cheapest ones (primal-dual).
 
-use super::web::{PRICES, Web, price};
+use super::handovers::{Handovers, PRICES, price};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -14,8 +14,8 @@ const SPENT: u32 = u32::MAX - 1;
 ///
 /// Inside a set each broker ends on the set's level or one above it. A broker gives its one above to the hub, or takes
 /// one from it, and no partition changes hands. So the ones above move to where they are cheapest.
-pub(super) struct Flow<'f> {
-    pub(super) web: Web<'f>,
+pub(super) struct LeaderFlow<'f> {
+    pub(super) handovers: Handovers<'f>,
     /// For each broker its set. Leadership never goes to another set.
     pub(super) set: Vec<usize>,
     /// For each broker and hub the number that it has to give, or (negative) can take.
@@ -32,7 +32,7 @@ pub(super) struct Flow<'f> {
 }
 
 /// A way from one broker or hub to another.
-struct Arc {
+struct LeaderArc {
     /// Its position among the arcs of its start: brokers by price come first, the hub last.
     at: usize,
     to: usize,
@@ -41,7 +41,7 @@ struct Arc {
 
 /// The arcs that a search looks for.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum WantedArcs {
     Any,
     /// On a cheapest way, to a node of this depth.
     Tight(u32),
@@ -49,11 +49,16 @@ enum Wanted {
     Cheaper(i64),
 }
 
-impl<'f> Flow<'f> {
-    pub(super) fn new(web: Web<'f>, set: Vec<usize>, room: Vec<i64>, above: Vec<bool>) -> Self {
+impl<'f> LeaderFlow<'f> {
+    pub(super) fn new(
+        handovers: Handovers<'f>,
+        set: Vec<usize>,
+        room: Vec<i64>,
+        above: Vec<bool>,
+    ) -> Self {
         let nodes = room.len();
         Self {
-            web,
+            handovers,
             set,
             room,
             above,
@@ -97,7 +102,7 @@ impl<'f> Flow<'f> {
         let mut arcs = Vec::new();
         for from in 0..self.set.len() {
             let mut start = 0;
-            while let Some(arc) = self.next(from, start, Wanted::Any) {
+            while let Some(arc) = self.next(from, start, WantedArcs::Any) {
                 arcs.push((from, arc.to));
                 start = arc.at + 1;
             }
@@ -120,7 +125,7 @@ impl<'f> Flow<'f> {
                 break;
             }
             let mut start = 0;
-            while let Some(arc) = self.next(node, start, Wanted::Tight(UNSEEN)) {
+            while let Some(arc) = self.next(node, start, WantedArcs::Tight(UNSEEN)) {
                 self.depth[arc.to] = depth + 1;
                 if self.room[arc.to] < 0 {
                     deepest = depth + 1;
@@ -141,7 +146,7 @@ impl<'f> Flow<'f> {
                 return true;
             }
             let deeper = self.depth[node].saturating_add(1);
-            match self.next(node, self.cursor[node], Wanted::Tight(deeper)) {
+            match self.next(node, self.cursor[node], WantedArcs::Tight(deeper)) {
                 Some(arc) => {
                     self.cursor[node] = arc.at;
                     way.push(arc.to);
@@ -160,7 +165,7 @@ impl<'f> Flow<'f> {
         for (from, to) in way.iter().zip(&way[1..]) {
             match (*from < brokers, *to < brokers) {
                 (true, true) => {
-                    self.web.hand_over(self.cursor[*from] / brokers, *from, *to);
+                    self.handovers.hand_over(self.cursor[*from] / brokers, *from, *to);
                 }
                 (true, false) => self.above[*from] = true,
                 (false, _) => self.above[*to] = false,
@@ -185,7 +190,7 @@ impl<'f> Flow<'f> {
                 continue;
             }
             let mut start = 0;
-            while let Some(arc) = self.next(node, start, Wanted::Cheaper(so_far)) {
+            while let Some(arc) = self.next(node, start, WantedArcs::Cheaper(so_far)) {
                 self.best[arc.to] = so_far + self.extra(node, arc.to, arc.price);
                 heap.push(Reverse((self.best[arc.to], arc.to)));
                 start = arc.at + 1;
@@ -198,16 +203,16 @@ impl<'f> Flow<'f> {
         price + self.potential[from] - self.potential[to]
     }
 
-    fn is_wanted(&self, wanted: Wanted, from: usize, to: usize, price: i64) -> bool {
+    fn is_wanted(&self, wanted: WantedArcs, from: usize, to: usize, price: i64) -> bool {
         match wanted {
-            Wanted::Any => true,
-            Wanted::Cheaper(so_far) => so_far + self.extra(from, to, price) < self.best[to],
-            Wanted::Tight(depth) => self.depth[to] == depth && self.extra(from, to, price) == 0,
+            WantedArcs::Any => true,
+            WantedArcs::Cheaper(so_far) => so_far + self.extra(from, to, price) < self.best[to],
+            WantedArcs::Tight(depth) => self.depth[to] == depth && self.extra(from, to, price) == 0,
         }
     }
 
     /// The first wanted arc from position `start` on.
-    fn next(&mut self, from: usize, start: usize, wanted: Wanted) -> Option<Arc> {
+    fn next(&mut self, from: usize, start: usize, wanted: WantedArcs) -> Option<LeaderArc> {
         let brokers = self.set.len();
         if from >= brokers {
             return self.next_of_hub(from, start, wanted);
@@ -215,28 +220,32 @@ impl<'f> Flow<'f> {
         let mut at = start;
         while at < PRICES * brokers {
             let (class, first) = (at / brokers, at % brokers);
-            let Some(to) = self.web.next_open(class, from, first) else {
+            let Some(to) = self.handovers.next_open(class, from, first) else {
                 at = (class + 1) * brokers;
                 continue;
             };
             at = class * brokers + to;
             if self.set[to] == self.set[from]
                 && self.is_wanted(wanted, from, to, price(class))
-                && self.web.has(class, from, to)
+                && self.handovers.has(class, from, to)
             {
-                return Some(Arc { at, to, price: price(class) });
+                return Some(LeaderArc { at, to, price: price(class) });
             }
             at += 1;
         }
         let hub = brokers + self.set[from];
         let open = at == PRICES * brokers && hub < self.room.len() && !self.above[from];
-        (open && self.is_wanted(wanted, from, hub, 0)).then_some(Arc { at, to: hub, price: 0 })
+        (open && self.is_wanted(wanted, from, hub, 0)).then_some(LeaderArc {
+            at,
+            to: hub,
+            price: 0,
+        })
     }
 
-    fn next_of_hub(&self, hub: usize, start: usize, wanted: Wanted) -> Option<Arc> {
+    fn next_of_hub(&self, hub: usize, start: usize, wanted: WantedArcs) -> Option<LeaderArc> {
         let of_hub = |to: &usize| self.above[*to] && self.set.len() + self.set[*to] == hub;
         let mut rest = (start..self.set.len()).filter(of_hub);
         let to = rest.find(|to| self.is_wanted(wanted, hub, *to, 0))?;
-        Some(Arc { at: to, to, price: 0 })
+        Some(LeaderArc { at: to, to, price: 0 })
     }
 }

@@ -6,12 +6,12 @@
 //! brokers, `(2m + 1) y` sums to `2m + 1` of each partition's leader. So the most even choices are exactly those that
 //! comply with the levels. A choice among them by another measure needs to know nothing else.
 
-use super::flow::Flow;
+use super::flow::LeaderFlow;
 
 /// Evens `load` (the partitions that each broker leads) through `flow`, and returns the level of each broker.
 ///
 /// The caller passes a flow with all brokers in one set, without hubs and prices.
-pub(super) fn find(flow: &mut Flow<'_>, load: &mut [i64]) -> Vec<i64> {
+pub(super) fn find(flow: &mut LeaderFlow<'_>, load: &mut [i64]) -> Vec<i64> {
     let mut open = vec![true];
     loop {
         let levels = mean_levels(&flow.set, load, open.len());
@@ -50,7 +50,7 @@ fn mean_levels(set: &[usize], load: &[i64], sets: usize) -> Vec<i64> {
 ///
 /// A broker that one with too much load can reach leads more than the level, or there would be a chain. The same holds
 /// the other way round.
-fn split(flow: &mut Flow<'_>, load: &[i64], level: &[i64], open: &mut Vec<bool>) -> bool {
+fn split(flow: &mut LeaderFlow<'_>, load: &[i64], level: &[i64], open: &mut Vec<bool>) -> bool {
     let is_high = |broker: &usize| load[*broker] > level[*broker] + 1;
     let is_low = |broker: &usize| load[*broker] < level[*broker];
     let high: Vec<usize> = (0..load.len()).filter(is_high).collect();

@@ -2,7 +2,7 @@
 
 use super::even::even;
 use super::free::FreeLeads;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::no_plan::NoPlan;
 use crate::plan::{LeftOut, Reason, WhyLeftOut};
 use crate::request::{BaseLists, LeaderEvacuation};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// The partitions whose preferred leaders a plan may choose.
 #[derive(Clone, Copy)]
-pub(crate) struct Lead<'r> {
+pub(crate) struct LeadersToChoose<'r> {
     /// All partitions in scope, not only those whose leader is gone.
     pub(crate) all: bool,
     /// Each broker also takes over the leadership of the one that it replaces, so a lost leader needs no choice.
@@ -27,9 +27,9 @@ pub(crate) struct Lead<'r> {
 /// Chooses the preferred leaders of partitions whose leader is gone or evacuated, and of all partitions in scope if the
 /// request says so. A partition that an evacuated broker continues to lead is left out.
 pub(crate) fn even_leaders(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
-    lead: Lead<'_>,
+    lead: LeadersToChoose<'_>,
     work: &mut Vec<Work>,
     left_out: &mut Vec<LeftOut>,
 ) -> Result<(), NoPlan> {
@@ -74,7 +74,7 @@ pub(crate) fn even_leaders(
 }
 
 /// For each broker the number of partitions whose preferred leader it is.
-fn heads(cluster: &Cluster<'_>) -> Vec<u64> {
+fn heads(cluster: &DenseCluster<'_>) -> Vec<u64> {
     let mut load = vec![0_u64; cluster.ids.len()];
     for partition in 0..cluster.first_seat.len() - 1 {
         if let Some(head) = cluster.seats_of(partition).first() {
@@ -84,7 +84,7 @@ fn heads(cluster: &Cluster<'_>) -> Vec<u64> {
     load
 }
 
-fn left_as_it_is(cluster: &Cluster<'_>, index: usize, why: WhyLeftOut) -> LeftOut {
+fn left_as_it_is(cluster: &DenseCluster<'_>, index: usize, why: WhyLeftOut) -> LeftOut {
     let partition = cluster.partition(index);
     LeftOut {
         topic: Arc::from(cluster.snapshot.topics()[cluster.topic_of(index)].name.as_str()),
@@ -97,9 +97,9 @@ fn left_as_it_is(cluster: &Cluster<'_>, index: usize, why: WhyLeftOut) -> LeftOu
 /// Adds healthy partitions in scope although none of their seats moves: all of them, or those that an evacuated broker
 /// leads. Returns the partitions that should be added and cannot.
 fn add_untouched(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
-    lead: Lead<'_>,
+    lead: LeadersToChoose<'_>,
     evacuated: &Evacuated,
     work: &mut Vec<Work>,
 ) -> Vec<LeftOut> {
@@ -137,7 +137,7 @@ fn add_untouched(
 }
 
 /// Work that moves no seat.
-fn as_it_is(cluster: &Cluster<'_>, index: usize, target: usize) -> Work {
+fn as_it_is(cluster: &DenseCluster<'_>, index: usize, target: usize) -> Work {
     let seats = cluster.seats_of(index);
     Work {
         partition: index,
@@ -159,7 +159,7 @@ struct Evacuated {
 }
 
 impl Evacuated {
-    fn of(cluster: &Cluster<'_>, request: Option<&LeaderEvacuation>) -> Result<Self, NoPlan> {
+    fn of(cluster: &DenseCluster<'_>, request: Option<&LeaderEvacuation>) -> Result<Self, NoPlan> {
         let topics = cluster.snapshot.topics();
         let mut evacuated =
             Self { brokers: vec![false; cluster.ids.len()], topics: vec![false; topics.len()] };

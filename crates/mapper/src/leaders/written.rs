@@ -1,8 +1,8 @@
 //! Turns chosen leaders into a plan: every change is a reordering, in one step, and copies no bytes.
 
-use super::Chosen;
+use super::ChosenLeaders;
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::figures::Figures;
 use crate::ids::Replicas;
 use crate::plan::{Move, Plan, Reason, Solver, SolverStatus};
@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 /// Writes the plan.
 pub(super) fn plan(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
     request: &Leaders,
-    chosen: Chosen,
+    chosen: ChosenLeaders,
 ) -> Plan {
     let moves = moves(cluster, &chosen.changes);
     let before = Figures::before(cluster, targets, &request.terms);
@@ -48,7 +48,7 @@ pub(super) fn plan(
 }
 
 /// The chosen leader comes first; the others keep their order.
-fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
+fn moves(cluster: &DenseCluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
     let mut name: (usize, Arc<str>) = (usize::MAX, Arc::from(""));
     let mut moves = Vec::with_capacity(changes.len());
     for (index, leader) in changes {
@@ -78,7 +78,7 @@ fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
 /// The figures with other leaders; all other figures stay the same.
 fn led_by(
     before: &Figures,
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     targets: &Targets,
     changes: &[(usize, BrokerIx)],
 ) -> Figures {

@@ -3,24 +3,28 @@
 //! A count is a target. If more brokers fit, a map keeps those that hold its topics. If fewer fit, it takes all of them,
 //! and the finding says whether lost brokers explain the difference.
 
-use super::finding::Finding;
-use super::{Group, Known, Map, MapSet, Target};
+use super::finding::MapFinding;
+use super::{Group, Map, MapFacts, MapSet, Target};
 use crate::ids::BrokerId;
 use crate::snapshot::{Broker, Snapshot};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The brokers of the maps.
-pub(super) struct Chosen {
+pub(super) struct ChosenBrokers {
     /// For each map, in the order of the document.
     pub(super) by_map: Vec<BTreeSet<BrokerId>>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<MapFinding>,
 }
 
 /// Gives each map its brokers. `topics` are those of each map.
-pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String>]) -> Chosen {
+pub(super) fn choose(
+    maps: &MapSet,
+    known: &MapFacts<'_>,
+    topics: &[BTreeSet<String>],
+) -> ChosenBrokers {
     let maps = maps.maps();
-    let mut chosen = Chosen { by_map: Vec::with_capacity(maps.len()), findings: Vec::new() };
+    let mut chosen = ChosenBrokers { by_map: Vec::with_capacity(maps.len()), findings: Vec::new() };
     for map in maps {
         let found = fitting(map, known);
         chosen.by_map.push(found.unwrap_or_else(|finding| {
@@ -44,11 +48,11 @@ pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String
 }
 
 /// Every broker that fits the map's target, without regard to its count.
-fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> {
+fn fitting(map: &Map, known: &MapFacts<'_>) -> Result<BTreeSet<BrokerId>, MapFinding> {
     let found = match &map.target {
         Target::Ids(ids) => Some(ids.clone()),
         Target::All => {
-            let cluster = known.cluster.ok_or_else(|| Finding::NeedsCluster {
+            let cluster = known.cluster.ok_or_else(|| MapFinding::NeedsCluster {
                 map: map.name.clone(),
                 target: Target::All,
             })?;
@@ -60,14 +64,14 @@ fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> 
     };
     let (name, target) = (map.name.clone(), map.target.clone());
     match found {
-        None => Err(Finding::NeedsKubernetes { map: name, target }),
-        Some(found) if found.is_empty() => Err(Finding::NoBrokers { map: name, target }),
+        None => Err(MapFinding::NeedsKubernetes { map: name, target }),
+        Some(found) if found.is_empty() => Err(MapFinding::NoBrokers { map: name, target }),
         Some(found) => Ok(found),
     }
 }
 
 /// The members of a group; `None` if neither the snapshot nor the Kubernetes API describes them.
-fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
+fn members(group: &Group, known: &MapFacts<'_>) -> Option<BTreeSet<BrokerId>> {
     let told: Option<BTreeSet<BrokerId>> =
         known.groups.get(group).map(|members| members.keys().copied().collect());
     let brokers = known.cluster.map_or(&[][..], Snapshot::brokers);
@@ -135,7 +139,7 @@ fn claimed(maps: &[Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeSet<BrokerId> {
 fn share_out(
     wishes: &[Wish<'_>],
     claimed: &BTreeSet<BrokerId>,
-    known: &Known<'_>,
+    known: &MapFacts<'_>,
     topics: &[BTreeSet<String>],
     by_map: &mut [BTreeSet<BrokerId>],
 ) {
@@ -165,7 +169,7 @@ fn share_out(
 }
 
 /// The number of replicas of these topics on each broker.
-fn replicas_held(known: &Known<'_>, topics: &BTreeSet<String>) -> BTreeMap<BrokerId, u64> {
+fn replicas_held(known: &MapFacts<'_>, topics: &BTreeSet<String>) -> BTreeMap<BrokerId, u64> {
     let mut held = BTreeMap::new();
     let existing = topics.iter().filter_map(|name| known.cluster?.topic(name));
     for partition in existing.flat_map(|topic| &topic.partitions) {
@@ -180,17 +184,17 @@ fn replicas_held(known: &Known<'_>, topics: &BTreeSet<String>) -> BTreeMap<Broke
 fn missing(
     map: &Map,
     brokers: &BTreeSet<BrokerId>,
-    known: &Known<'_>,
+    known: &MapFacts<'_>,
     topics: &BTreeSet<String>,
-) -> Option<Finding> {
+) -> Option<MapFinding> {
     match (&map.target, map.target.count()) {
         (Target::Ids(ids), _) => {
             let map = map.name.clone();
             let brokers = unknown(known.cluster?, ids);
-            (!brokers.is_empty()).then_some(Finding::UnknownBrokers { map, brokers })
+            (!brokers.is_empty()).then_some(MapFinding::UnknownBrokers { map, brokers })
         }
         (_, Some(_)) if brokers.is_empty() => {
-            Some(Finding::NoBrokers { map: map.name.clone(), target: map.target.clone() })
+            Some(MapFinding::NoBrokers { map: map.name.clone(), target: map.target.clone() })
         }
         (_, Some(wanted)) => too_few(map, wanted, brokers, known, topics),
         (_, None) => None,
@@ -202,9 +206,9 @@ fn too_few(
     map: &Map,
     wanted: u32,
     brokers: &BTreeSet<BrokerId>,
-    known: &Known<'_>,
+    known: &MapFacts<'_>,
     topics: &BTreeSet<String>,
-) -> Option<Finding> {
+) -> Option<MapFinding> {
     let is_live = |id: &BrokerId| known.is_live(*id);
     let (live, mut lost): (BTreeSet<BrokerId>, BTreeSet<BrokerId>) =
         brokers.iter().copied().partition(is_live);
@@ -215,9 +219,9 @@ fn too_few(
     }
     lost.extend(untyped_holders(known, topics));
     Some(if lost.len() >= short {
-        Finding::FewerByLoss { map, wanted, live, lost }
+        MapFinding::FewerByLoss { map, wanted, live, lost }
     } else {
-        Finding::TooFew { map, wanted, live, lost }
+        MapFinding::TooFew { map, wanted, live, lost }
     })
 }
 
@@ -237,7 +241,7 @@ fn unknown(cluster: &Snapshot, ids: &BTreeSet<BrokerId>) -> BTreeSet<BrokerId> {
 }
 
 /// Lost brokers that hold these topics and whose type is unknown. They may have been the map's.
-fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId> {
+fn untyped_holders(known: &MapFacts<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId> {
     let Some(cluster) = known.cluster else {
         return Vec::new();
     };
@@ -250,11 +254,11 @@ fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId
 #[cfg(test)]
 mod tests {
     use super::super::testing::{maps, said, snapshot};
-    use super::super::{Known, Resolved, resolve};
+    use super::super::{MapFacts, Resolved, resolve};
     use crate::snapshot::{KubernetesFacts, Snapshot};
 
     fn chosen(lines: &str, cluster: &Snapshot) -> Resolved {
-        resolve(&maps(lines), &Known::of(cluster))
+        resolve(&maps(lines), &MapFacts::of(cluster))
     }
 
     fn ids(resolved: &Resolved, map: usize) -> Vec<u32> {

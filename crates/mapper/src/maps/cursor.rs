@@ -1,12 +1,12 @@
 //! A position in one line of text, for parsers written by hand.
 
-use super::error::Mistake;
+use super::error::MapMistake;
 
 /// A mistake and its byte position.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct TextFault {
     pub(super) at: usize,
-    pub(super) mistake: Mistake,
+    pub(super) mistake: MapMistake,
 }
 
 /// Reads a text from left to right.
@@ -41,7 +41,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads `token`, with the blanks before it.
-    pub(super) fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), TextFault> {
         self.blanks();
         if self.eat(token) { Ok(()) } else { Err(self.expected(expected)) }
     }
@@ -59,7 +59,7 @@ impl<'t> Cursor<'t> {
         &mut self,
         belongs: impl Fn(char) -> bool,
         expected: &'static str,
-    ) -> Result<&'t str, Fault> {
+    ) -> Result<&'t str, TextFault> {
         match self.word(belongs) {
             "" => Err(self.expected(expected)),
             word => Ok(word),
@@ -67,7 +67,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads the text between two `"`. A backslash before a `"` keeps that quote in the text, and stays in the text, too.
-    pub(super) fn quoted(&mut self, expected: &'static str) -> Result<&'t str, Fault> {
+    pub(super) fn quoted(&mut self, expected: &'static str) -> Result<&'t str, TextFault> {
         if !self.eat("\"") {
             return Err(self.expected(expected));
         }
@@ -85,7 +85,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Checks that only blanks and a comment follow.
-    pub(super) fn end(&mut self, expected: &'static str) -> Result<(), Fault> {
+    pub(super) fn end(&mut self, expected: &'static str) -> Result<(), TextFault> {
         let apart = self.blanks();
         if self.rest().is_empty() || (apart && self.rest().starts_with('#')) {
             Ok(())
@@ -95,7 +95,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// The mistake that something else was expected here.
-    pub(super) fn expected(&self, expected: &'static str) -> Fault {
+    pub(super) fn expected(&self, expected: &'static str) -> TextFault {
         let token: String =
             self.rest().chars().take_while(|c| !c.is_whitespace()).take(40).collect();
         let found = match token.as_str() {
@@ -103,11 +103,11 @@ impl<'t> Cursor<'t> {
             "" => "a blank".to_owned(),
             token => format!("{token:?}"),
         };
-        self.fault(Mistake::Expected { expected, found })
+        self.fault(MapMistake::Expected { expected, found })
     }
 
     /// A mistake at this position.
-    pub(super) fn fault(&self, mistake: Mistake) -> Fault {
-        Fault { at: self.at, mistake }
+    pub(super) fn fault(&self, mistake: MapMistake) -> TextFault {
+        TextFault { at: self.at, mistake }
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The place of a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct MapPlace {
     /// The document: a path, `--map`, a ConfigMap's name and key.
     pub document: String,
     /// The line, from 1.
@@ -18,7 +18,7 @@ pub struct Place {
     pub column: u64,
 }
 
-impl Place {
+impl MapPlace {
     pub(super) fn start_of(document: &str) -> Self {
         Self { document: document.to_owned(), line: 1, column: 1 }
     }
@@ -34,7 +34,7 @@ impl Place {
     }
 
     /// An error at this place.
-    pub(super) fn blame(self, mistake: Mistake) -> MapsError {
+    pub(super) fn blame(self, mistake: MapMistake) -> MapsError {
         let place = self;
         MapsError { place, mistake }
     }
@@ -45,7 +45,7 @@ pub fn yaml_message(error: &serde_saphyr::Error) -> String {
     serde_saphyr::UserMessageFormatter.format_message(error).replace(char::is_control, " ")
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for MapPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.document, self.line, self.column)
     }
@@ -56,14 +56,14 @@ impl fmt::Display for Place {
 #[error("{place}: {mistake}")]
 pub struct MapsError {
     /// The place.
-    pub place: Place,
+    pub place: MapPlace,
     /// The mistake.
-    pub mistake: Mistake,
+    pub mistake: MapMistake,
 }
 
 /// A mistake in the text of a map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum MapMistake {
     /// Not YAML, or not of the shape of maps.
     #[error("{0}")]
     Yaml(String),
@@ -82,7 +82,7 @@ pub enum Mistake {
         /// The name.
         name: MapName,
         /// The place of the first one.
-        first: Place,
+        first: MapPlace,
     },
     /// Not a valid name.
     #[error(

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// One finding about the maps as they are now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
+pub enum MapFinding {
     /// Two maps take one topic.
     #[error("maps {first} and {second} both take {}", few(topics))]
     TopicsShared {
@@ -108,7 +108,7 @@ pub enum Finding {
 
 /// The effect of a finding on a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum MapSeverity {
     /// The finding is printed, and the plan continues.
     Notice,
     /// No plan is made until the operator accepts the finding (`--ignore-warns`).
@@ -117,9 +117,9 @@ pub enum Severity {
     Error,
 }
 
-impl Finding {
+impl MapFinding {
     /// The effect on a plan.
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> MapSeverity {
         match self {
             Self::TopicsShared { .. }
             | Self::NoTopics { .. }
@@ -128,9 +128,9 @@ impl Finding {
             | Self::NeedsKubernetes { .. }
             | Self::NeedsCluster { .. }
             | Self::NoBrokers { .. }
-            | Self::TooManyReplicas { .. } => Severity::Error,
-            Self::TooFew { .. } => Severity::Warning,
-            Self::FewerByLoss { .. } => Severity::Notice,
+            | Self::TooManyReplicas { .. } => MapSeverity::Error,
+            Self::TooFew { .. } => MapSeverity::Warning,
+            Self::FewerByLoss { .. } => MapSeverity::Notice,
         }
     }
 
@@ -171,11 +171,11 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", joined(.findings))]
 pub struct Refused {
-    /// Every finding of severity [`Severity::Error`]; at least one.
-    pub findings: Vec<Finding>,
+    /// Every finding of severity [`MapSeverity::Error`]; at least one.
+    pub findings: Vec<MapFinding>,
 }
 
-fn joined(findings: &[Finding]) -> String {
+fn joined(findings: &[MapFinding]) -> String {
     let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
     all.join("; ")
 }

@@ -2,8 +2,8 @@
 //!
 //! Each line has one map. Blank lines and lines that begin with `#` are skipped. The map named `rest` has no regex.
 
-use super::cursor::{Cursor, Fault};
-use super::error::{MapsError, Mistake, Place};
+use super::cursor::{Cursor, TextFault};
+use super::error::{MapMistake, MapPlace, MapsError};
 use super::target::{number, target};
 use super::{Allowance, Map, MapName, MapSet, MapTopics, REST};
 use crate::scope::TopicPattern;
@@ -44,7 +44,7 @@ pub fn parse_line(document: &str, line: &str) -> Result<Map, MapsError> {
 fn numbered(document: &str, number: u64, line: &str) -> Result<Map, MapsError> {
     let place = |at: usize| {
         let before = line.get(..at).unwrap_or(line).chars().count();
-        Place {
+        MapPlace {
             document: document.to_owned(),
             line: number,
             column: u64::try_from(before).unwrap_or(u64::MAX).saturating_add(1),
@@ -54,7 +54,7 @@ fn numbered(document: &str, number: u64, line: &str) -> Result<Map, MapsError> {
     map(line, place(start)).map_err(|fault| place(fault.at).blame(fault.mistake))
 }
 
-fn map(line: &str, place: Place) -> Result<Map, Fault> {
+fn map(line: &str, place: MapPlace) -> Result<Map, TextFault> {
     let mut cursor = Cursor::new(line);
     cursor.blanks();
     let name = name(&mut cursor)?;
@@ -69,14 +69,14 @@ fn map(line: &str, place: Place) -> Result<Map, Fault> {
     Ok(map)
 }
 
-fn name(cursor: &mut Cursor<'_>) -> Result<MapName, Fault> {
+fn name(cursor: &mut Cursor<'_>) -> Result<MapName, TextFault> {
     let start = *cursor;
     let belongs = |c: char| !c.is_whitespace() && !matches!(c, ':' | '"');
     let text = cursor.some(belongs, "the name of a map")?;
     MapName::new(text).map_err(|mistake| start.fault(mistake))
 }
 
-fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, Fault> {
+fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, TextFault> {
     let start = *cursor;
     let source = if cursor.rest().starts_with("=>") {
         None
@@ -87,21 +87,21 @@ fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, Fault> {
 }
 
 /// The topics of a map with this name. The map `rest` must have no regex, and every other map needs one.
-pub(super) fn map_topics(name: &MapName, source: Option<&str>) -> Result<MapTopics, Mistake> {
+pub(super) fn map_topics(name: &MapName, source: Option<&str>) -> Result<MapTopics, MapMistake> {
     match (source, name.as_str() == REST) {
         (None, true) => Ok(MapTopics::Rest),
-        (None, false) => Err(Mistake::NoTopics { name: name.clone() }),
-        (Some(_), true) => Err(Mistake::RestWithTopics),
+        (None, false) => Err(MapMistake::NoTopics { name: name.clone() }),
+        (Some(_), true) => Err(MapMistake::RestWithTopics),
         (Some(source), false) if source.contains(char::is_control) => {
             let pattern = source.to_owned();
-            Err(Mistake::ControlCharacter { pattern })
+            Err(MapMistake::ControlCharacter { pattern })
         }
         (Some(source), false) => Ok(MapTopics::Matching(TopicPattern::new(source)?)),
     }
 }
 
 /// Reads `, replication=N` and `, allow=[…]`, each at most once, up to the end.
-fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), Fault> {
+fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), TextFault> {
     let mut allowed = false;
     loop {
         let mut after = *cursor;
@@ -122,7 +122,7 @@ fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), Fault> {
     }
 }
 
-fn allowances(cursor: &mut Cursor<'_>, allow: &mut BTreeSet<Allowance>) -> Result<(), Fault> {
+fn allowances(cursor: &mut Cursor<'_>, allow: &mut BTreeSet<Allowance>) -> Result<(), TextFault> {
     loop {
         cursor.blanks();
         let start = *cursor;

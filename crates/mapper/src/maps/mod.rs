@@ -21,10 +21,10 @@ mod written;
 mod yaml;
 
 pub use drift::Drift;
-pub use error::{MapsError, Mistake, Place, yaml_message};
-pub use finding::{Finding, Refused, Severity};
+pub use error::{MapMistake, MapPlace, MapsError, yaml_message};
+pub use finding::{MapFinding, MapSeverity, Refused};
 pub use lines::parse_line;
-pub use resolve::{Known, Member, Members, Resolved, ResolvedMap, resolve};
+pub use resolve::{MapFacts, Member, Members, Resolved, ResolvedMap, resolve};
 pub use taken::Unmapped;
 pub use yaml::DEEPEST;
 
@@ -64,14 +64,14 @@ impl MapSet {
         match lines::first_line(text) {
             Some(line) if line.contains("=>") => lines::parse(document, text),
             Some(_) => yaml::parse(document, text),
-            None => Err(Place::start_of(document).blame(Mistake::NoMaps)),
+            None => Err(MapPlace::start_of(document).blame(MapMistake::NoMaps)),
         }
     }
 
     /// The maps of several documents as one set.
     ///
     /// # Errors
-    /// [`Mistake::MapTwice`] with both places.
+    /// [`MapMistake::MapTwice`] with both places.
     pub fn merge(sets: impl IntoIterator<Item = Self>) -> Result<Self, MapsError> {
         Self::new(sets.into_iter().flat_map(|set| set.maps))
     }
@@ -79,14 +79,14 @@ impl MapSet {
     /// A set of these maps, in this order.
     ///
     /// # Errors
-    /// [`Mistake::MapTwice`] with both places.
+    /// [`MapMistake::MapTwice`] with both places.
     pub fn new(maps: impl IntoIterator<Item = Map>) -> Result<Self, MapsError> {
         let maps: Vec<Map> = maps.into_iter().collect();
-        let mut seen: BTreeMap<&MapName, &Place> = BTreeMap::new();
+        let mut seen: BTreeMap<&MapName, &MapPlace> = BTreeMap::new();
         for map in &maps {
             if let Some(first) = seen.insert(&map.name, &map.place) {
                 let (name, first) = (map.name.clone(), first.clone());
-                return Err(map.place.clone().blame(Mistake::MapTwice { name, first }));
+                return Err(map.place.clone().blame(MapMistake::MapTwice { name, first }));
             }
         }
         Ok(Self { maps })
@@ -117,7 +117,7 @@ pub struct Map {
     /// Settings that are intended here, and errors in other maps.
     pub allow: BTreeSet<Allowance>,
     /// Where it was written.
-    pub place: Place,
+    pub place: MapPlace,
 }
 
 impl Map {
@@ -143,15 +143,15 @@ impl MapName {
     /// Accepts `name`.
     ///
     /// # Errors
-    /// [`Mistake::Name`].
-    pub fn new(name: &str) -> Result<Self, Mistake> {
+    /// [`MapMistake::Name`].
+    pub fn new(name: &str) -> Result<Self, MapMistake> {
         let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
         let follows = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if name.starts_with(starts) && name.chars().all(follows) {
             Ok(Self(name.to_owned()))
         } else {
             let name = name.to_owned();
-            Err(Mistake::Name { name })
+            Err(MapMistake::Name { name })
         }
     }
 

@@ -1,13 +1,13 @@
 //! Resolves maps to the topics and brokers that they mean now.
 //!
-//! In: a [`MapSet`] and the facts in [`Known`]. Out: a [`Resolved`]: each map's topics and brokers, the topics that no
-//! map takes, and every [`Finding`]. [`resolve()`] refuses nothing; [`Resolved::assignments`] does.
+//! In: a [`MapSet`] and the facts in [`MapFacts`]. Out: a [`Resolved`]: each map's topics and brokers, the topics that
+//! no map takes, and every [`MapFinding`]. [`resolve()`] refuses nothing; [`Resolved::assignments`] does.
 
 use super::choose::choose;
-use super::finding::{Finding, Refused, Severity};
+use super::finding::{MapFinding, MapSeverity, Refused};
 use super::taken::{Taken, Unmapped, take};
 use super::{Allowance, Group, Map, MapName, MapSet, MapTopics};
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::ids::BrokerId;
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
@@ -18,7 +18,7 @@ pub type Members = BTreeMap<BrokerId, Option<String>>;
 
 /// The facts for resolving maps.
 #[derive(Debug, Clone, Default)]
-pub struct Known<'a> {
+pub struct MapFacts<'a> {
     /// The cluster. Without it, topics stay unknown and ids unchecked.
     pub cluster: Option<&'a Snapshot>,
     /// Topics that do not exist yet, but are defined: a map may match them.
@@ -27,7 +27,7 @@ pub struct Known<'a> {
     pub groups: BTreeMap<Group, Members>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> MapFacts<'a> {
     /// A cluster, and no other facts.
     pub fn of(cluster: &'a Snapshot) -> Self {
         Self { cluster: Some(cluster), ..Self::default() }
@@ -63,7 +63,7 @@ pub struct Resolved {
     /// Other existing topics that no map takes, in order.
     pub unmapped: Vec<Unmapped>,
     /// All findings, errors first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<MapFinding>,
     assignments: Vec<Assignment>,
 }
 
@@ -108,7 +108,7 @@ pub struct Member {
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn resolve(maps: &MapSet, known: &Known<'_>) -> Resolved {
+pub fn resolve(maps: &MapSet, known: &MapFacts<'_>) -> Resolved {
     let taken = take(maps, known);
     let chosen = choose(maps, known, &taken.by_map);
     let assignments = assignments(maps, known, &taken, &chosen.by_map);
@@ -138,12 +138,12 @@ impl Resolved {
     /// # Errors
     /// [`Refused`] with every finding that is an error.
     pub fn assignments(&self) -> Result<&[Assignment], Refused> {
-        let findings: Vec<Finding> = self.of_severity(Severity::Error).cloned().collect();
+        let findings: Vec<MapFinding> = self.of_severity(MapSeverity::Error).cloned().collect();
         if findings.is_empty() { Ok(&self.assignments) } else { Err(Refused { findings }) }
     }
 
     /// The findings of one severity.
-    pub fn of_severity(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
+    pub fn of_severity(&self, severity: MapSeverity) -> impl Iterator<Item = &MapFinding> {
         self.findings.iter().filter(move |finding| finding.severity() == severity)
     }
 
@@ -151,7 +151,7 @@ impl Resolved {
     ///
     /// They are not among the findings: one such map is no reason to refuse plans for the topics of other maps. The planner
     /// refuses them for its own topics.
-    pub fn too_many_replicas(&self, maps: &[Map]) -> Vec<Finding> {
+    pub fn too_many_replicas(&self, maps: &[Map]) -> Vec<MapFinding> {
         let mut findings = Vec::new();
         for (written, resolved) in maps.iter().zip(&self.maps) {
             let brokers: BTreeSet<BrokerId> = resolved.brokers.iter().map(|b| b.id).collect();
@@ -159,20 +159,20 @@ impl Resolved {
             let wanted = usize::try_from(replication).unwrap_or(usize::MAX);
             if !brokers.is_empty() && wanted > brokers.len() {
                 let map = resolved.name.clone();
-                findings.push(Finding::TooManyReplicas { map, replication, brokers });
+                findings.push(MapFinding::TooManyReplicas { map, replication, brokers });
             }
         }
         findings
     }
 
     /// The findings that concern one map.
-    pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &Finding> {
+    pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &MapFinding> {
         self.findings.iter().filter(move |finding| finding.names(map))
     }
 }
 
 /// One finding for each pair of maps with the same brokers, unless both allow that.
-fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> {
+fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<MapFinding> {
     let maps: Vec<(&Map, &BTreeSet<BrokerId>)> =
         maps.maps().iter().zip(by_map).filter(|(map, _)| !map.is_rest()).collect();
     let mut findings = Vec::new();
@@ -181,7 +181,7 @@ fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> 
             let may = [first, second].iter().all(|map| map.allows(Allowance::SharedBrokers));
             let both: BTreeSet<BrokerId> = brokers.intersection(theirs).copied().collect();
             if !both.is_empty() && !may {
-                findings.push(Finding::BrokersShared {
+                findings.push(MapFinding::BrokersShared {
                     first: first.name.clone(),
                     second: second.name.clone(),
                     brokers: both,
@@ -195,13 +195,13 @@ fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> 
 /// The assignments of maps that take existing topics, then that of the map `rest`, or else of internal topics.
 fn assignments(
     maps: &MapSet,
-    known: &Known<'_>,
+    known: &MapFacts<'_>,
     taken: &Taken,
     by_map: &[BTreeSet<BrokerId>],
 ) -> Vec<Assignment> {
     let mut assignments = Vec::new();
     let of_all = by_map.iter().flatten().copied().collect();
-    let mut last = Assignment::new(Topics::Internal, of_all);
+    let mut last = Assignment::new(TopicSelection::Internal, of_all);
     for ((map, brokers), topics) in maps.maps().iter().zip(by_map).zip(&taken.by_map) {
         let assignment = |topics| Assignment {
             map: Some(map.name.to_string()),
@@ -211,10 +211,10 @@ fn assignments(
         };
         let exists = |name: &String| known.cluster.is_some_and(|c| c.topic(name).is_some());
         match &map.topics {
-            MapTopics::Rest => last = assignment(Topics::Rest),
+            MapTopics::Rest => last = assignment(TopicSelection::Rest),
             // A pattern that matches no existing topic is no scope, and a planner would refuse it.
             MapTopics::Matching(pattern) if topics.iter().any(exists) => {
-                assignments.push(assignment(Topics::Matching(Scope {
+                assignments.push(assignment(TopicSelection::Matching(Scope {
                     include: vec![pattern.clone()],
                     exclude: Vec::new(),
                 })));

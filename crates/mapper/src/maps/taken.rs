@@ -1,7 +1,7 @@
 //! Finds the topics that each map takes, and the topics that no map takes.
 
-use super::finding::Finding;
-use super::{Allowance, Known, Map, MapSet, MapTopics};
+use super::finding::MapFinding;
+use super::{Allowance, Map, MapFacts, MapSet, MapTopics};
 use crate::ids::BrokerId;
 use crate::scope::{Scope, TopicPattern};
 use crate::snapshot::{Partition, Snapshot, Topic};
@@ -24,11 +24,11 @@ pub(super) struct Taken {
     pub(super) internal: BTreeSet<String>,
     /// Other existing topics that no map takes.
     pub(super) unmapped: Vec<Unmapped>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<MapFinding>,
 }
 
 /// Gives each topic to the maps that take it.
-pub(super) fn take(maps: &MapSet, known: &Known<'_>) -> Taken {
+pub(super) fn take(maps: &MapSet, known: &MapFacts<'_>) -> Taken {
     let names = Names::of(known);
     let mut taken = Taken {
         by_map: maps.maps().iter().map(|map| names.taken_by(map)).collect(),
@@ -58,7 +58,7 @@ pub(super) fn take(maps: &MapSet, known: &Known<'_>) -> Taken {
 
 impl Taken {
     /// Lists the existing topics that no map owns.
-    fn leave(&mut self, known: &Known<'_>, owned: &BTreeSet<String>) {
+    fn leave(&mut self, known: &MapFacts<'_>, owned: &BTreeSet<String>) {
         let Some(snapshot) = known.cluster else {
             return;
         };
@@ -79,7 +79,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(known: &'a Known<'_>) -> Self {
+    fn of(known: &'a MapFacts<'_>) -> Self {
         let topics = known.cluster.map_or(&[][..], Snapshot::topics);
         Self {
             existing: topics.iter().map(|topic| topic.name.as_str()).collect(),
@@ -104,7 +104,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn none_taken(&self, map: &Map, topics: &BTreeSet<String>) -> Option<Finding> {
+    fn none_taken(&self, map: &Map, topics: &BTreeSet<String>) -> Option<MapFinding> {
         match &map.topics {
             MapTopics::Matching(pattern)
                 if topics.is_empty() && !map.allows(Allowance::NoTopics) =>
@@ -115,17 +115,17 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn explain(&self, map: &Map, pattern: &TopicPattern) -> Option<Finding> {
+    fn explain(&self, map: &Map, pattern: &TopicPattern) -> Option<MapFinding> {
         let scope = Scope { include: vec![pattern.clone()], exclude: Vec::new() };
         let names: BTreeSet<&str> = self.all().collect();
         let names: Vec<&str> = names.into_iter().collect();
         let map = map.name.clone();
-        scope.select(&names).err().map(|problem| Finding::NoTopics { map, problem })
+        scope.select(&names).err().map(|problem| MapFinding::NoTopics { map, problem })
     }
 }
 
 /// One finding for each pair of maps that take the same topics.
-fn shared(maps: &MapSet, by_map: &[BTreeSet<String>]) -> Vec<Finding> {
+fn shared(maps: &MapSet, by_map: &[BTreeSet<String>]) -> Vec<MapFinding> {
     let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, topics) in by_map.iter().enumerate() {
         for topic in topics {
@@ -143,7 +143,7 @@ fn shared(maps: &MapSet, by_map: &[BTreeSet<String>]) -> Vec<Finding> {
     let name = |index: usize| maps.maps()[index].name.clone();
     pairs
         .into_iter()
-        .map(|((first, second), topics)| Finding::TopicsShared {
+        .map(|((first, second), topics)| MapFinding::TopicsShared {
             first: name(first),
             second: name(second),
             topics,

@@ -3,8 +3,8 @@
 //! Lines and YAML share one grammar: a YAML scalar is read in the same way as the text in a line.
 
 use super::Target;
-use super::cursor::{Cursor, Fault};
-use super::error::Mistake;
+use super::cursor::{Cursor, TextFault};
+use super::error::MapMistake;
 use crate::ids::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ pub(super) const MAX_IDS: usize = 100_000;
 const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, nodeLabels k=v, or all";
 
 /// Reads a target. The caller reads the text after it.
-pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     if cursor.eat("[") {
         return listed(cursor).map(Target::Ids);
     }
@@ -37,7 +37,7 @@ pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `1001..1006,1010]`, after the opening bracket.
-fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, Fault> {
+fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, TextFault> {
     let mut ids = BTreeSet::new();
     loop {
         cursor.blanks();
@@ -55,7 +55,7 @@ fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, Fault> {
 pub(super) fn id_or_range(
     cursor: &mut Cursor<'_>,
     ids: &mut BTreeSet<BrokerId>,
-) -> Result<(), Fault> {
+) -> Result<(), TextFault> {
     let start = *cursor;
     let first = id(cursor)?;
     let mut after = *cursor;
@@ -68,22 +68,22 @@ pub(super) fn id_or_range(
         first
     };
     if last < first {
-        return Err(start.fault(Mistake::Backwards { first, last }));
+        return Err(start.fault(MapMistake::Backwards { first, last }));
     }
     let size = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
     if size >= MAX_IDS || ids.len() + size >= MAX_IDS {
-        return Err(start.fault(Mistake::TooManyIds));
+        return Err(start.fault(MapMistake::TooManyIds));
     }
     ids.extend((first.0..=last.0).map(BrokerId));
     Ok(())
 }
 
-fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
+fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, TextFault> {
     let start = *cursor;
     let digits = cursor.some(|c| c.is_ascii_digit(), "a broker id")?;
     let too_large = || {
         let digits = digits.to_owned();
-        start.fault(Mistake::IdTooLarge { digits })
+        start.fault(MapMistake::IdTooLarge { digits })
     };
     let id: u32 = digits.parse().map_err(|_| too_large())?;
     i32::try_from(id).map_err(|_| too_large())?;
@@ -91,7 +91,7 @@ fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
 }
 
 /// Reads `6x i3.4xlarge`.
-fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let count = number(cursor, "number of brokers", u32::MAX)?;
     if !cursor.eat("x") || !cursor.blanks() {
         return Err(cursor.expected("a count and an instance type, as in 6x i3.4xlarge"));
@@ -102,7 +102,7 @@ fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `kafka/kafka-logs`.
-pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let namespace = cursor.some(belongs, "NAMESPACE/NAME of a StatefulSet")?;
     if !cursor.eat("/") {
@@ -113,7 +113,7 @@ pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `k=v,k2=v2 [count=N]`.
-fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let mut labels = BTreeMap::new();
     loop {
         label(cursor, &mut labels)?;
@@ -134,7 +134,7 @@ fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
     Ok(Target::NodeLabels { labels, count })
 }
 
-fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Result<(), Fault> {
+fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Result<(), TextFault> {
     let start = *cursor;
     let belongs = |c: char| !c.is_whitespace() && !matches!(c, '=' | ',' | '#');
     let key = cursor.some(belongs, "a node label, as in pool=small")?;
@@ -150,40 +150,44 @@ pub(super) fn add_label(
     labels: &mut BTreeMap<String, String>,
     key: &str,
     value: &str,
-) -> Result<(), Mistake> {
+) -> Result<(), MapMistake> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let refuse = |part, text: &str| {
         let text = text.to_owned();
-        Err(Mistake::Label { part, text })
+        Err(MapMistake::Label { part, text })
     };
     if key.is_empty() || !key.chars().all(|c| plain(c) || c == '/') {
         return refuse("key", key);
     }
     if matches!(key, "allow" | "count" | "replication") {
         let key = key.to_owned();
-        return Err(Mistake::OptionAsLabel { key });
+        return Err(MapMistake::OptionAsLabel { key });
     }
     if !value.chars().all(plain) {
         return refuse("value", value);
     }
     match labels.insert(key.to_owned(), value.to_owned()) {
         None => Ok(()),
-        Some(_) => Err(Mistake::Twice { what: format!("label {key}") }),
+        Some(_) => Err(MapMistake::Twice { what: format!("label {key}") }),
     }
 }
 
 /// Reads a number from 1 to `most`.
-pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> Result<u32, Fault> {
+pub(super) fn number(
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+    most: u32,
+) -> Result<u32, TextFault> {
     let start = *cursor;
     let digits = cursor.some(|c| c.is_ascii_digit(), "a number")?;
     in_range(digits, what, most).map_err(|mistake| start.fault(mistake))
 }
 
 /// The number in `digits`, if it is from 1 to `most`.
-pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, Mistake> {
-    digits.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| Mistake::Count {
-        what,
-        most,
-        digits: digits.to_owned(),
-    })
+pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, MapMistake> {
+    digits
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| MapMistake::Count { what, most, digits: digits.to_owned() })
 }

@@ -1,6 +1,6 @@
 //! Helpers for tests of maps: values to compare, and random maps.
 
-use super::{Allowance, Map, MapName, MapSet, MapTopics, Place, REST, Resolved, Target};
+use super::{Allowance, Map, MapName, MapPlace, MapSet, MapTopics, REST, Resolved, Target};
 use crate::ids::{BrokerId, PartitionId};
 use crate::scope::TopicPattern;
 use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
@@ -23,7 +23,7 @@ pub(super) fn refusal(text: &str) -> String {
 
 /// The maps without their places, to compare maps from different formats.
 pub(super) fn unplaced(maps: &MapSet) -> Vec<Map> {
-    let place = Place::start_of("");
+    let place = MapPlace::start_of("");
     maps.maps().iter().map(|map| Map { place: place.clone(), ..map.clone() }).collect()
 }
 
@@ -41,7 +41,7 @@ pub(super) fn any_map() -> impl Strategy<Value = Map> {
             target,
             replication,
             allow,
-            place: Place::start_of(""),
+            place: MapPlace::start_of(""),
         },
     )
 }

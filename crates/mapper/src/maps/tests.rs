@@ -1,9 +1,9 @@
 //! The maps and snapshots that users start from, resolved with each other.
 
 use super::testing::{maps, names, said, snapshot};
-use super::{Group, Known, MapSet, Resolved, Severity, resolve};
+use super::{Group, MapFacts, MapSet, MapSeverity, Resolved, resolve};
 use crate::assign::assign;
-use crate::assignment::Topics;
+use crate::assignment::TopicSelection;
 use crate::ids::BrokerId;
 use crate::snapshot::Snapshot;
 use proptest::prelude::*;
@@ -74,7 +74,7 @@ fn the_production_maps_fit_the_whole_cluster_in_every_form() {
         written!("lines.maps"),
         written!("with-rest.yaml"),
     ] {
-        let resolved = resolve(&maps, &Known::of(&cluster));
+        let resolved = resolve(&maps, &MapFacts::of(&cluster));
         assert_eq!(resolved.findings, []);
         assert_eq!(ids(&resolved, 0), [1001, 1002, 1003, 1004, 1005, 1006]);
         assert_eq!(ids(&resolved, 1), [1007, 1008, 1009]);
@@ -88,14 +88,14 @@ fn the_production_maps_fit_the_whole_cluster_in_every_form() {
 #[test]
 fn a_lost_broker_stays_in_its_map_and_counts_as_lost() {
     let cluster = fixture!("lost-broker.json");
-    let resolved = resolve(&written!("production.yaml"), &Known::of(&cluster));
+    let resolved = resolve(&written!("production.yaml"), &MapFacts::of(&cluster));
     assert_eq!(said(&resolved), [""; 0]);
-    let resolved = resolve(&written!("by-instance-type.yaml"), &Known::of(&cluster));
+    let resolved = resolve(&written!("by-instance-type.yaml"), &MapFacts::of(&cluster));
     assert_eq!(
         said(&resolved),
         ["map map1 asks for 6 brokers and has 5 live ones: broker 1003 lost"]
     );
-    assert_eq!(resolved.findings[0].severity(), Severity::Notice);
+    assert_eq!(resolved.findings[0].severity(), MapSeverity::Notice);
     let lost = &resolved.maps[0].brokers[2];
     assert_eq!((lost.id, lost.live, lost.rack.as_deref()), (BrokerId(1003), false, Some("eu-1c")));
     assert!(resolved.assignments().is_ok());
@@ -105,7 +105,7 @@ fn a_lost_broker_stays_in_its_map_and_counts_as_lost() {
 fn a_group_that_only_kubernetes_knows_is_refused_until_it_is_told() {
     let cluster = fixture!("whole.json");
     let maps = written!("kubernetes.yaml");
-    let mut known = Known::of(&cluster);
+    let mut known = MapFacts::of(&cluster);
     let refused = resolve(&maps, &known).assignments().unwrap_err();
     let first =
         "map map1 needs the Kubernetes API to find its brokers: statefulSet kafka/kafka-events; ";
@@ -133,7 +133,7 @@ fn without_a_cluster_topics_are_unknown_and_racks_come_from_the_group() {
     let maps = maps("m: \"x\" => statefulSet ns/kafka");
     let group = maps.maps()[0].target.group().unwrap();
     let members = BTreeMap::from([(BrokerId(1), Some("eu-1a".to_owned()))]);
-    let known = Known { groups: [(group, members)].into(), ..Known::default() };
+    let known = MapFacts { groups: [(group, members)].into(), ..MapFacts::default() };
     let resolved = resolve(&maps, &known);
     assert_eq!(resolved.findings, []);
     assert_eq!(resolved.maps[0].topics, None);
@@ -143,7 +143,7 @@ fn without_a_cluster_topics_are_unknown_and_racks_come_from_the_group() {
 #[test]
 fn replicas_off_their_map_are_counted_for_each_broker() {
     let cluster = fixture!("map-drift.json");
-    let resolved = resolve(&written!("production.yaml"), &Known::of(&cluster));
+    let resolved = resolve(&written!("production.yaml"), &MapFacts::of(&cluster));
     let drift = resolved.drift(&cluster);
     let seen: Vec<(&str, usize)> = drift.iter().map(|d| (d.topic.as_str(), d.replicas())).collect();
     assert_eq!(seen, [("events.raw", 2), ("check_runs", 1)]);
@@ -153,13 +153,13 @@ fn replicas_off_their_map_are_counted_for_each_broker() {
 #[test]
 fn topics_that_no_map_takes_are_listed_with_what_they_lost() {
     let cluster = fixture!("unmapped.json");
-    let resolved = resolve(&written!("production.yaml"), &Known::of(&cluster));
+    let resolved = resolve(&written!("production.yaml"), &MapFacts::of(&cluster));
     let unmapped: Vec<(&str, usize)> =
         resolved.unmapped.iter().map(|u| (u.topic.as_str(), u.lost_replicas)).collect();
     assert_eq!(unmapped, [("billing.archive", 0), ("billing.invoices", 2)]);
     assert_eq!(resolved.internal, ["__consumer_offsets".to_owned()].into());
     let last = resolved.assignments().unwrap().last().unwrap();
-    assert_eq!((&last.topics, last.brokers.len()), (&Topics::Internal, 9));
+    assert_eq!((&last.topics, last.brokers.len()), (&TopicSelection::Internal, 9));
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn the_rest_takes_what_the_others_leave_wherever_it_is_written() {
     let cluster =
         snapshot(&[(1, ""), (2, "")], &[("a", &[1]), ("b", &[2]), ("__consumer_offsets", &[1])]);
     let maps = maps("rest: => all\nm: \"a\" => [1]");
-    let resolved = resolve(&maps, &Known::of(&cluster));
+    let resolved = resolve(&maps, &MapFacts::of(&cluster));
     assert_eq!(resolved.findings, []);
     assert_eq!(resolved.maps[0].topics, Some(names(&["__consumer_offsets", "b"])));
     let assignments = resolved.assignments().unwrap();
-    assert_eq!(assignments.last().unwrap().topics, Topics::Rest);
+    assert_eq!(assignments.last().unwrap().topics, TopicSelection::Rest);
     assert_eq!(assign(&cluster, assignments).unwrap(), [Some(1), Some(0), Some(1)]);
 }
 
@@ -179,7 +179,7 @@ fn the_rest_takes_what_the_others_leave_wherever_it_is_written() {
 fn a_map_may_name_an_internal_topic() {
     let cluster = snapshot(&[(1, ""), (2, "")], &[("__consumer_offsets", &[1])]);
     let maps = maps("m: \"__.*\" => [1,2]");
-    let resolved = resolve(&maps, &Known::of(&cluster));
+    let resolved = resolve(&maps, &MapFacts::of(&cluster));
     assert_eq!(resolved.internal, BTreeSet::new());
     assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(0)]);
 }
@@ -192,7 +192,7 @@ fn a_topic_of_ours_counts_as_internal() {
     parts.topics.iter_mut().for_each(|topic| topic.internal = Some(false));
     let cluster = Snapshot::new(parts).unwrap();
     let maps = maps("m: \"a\" => [1,2]");
-    let resolved = resolve(&maps, &Known::of(&cluster));
+    let resolved = resolve(&maps, &MapFacts::of(&cluster));
     assert_eq!(resolved.findings, []);
     assert_eq!(resolved.internal, ["__mappr_state".to_owned()].into());
     assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(1), Some(0)]);
@@ -202,7 +202,7 @@ fn a_topic_of_ours_counts_as_internal() {
 fn overlapping_maps_are_errors_that_name_both() {
     let cluster = snapshot(&[(1, ""), (2, "")], &[("a1", &[1]), ("a2", &[2]), ("b", &[2])]);
     let maps = maps("x: \"a.*\" => [1]\ny: \"a1|b\" => [1,2]");
-    let resolved = resolve(&maps, &Known::of(&cluster));
+    let resolved = resolve(&maps, &MapFacts::of(&cluster));
     assert_eq!(
         said(&resolved),
         ["maps x and y both take topic a1", "maps x and y both have broker 1"]
@@ -215,16 +215,16 @@ fn overlapping_maps_are_errors_that_name_both() {
 fn brokers_are_shared_only_if_both_maps_say_so() {
     let cluster = snapshot(&[(1, "")], &[("a", &[1]), ("b", &[1])]);
     let one = maps("x: \"a\" => [1], allow=[shared-brokers]\ny: \"b\" => [1]");
-    assert!(resolve(&one, &Known::of(&cluster)).assignments().is_err());
+    assert!(resolve(&one, &MapFacts::of(&cluster)).assignments().is_err());
     let both =
         maps("x: \"a\" => [1], allow=[shared-brokers]\ny: \"b\" => [1], allow=[shared-brokers]");
-    assert!(resolve(&both, &Known::of(&cluster)).assignments().is_ok());
+    assert!(resolve(&both, &MapFacts::of(&cluster)).assignments().is_ok());
 }
 
 #[test]
 fn a_map_without_topics_is_an_error_unless_it_may_or_they_are_defined() {
     let cluster = snapshot(&[(1, "")], &[("my-events", &[1])]);
-    let mut known = Known::of(&cluster);
+    let mut known = MapFacts::of(&cluster);
     let strict = maps("m: \"events\" => [1]");
     assert_eq!(
         said(&resolve(&strict, &known)),
@@ -246,7 +246,7 @@ fn an_id_is_known_if_it_is_registered_or_holds_a_replica() {
     let cluster = snapshot(&[(1, "")], &[("a", &[1, 3])]);
     let maps = maps("m: \"a\" => [1..5]");
     assert_eq!(
-        said(&resolve(&maps, &Known::of(&cluster))),
+        said(&resolve(&maps, &MapFacts::of(&cluster))),
         ["map m lists brokers 2,4,5, neither registered nor in any replica list"]
     );
 }
@@ -274,8 +274,8 @@ proptest! {
         let lines = ["x: \"a.*\" => 3x big", "y: \"b.*\" => 3x big"];
         let written = maps(&lines.join("\n"));
         let other = if turned { maps(&[lines[1], lines[0]].join("\n")) } else { written.clone() };
-        let first = resolve(&written, &Known::of(&straight));
-        let second = resolve(&other, &Known::of(&shuffled));
+        let first = resolve(&written, &MapFacts::of(&straight));
+        let second = resolve(&other, &MapFacts::of(&shuffled));
         for map in &first.maps {
             prop_assert!(second.maps.contains(map));
         }

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 #[serde(deny_unknown_fields)]
 pub(super) struct DocumentIn {
     pub(super) version: Spanned<u64>,
-    pub(super) maps: Spanned<Pairs<MapIn>>,
+    pub(super) maps: Spanned<OrderedMapping<MapIn>>,
 }
 
 #[derive(Deserialize)]
@@ -37,12 +37,12 @@ pub(super) enum BrokersIn {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct GroupIn {
     pub(super) stateful_set: Option<Spanned<String>>,
-    pub(super) node_labels: Option<Pairs<Spanned<String>>>,
+    pub(super) node_labels: Option<OrderedMapping<Spanned<String>>>,
     pub(super) count: Option<Spanned<String>>,
 }
 
 /// A mapping in the order of the document, with the places of its keys.
-pub(super) struct Pairs<V>(pub(super) Vec<(Spanned<String>, V)>);
+pub(super) struct OrderedMapping<V>(pub(super) Vec<(Spanned<String>, V)>);
 
 /// Read if the full shape is refused, because another version may have another shape.
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ pub(super) struct VersionIn {
 /// Read if a key occurs twice, to find the place of the first one.
 #[derive(Deserialize)]
 pub(super) struct NamesIn {
-    pub(super) maps: Pairs<IgnoredAny>,
+    pub(super) maps: OrderedMapping<IgnoredAny>,
 }
 
 impl<'de> Deserialize<'de> for BrokersIn {
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for BrokersVisitor {
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for OrderedMapping<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(PairsVisitor(PhantomData))
     }
@@ -97,17 +97,17 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
 struct PairsVisitor<V>(PhantomData<V>);
 
 impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
-    type Value = Pairs<V>;
+    type Value = OrderedMapping<V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedMapping<V>, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
             pairs.push(pair);
         }
-        Ok(Pairs(pairs))
+        Ok(OrderedMapping(pairs))
     }
 }

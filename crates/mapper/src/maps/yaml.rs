@@ -2,8 +2,8 @@
 //!
 //! Strict: an unknown key is most likely a typing error, and to ignore it would harm the operator.
 
-use super::cursor::{Cursor, Fault};
-use super::error::{MapsError, Mistake, Place, yaml_message};
+use super::cursor::{Cursor, TextFault};
+use super::error::{MapMistake, MapPlace, MapsError, yaml_message};
 use super::lines::{MAX_REPLICATION, map_topics};
 use super::target::{add_label, id_or_range, in_range, stateful_set, target};
 use super::written::{BrokersIn, DocumentIn, GroupIn, MapIn, NamesIn, VersionIn};
@@ -21,7 +21,7 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
     source.check_version(&read.version)?;
     let maps = read.maps.value.0;
     if maps.is_empty() {
-        return Err(source.blame(read.maps.referenced, Mistake::NoMaps));
+        return Err(source.blame(read.maps.referenced, MapMistake::NoMaps));
     }
     let maps: Result<Vec<Map>, MapsError> =
         maps.into_iter().map(|(name, map)| source.map(&name, map)).collect();
@@ -44,18 +44,18 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn place(&self, location: Location) -> Place {
-        Place::in_yaml(self.document, location)
+    fn place(&self, location: Location) -> MapPlace {
+        MapPlace::in_yaml(self.document, location)
     }
 
-    fn blame(&self, location: Location, mistake: Mistake) -> MapsError {
+    fn blame(&self, location: Location, mistake: MapMistake) -> MapsError {
         self.place(location).blame(mistake)
     }
 
     fn check_version(&self, version: &Spanned<u64>) -> Result<(), MapsError> {
         match version.value {
             VERSION => Ok(()),
-            found => Err(self.blame(version.referenced, Mistake::Version { found })),
+            found => Err(self.blame(version.referenced, MapMistake::Version { found })),
         }
     }
 
@@ -71,13 +71,13 @@ impl Source<'_> {
         if let serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } = error
             && let Some((name, first)) = self.first_of(key, &place)
         {
-            return place.blame(Mistake::MapTwice { name, first });
+            return place.blame(MapMistake::MapTwice { name, first });
         }
-        place.blame(Mistake::Yaml(yaml_message(error)))
+        place.blame(MapMistake::Yaml(yaml_message(error)))
     }
 
     /// The map of that name, if it is before `second`.
-    fn first_of(&self, key: &str, second: &Place) -> Option<(MapName, Place)> {
+    fn first_of(&self, key: &str, second: &MapPlace) -> Option<(MapName, MapPlace)> {
         let mut first_wins = options();
         first_wins.duplicate_keys = DuplicateKeyPolicy::FirstWins;
         let read: NamesIn = serde_saphyr::from_str_with_options(self.text, first_wins).ok()?;
@@ -115,7 +115,7 @@ impl Source<'_> {
                 }
                 let expected = "at least one broker id";
                 let found = "an empty list".to_owned();
-                let mistake = Mistake::Expected { expected, found };
+                let mistake = MapMistake::Expected { expected, found };
                 (!ids.is_empty())
                     .then_some(Target::Ids(ids))
                     .ok_or_else(|| self.blame(brokers.referenced, mistake))
@@ -130,7 +130,7 @@ impl Source<'_> {
         &self,
         text: &str,
         location: Location,
-        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, Fault>,
+        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, TextFault>,
     ) -> Result<T, MapsError> {
         let mut cursor = Cursor::new(text.trim());
         read(&mut cursor)
@@ -153,7 +153,7 @@ impl Source<'_> {
             _ => {
                 let expected = "either statefulSet, or nodeLabels (and a count)";
                 let found = "another choice of keys".to_owned();
-                Err(self.blame(location, Mistake::Expected { expected, found }))
+                Err(self.blame(location, MapMistake::Expected { expected, found }))
             }
         }
     }

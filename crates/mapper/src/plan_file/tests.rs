@@ -3,7 +3,8 @@
 use super::*;
 use crate::snapshot::{Broker, Partition, Parts, Topic};
 use crate::{
-    Assignment, Engine, PlaceBy, Ratio, Reason, Rebuild, Terms, Topics, WhyLeftOut, rebuild,
+    Assignment, Engine, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, TopicSelection, WhyLeftOut,
+    rebuild,
 };
 
 /// Three topics on a broker that leaves. One has a name that JSON has to escape.
@@ -19,8 +20,8 @@ fn plan() -> Plan {
         topics: ["a", "b", "d"].map(topic).into(),
         ..Parts::default()
     };
-    let assignment = Assignment::new(Topics::Rest, [1, 3].map(BrokerId).into());
-    let terms = Terms::new(vec![assignment], Ratio::ZERO);
+    let assignment = Assignment::new(TopicSelection::Rest, [1, 3].map(BrokerId).into());
+    let terms = PlanTerms::new(vec![assignment], Ratio::ZERO);
     let request = Rebuild { solver: Engine::Heuristic, ..Rebuild::new(terms, PlaceBy::Count) };
     let mut plan = rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap();
     // No cluster has such a topic, but an edited file can.
@@ -35,7 +36,7 @@ fn full() -> Plan {
     let mut plan = plan();
     plan.cluster_id = Some("\"".to_owned());
     plan.bound_bytes = Some(Bytes(u64::MAX));
-    plan.floor = Some(Floor { max_used_ratio: 0.1, ..Floor::default() });
+    plan.floor = Some(BalanceFloor { max_used_ratio: 0.1, ..BalanceFloor::default() });
     let reasons = [
         Reason::Lost,
         Reason::Leaving,

@@ -16,18 +16,18 @@ pub(super) fn write<'p>(
     plan: Option<&'p PlanWire<'p>>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut text = Text::to(out);
+    let mut text = PlanText::to(out);
     text.put("{\"version\":");
     text.number(VERSION);
     text.put(",\"partitions\":");
-    text.list(map, Text::entry)?;
+    text.list(map, PlanText::entry)?;
     if let Some(plan) = plan {
         text.put(",\"plan\":{");
         text.members(&plan.head)?;
         text.put(",");
         text.members(&*plan.request)?;
         text.put(",\"moves\":");
-        text.list(plan.moves.iter(), Text::change)?;
+        text.list(plan.moves.iter(), PlanText::change)?;
         text.put(",\"steps\":");
         text.list(plan.steps.iter(), |text, step| text.indices(step))?;
         text.put(",");
@@ -39,7 +39,7 @@ pub(super) fn write<'p>(
 }
 
 /// JSON while it is written.
-struct Text<'p, 'o> {
+struct PlanText<'p, 'o> {
     out: &'o mut dyn Write,
     waiting: Vec<u8>,
     digits: itoa::Buffer,
@@ -48,7 +48,7 @@ struct Text<'p, 'o> {
     topic_in_json: Vec<u8>,
 }
 
-impl<'p, 'o> Text<'p, 'o> {
+impl<'p, 'o> PlanText<'p, 'o> {
     fn to(out: &'o mut dyn Write) -> Self {
         let waiting = Vec::with_capacity(FLUSH_AT * 2);
         Self { out, waiting, digits: itoa::Buffer::new(), topic: "", topic_in_json: b"\"\"".into() }

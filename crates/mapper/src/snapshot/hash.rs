@@ -22,9 +22,10 @@ impl fmt::Display for SnapshotHash {
 impl Snapshot {
     /// The hash by which a plan names the snapshot that it was made from.
     pub fn hash(&self) -> SnapshotHash {
-        let mut form = Form { buffer: Vec::with_capacity(FLUSH_AT * 2), digest: Sha256::new() };
+        let mut form =
+            HashedFields { buffer: Vec::with_capacity(FLUSH_AT * 2), digest: Sha256::new() };
         form.text("mappr snapshot 1");
-        form.optional(self.cluster_id(), Form::text);
+        form.optional(self.cluster_id(), HashedFields::text);
         form.number(self.brokers().len() as u64);
         for broker in self.brokers() {
             form.broker(broker);
@@ -51,14 +52,14 @@ impl Snapshot {
 }
 
 /// Collects fields and hashes them in blocks: a call for each field would cost more than the hashing.
-struct Form {
+struct HashedFields {
     buffer: Vec<u8>,
     digest: Sha256,
 }
 
 const FLUSH_AT: usize = 1 << 16;
 
-impl Form {
+impl HashedFields {
     fn number(&mut self, value: u64) {
         self.buffer.extend_from_slice(&value.to_le_bytes());
     }

@@ -24,7 +24,7 @@ pub(super) type LogDirs = SmallVec<[Option<String>; 1]>;
 
 #[derive(Clone, Copy, serde::Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
+enum PartitionKey {
     Id,
     Replicas,
     SizeBytes,
@@ -43,7 +43,7 @@ enum Key {
     Unknown,
 }
 
-/// The keys in JSON, in the order of [`Key`].
+/// The keys in JSON, in the order of [`PartitionKey`].
 const KEYS: [&str; 14] = [
     "id",
     "replicas",
@@ -63,13 +63,13 @@ const KEYS: [&str; 14] = [
 
 impl<'de> Deserialize<'de> for PartitionIn {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Partition", &KEYS, Told::default())
+        deserializer.deserialize_struct("Partition", &KEYS, PartitionKeys::default())
     }
 }
 
 /// The values of a partition's keys that were read so far.
 #[derive(Default)]
-struct Told {
+struct PartitionKeys {
     id: Option<PartitionId>,
     replicas: Option<Replicas>,
     size: Option<Bytes>,
@@ -79,7 +79,7 @@ struct Told {
     seen: u32,
 }
 
-impl<'de> Visitor<'de> for Told {
+impl<'de> Visitor<'de> for PartitionKeys {
     type Value = PartitionIn;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,44 +90,48 @@ impl<'de> Visitor<'de> for Told {
         while let Some(key) = map.next_key()? {
             self.take(key, &mut map)?;
         }
-        let id = self.id.ok_or_else(|| Error::missing_field(KEYS[Key::Id as usize]))?;
+        let id = self.id.ok_or_else(|| Error::missing_field(KEYS[PartitionKey::Id as usize]))?;
         let replicas = self.replicas;
         let replicas =
-            replicas.ok_or_else(|| Error::missing_field(KEYS[Key::Replicas as usize]))?;
+            replicas.ok_or_else(|| Error::missing_field(KEYS[PartitionKey::Replicas as usize]))?;
         let partition = Partition { id, replicas, size: self.size, facts: self.facts };
         Ok(PartitionIn { partition, log_dirs: self.log_dirs })
     }
 }
 
-impl Told {
-    fn take<'de, A: MapAccess<'de>>(&mut self, key: Key, map: &mut A) -> Result<(), A::Error> {
+impl PartitionKeys {
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: PartitionKey,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         self.is_new(key)?;
         match key {
-            Key::Id => self.id = Some(map.next_value()?),
-            Key::Replicas => self.replicas = Some(map.next_value()?),
-            Key::SizeBytes => self.size = map.next_value()?,
-            Key::Isr => self.facts().isr = map.next_value()?,
-            Key::Leader => {
+            PartitionKey::Id => self.id = Some(map.next_value()?),
+            PartitionKey::Replicas => self.replicas = Some(map.next_value()?),
+            PartitionKey::SizeBytes => self.size = map.next_value()?,
+            PartitionKey::Isr => self.facts().isr = map.next_value()?,
+            PartitionKey::Leader => {
                 self.facts().leader = leader(map.next_value()?).map_err(Error::custom)?;
             }
-            Key::Offline => self.facts().offline = map.next_value()?,
-            Key::Elr => self.facts().elr = map.next_value()?,
-            Key::LastKnownElr => self.facts().last_known_elr = map.next_value()?,
-            Key::ReplicaSizeBytes => self.facts().replica_sizes = map.next_value()?,
-            Key::LogDirs => {
+            PartitionKey::Offline => self.facts().offline = map.next_value()?,
+            PartitionKey::Elr => self.facts().elr = map.next_value()?,
+            PartitionKey::LastKnownElr => self.facts().last_known_elr = map.next_value()?,
+            PartitionKey::ReplicaSizeBytes => self.facts().replica_sizes = map.next_value()?,
+            PartitionKey::LogDirs => {
                 self.facts();
                 self.log_dirs = map.next_value()?;
             }
-            Key::BytesInPerSecond => self.facts().bytes_in = map.next_value()?,
-            Key::BytesOutPerSecond => self.facts().bytes_out = map.next_value()?,
-            Key::Adding => self.facts().adding = map.next_value()?,
-            Key::Removing => self.facts().removing = map.next_value()?,
-            Key::Unknown => drop(map.next_value::<IgnoredAny>()?),
+            PartitionKey::BytesInPerSecond => self.facts().bytes_in = map.next_value()?,
+            PartitionKey::BytesOutPerSecond => self.facts().bytes_out = map.next_value()?,
+            PartitionKey::Adding => self.facts().adding = map.next_value()?,
+            PartitionKey::Removing => self.facts().removing = map.next_value()?,
+            PartitionKey::Unknown => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
     }
 
-    fn is_new<E: Error>(&mut self, key: Key) -> Result<(), E> {
+    fn is_new<E: Error>(&mut self, key: PartitionKey) -> Result<(), E> {
         let bit = 1 << key as u32;
         let before = self.seen;
         self.seen |= bit;

@@ -18,7 +18,7 @@ const VERSION: u64 = 1;
 
 /// Read first, so that a file of another version is refused because of its version, not its shape.
 #[derive(Deserialize)]
-struct Version {
+struct FormatVersion {
     version: u64,
 }
 
@@ -131,8 +131,8 @@ pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
         Ok(read) => read,
         Err(error) => {
             // A later version may have another shape, and then its number explains the error better.
-            return match serde_json::from_slice::<Version>(text) {
-                Ok(Version { version }) if version != VERSION => {
+            return match serde_json::from_slice::<FormatVersion>(text) {
+                Ok(FormatVersion { version }) if version != VERSION => {
                     Err(SnapshotError::Version { found: version })
                 }
                 Ok(_) | Err(_) => Err(SnapshotError::Syntax(error)),

@@ -4,11 +4,11 @@
 //! and host it holds a number of replicas between those of the two lists. So if both lists comply with the rack rule,
 //! the intermediate lists do, too.
 
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::ids::{BrokerId, Replicas};
-use crate::pacing::Pacing;
 use crate::plan::Move;
 use crate::snapshot::{Leader, Partition};
+use crate::step_limits::StepLimits;
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Waves = SmallVec<[u32; 1]>;
 
 /// Whether the pacing cuts any move.
-pub(super) fn is_asked_for(pacing: &Pacing) -> bool {
+pub(super) fn is_asked_for(pacing: &StepLimits) -> bool {
     pacing.chunk_brokers.is_some() || pacing.phased
 }
 
@@ -27,8 +27,8 @@ pub(super) fn uncut(moves: usize) -> Vec<Waves> {
 
 /// Writes the intermediate lists into the moves, and returns the wave of each submission.
 pub(super) fn cut(
-    cluster: &Cluster<'_>,
-    pacing: &Pacing,
+    cluster: &DenseCluster<'_>,
+    pacing: &StepLimits,
     partitions: &[Option<&Partition>],
     moves: &mut [Move],
 ) -> Vec<Waves> {
@@ -42,7 +42,7 @@ pub(super) fn cut(
 }
 
 struct Scissors<'a> {
-    cluster: &'a Cluster<'a>,
+    cluster: &'a DenseCluster<'a>,
     phased: bool,
     /// The wave of each broker that gives up replicas; `None` if they all give at once.
     window: Option<BTreeMap<BrokerId, u32>>,
@@ -50,7 +50,7 @@ struct Scissors<'a> {
 
 /// Assigns waves to the brokers that give up healthy replicas, the highest ids first.
 fn windows(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     partitions: &[Option<&Partition>],
     moves: &[Move],
     size: u32,
@@ -64,12 +64,12 @@ fn windows(
 }
 
 /// A lost replica is replaced at once, because Kafka refuses a new list that names a lost broker.
-fn is_sound(cluster: &Cluster<'_>, partition: Option<&Partition>, id: BrokerId) -> bool {
+fn is_sound(cluster: &DenseCluster<'_>, partition: Option<&Partition>, id: BrokerId) -> bool {
     cluster.snapshot.is_live(id) && partition.is_some_and(|p| !p.offline().contains(&id))
 }
 
 /// One replica that leaves, and the one that replaces it.
-struct Exchange {
+struct ReplicaExchange {
     wave: u32,
     out: Option<BrokerId>,
     into: Option<BrokerId>,
@@ -110,7 +110,7 @@ impl Scissors<'_> {
     }
 
     /// Pairs each leaving replica with a new one: first on the same host, then in the same rack, then any.
-    fn exchanges(&self, change: &Move, wave: &dyn Fn(&BrokerId) -> u32) -> Vec<Exchange> {
+    fn exchanges(&self, change: &Move, wave: &dyn Fn(&BrokerId) -> u32) -> Vec<ReplicaExchange> {
         let mut out: Vec<BrokerId> = change.removed().collect();
         let mut into: Vec<BrokerId> = change.added().collect();
         out.sort_by_key(|id| wave(id));
@@ -127,7 +127,7 @@ impl Scissors<'_> {
             out.retain(|gone| {
                 let Some(at) = into.iter().position(|new| alike(*gone, *new)) else { return true };
                 let into = Some(into.remove(at));
-                exchanges.push(Exchange { wave: wave(gone), out: Some(*gone), into });
+                exchanges.push(ReplicaExchange { wave: wave(gone), out: Some(*gone), into });
                 false
             });
         }
@@ -135,7 +135,11 @@ impl Scissors<'_> {
         let first = exchanges.iter().map(|exchange| exchange.wave).min().unwrap_or(0);
         let more = into.into_iter().map(|new| (first, None, Some(new)));
         let rest: Vec<_> = rest.chain(more).collect();
-        exchanges.extend(rest.into_iter().map(|(wave, out, into)| Exchange { wave, out, into }));
+        exchanges.extend(rest.into_iter().map(|(wave, out, into)| ReplicaExchange {
+            wave,
+            out,
+            into,
+        }));
         exchanges
     }
 
@@ -171,7 +175,7 @@ impl Scissors<'_> {
     }
 }
 
-impl Exchange {
+impl ReplicaExchange {
     fn apply(&self, list: &mut Replicas) {
         let at = self.out.and_then(|gone| list.iter().position(|held| *held == gone));
         match (at, self.into) {

@@ -1,13 +1,13 @@
 //! The disks of brokers, and their volumes, as they fill and empty from step to step.
 
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::plan::{Move, Stage};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::Partition;
 use crate::volumes::Volumes;
 
 /// The storage that each broker uses now, old copies included.
-pub(super) struct Disks<'s> {
+pub(super) struct UsedStorage<'s> {
     limit: Vec<Option<u64>>,
     used: Vec<Option<u64>>,
     volumes: Volumes<'s>,
@@ -20,8 +20,8 @@ pub(super) struct Lack {
     pub(super) log_dir: Option<String>,
 }
 
-impl<'s> Disks<'s> {
-    pub(super) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+impl<'s> UsedStorage<'s> {
+    pub(super) fn new(cluster: &DenseCluster<'s>, terms: &PlanTerms) -> Self {
         Self {
             limit: cluster.limits(terms.storage_headroom),
             used: cluster.used.clone(),
@@ -32,7 +32,7 @@ impl<'s> Disks<'s> {
     /// The space that a broker lacks for its copy; `None` if there is room, or if the figures are unknown.
     pub(super) fn lacks(
         &self,
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         change: &Move,
         broker: BrokerIx,
         bytes: u64,
@@ -50,7 +50,7 @@ impl<'s> Disks<'s> {
 
     pub(super) fn take(
         &mut self,
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         change: &Move,
         broker: BrokerIx,
         bytes: u64,
@@ -66,7 +66,7 @@ impl<'s> Disks<'s> {
     /// Removes the old copies, and adds the brokers that have more room now to `freed`.
     pub(super) fn free(
         &mut self,
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         partition: Option<&Partition>,
         stage: Stage<'_>,
         freed: &mut Vec<BrokerIx>,

@@ -4,22 +4,22 @@
 //! something leaves that broker. So no broker is asked again before its answer can change.
 
 use super::cut::Waves;
-use super::disks::Disks;
+use super::disks::UsedStorage;
 use super::is_optional;
-use super::ready::Ready;
+use super::ready::ReadyQueue;
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Stage};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Leader, Partition};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// The steps of all moves.
-pub(super) struct Filled {
+pub(super) struct FilledSteps {
     pub(super) steps: Vec<Vec<usize>>,
     /// For each move whether it was dropped: it had no room, and was optional.
     pub(super) dropped: Vec<bool>,
@@ -27,7 +27,7 @@ pub(super) struct Filled {
 
 /// Moves on their way into steps.
 pub(super) struct Schedule<'a> {
-    cluster: &'a Cluster<'a>,
+    cluster: &'a DenseCluster<'a>,
     moves: &'a [Move],
     partitions: &'a [Option<&'a Partition>],
     waves: &'a [Waves],
@@ -35,12 +35,12 @@ pub(super) struct Schedule<'a> {
     order: &'a [usize],
     max_bytes: Option<u64>,
     max_moves: Option<u32>,
-    disks: Disks<'a>,
+    disks: UsedStorage<'a>,
     /// For each move its next submission.
     next: Vec<u32>,
     dropped: Vec<bool>,
     /// The moves that may go into the step.
-    ready: Ready,
+    ready: ReadyQueue,
     /// For each broker the ranks that wait for its time, and whether the first of them is already in `ready`.
     line: Vec<(BinaryHeap<Reverse<usize>>, bool)>,
     /// For each broker the ranks that wait for room on it.
@@ -62,8 +62,8 @@ enum Waits {
 
 impl<'a> Schedule<'a> {
     pub(super) fn new(
-        cluster: &'a Cluster<'a>,
-        terms: &Terms,
+        cluster: &'a DenseCluster<'a>,
+        terms: &PlanTerms,
         moves: &'a [Move],
         partitions: &'a [Option<&'a Partition>],
         waves: &'a [Waves],
@@ -78,10 +78,10 @@ impl<'a> Schedule<'a> {
             order,
             max_bytes: terms.pacing.max_bytes.map(|bytes| bytes.0),
             max_moves: terms.pacing.max_moves_per_broker,
-            disks: Disks::new(cluster, terms),
+            disks: UsedStorage::new(cluster, terms),
             next: vec![0; moves.len()],
             dropped: vec![false; moves.len()],
-            ready: Ready::default(),
+            ready: ReadyQueue::default(),
             line: vec![(BinaryHeap::new(), false); brokers],
             short: vec![Vec::new(); brokers],
             busy: vec![0; brokers],
@@ -89,7 +89,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Filled, NoPlan> {
+    pub(super) fn run(mut self) -> Result<FilledSteps, NoPlan> {
         let waves = self.waves.iter().flatten().max().map_or(0, |last| *last as usize + 1);
         let mut todo: Vec<Vec<usize>> = vec![Vec::new(); waves];
         for (rank, index) in self.order.iter().enumerate() {
@@ -115,7 +115,7 @@ impl<'a> Schedule<'a> {
             }
             self.drop_what_waits()?;
         }
-        Ok(Filled { steps, dropped: self.dropped })
+        Ok(FilledSteps { steps, dropped: self.dropped })
     }
 
     /// The ranks of one step.

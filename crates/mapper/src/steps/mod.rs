@@ -11,11 +11,12 @@ mod order;
 mod ready;
 
 use crate::both::both;
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
+use crate::lookup::Lookup;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
-use crate::request::Terms;
-use crate::snapshot::{Lookup, Partition};
+use crate::request::PlanTerms;
+use crate::snapshot::Partition;
 use fill::Schedule;
 
 /// Moves by steps.
@@ -28,8 +29,8 @@ pub(crate) struct Stepped {
 
 /// The moves that have room, with their steps, and the result of `meanwhile` for all moves. The two run in parallel.
 pub(crate) fn lay_out<T: Send>(
-    cluster: &Cluster<'_>,
-    terms: &Terms,
+    cluster: &DenseCluster<'_>,
+    terms: &PlanTerms,
     mut moves: Vec<Move>,
     meanwhile: impl FnOnce(&[Move]) -> T + Send,
 ) -> Result<(Stepped, T), NoPlan> {
@@ -53,7 +54,7 @@ pub(crate) fn lay_out<T: Send>(
 }
 
 /// The partition of each move.
-fn partitions<'s>(cluster: &Cluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
+fn partitions<'s>(cluster: &DenseCluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
     let find = Lookup::new(cluster.snapshot);
     let mut partitions = Vec::with_capacity(moves.len());
     partitions.extend(find.partitions_of(moves).map(|(_, partition)| partition));

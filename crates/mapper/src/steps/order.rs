@@ -1,18 +1,18 @@
 //! The order in which moves go into steps.
 
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::ids::BrokerId;
-use crate::pacing::StepOrder;
 use crate::plan::{Move, Reason};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::Partition;
+use crate::step_limits::StepOrder;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// The indices of the moves, the first to go first.
 pub(super) fn order(
-    cluster: &Cluster<'_>,
-    terms: &Terms,
+    cluster: &DenseCluster<'_>,
+    terms: &PlanTerms,
     partitions: &[Option<&Partition>],
     moves: &[Move],
 ) -> Vec<usize> {
@@ -48,7 +48,7 @@ enum Risk {
 
 impl Risk {
     fn of(
-        cluster: &Cluster<'_>,
+        cluster: &DenseCluster<'_>,
         partition: Option<&Partition>,
         full: &BTreeSet<BrokerId>,
         change: &Move,
@@ -67,14 +67,14 @@ impl Risk {
 }
 
 /// The number of replicas that serve: on live brokers, in healthy log dirs, and in sync if the ISR is known.
-fn sound(cluster: &Cluster<'_>, partition: &Partition) -> usize {
+fn sound(cluster: &DenseCluster<'_>, partition: &Partition) -> usize {
     let told = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
     let serves =
         |id: &&BrokerId| cluster.snapshot.is_live(**id) && !partition.offline().contains(id);
     told.unwrap_or(&partition.replicas).iter().filter(serves).count()
 }
 
-fn full_brokers(cluster: &Cluster<'_>, terms: &Terms) -> BTreeSet<BrokerId> {
+fn full_brokers(cluster: &DenseCluster<'_>, terms: &PlanTerms) -> BTreeSet<BrokerId> {
     let limits = cluster.limits(terms.storage_headroom);
     let over =
         |at: &usize| limits[*at].zip(cluster.used[*at]).is_some_and(|(limit, used)| used > limit);

@@ -9,13 +9,13 @@ pub(super) type Called = (usize, Option<BrokerIx>);
 
 /// A queue by rank.
 #[derive(Default)]
-pub(super) struct Ready {
+pub(super) struct ReadyQueue {
     /// Ascending: ranks that are in order from the start need no heap.
     first: VecDeque<usize>,
     later: BinaryHeap<Reverse<Called>>,
 }
 
-impl Ready {
+impl ReadyQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty() && self.later.is_empty()
     }

@@ -2,8 +2,8 @@
 
 use crate::snapshot::{Broker, Partition, PartitionFacts, Parts, Snapshot, Topic};
 use crate::{
-    Assignment, BrokerId, Bytes, Move, Pacing, PartitionId, PlaceBy, Plan, Ratio, Rebuild,
-    StepOrder, Terms, Topics, check, rebuild,
+    Assignment, BrokerId, Bytes, Move, PartitionId, PlaceBy, Plan, PlanTerms, Ratio, Rebuild,
+    StepLimits, StepOrder, TopicSelection, check, rebuild,
 };
 use std::collections::BTreeSet;
 
@@ -28,22 +28,22 @@ fn cluster(brokers: u32, partitions: &[(u64, &[u32])]) -> Parts {
 }
 
 /// A request that moves everything to these brokers.
-fn onto(brokers: &[u32], pacing: Pacing) -> Rebuild {
+fn onto(brokers: &[u32], pacing: StepLimits) -> Rebuild {
     let brokers = brokers.iter().copied().map(BrokerId).collect();
-    let all = Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::ZERO);
-    let terms = Terms { pacing, ..all };
+    let all = PlanTerms::new(vec![Assignment::new(TopicSelection::Rest, brokers)], Ratio::ZERO);
+    let terms = PlanTerms { pacing, ..all };
     Rebuild::new(terms, PlaceBy::Storage)
 }
 
-fn planned(parts: Parts, brokers: &[u32], pacing: Pacing) -> Plan {
+fn planned(parts: Parts, brokers: &[u32], pacing: StepLimits) -> Plan {
     let before = Snapshot::new(parts).unwrap();
     let plan = rebuild(&before, &onto(brokers, pacing)).unwrap();
     assert_eq!(check(&before, &plan), []);
     plan
 }
 
-fn chunks_of(brokers: u32) -> Pacing {
-    Pacing { chunk_brokers: Some(brokers), ..Pacing::default() }
+fn chunks_of(brokers: u32) -> StepLimits {
+    StepLimits { chunk_brokers: Some(brokers), ..StepLimits::default() }
 }
 
 /// The partitions of each step.
@@ -93,7 +93,7 @@ fn what_is_lost_is_replaced_in_the_first_chunk() {
 
 #[test]
 fn a_leader_that_leaves_stays_until_the_others_are_there() {
-    let phased = Pacing { phased: true, ..Pacing::default() };
+    let phased = StepLimits { phased: true, ..StepLimits::default() };
     let parts = cluster(4, &[(10, &[4, 1, 2]), (10, &[1, 4, 2])]);
     let plan = planned(parts, &KEEP, phased);
     assert_eq!(partitions(&plan), [vec![0, 1], vec![0]], "only the leader's move has two phases");
@@ -106,7 +106,7 @@ fn a_leader_that_leaves_stays_until_the_others_are_there() {
 fn a_lost_leader_is_not_kept() {
     let mut parts = cluster(4, &[(10, &[4, 1, 2])]);
     parts.brokers[3].live = false;
-    let plan = planned(parts, &KEEP, Pacing { phased: true, ..Pacing::default() });
+    let plan = planned(parts, &KEEP, StepLimits { phased: true, ..StepLimits::default() });
     assert_eq!(plan.moves[0].via, Vec::<crate::Replicas>::new());
 }
 
@@ -116,7 +116,7 @@ fn the_leader_that_is_told_is_kept_not_the_preferred_one() {
     let leader = crate::snapshot::Leader::Broker(BrokerId(4));
     parts.topics[0].partitions[0].facts =
         Some(Box::new(PartitionFacts { leader, ..PartitionFacts::default() }));
-    let plan = planned(parts, &KEEP, Pacing { phased: true, ..Pacing::default() });
+    let plan = planned(parts, &KEEP, StepLimits { phased: true, ..StepLimits::default() });
     assert_eq!(plan.moves[0].via[0][0], BrokerId(4));
 }
 
@@ -125,7 +125,7 @@ fn a_step_copies_no_more_than_asked_for_and_the_largest_go_alone() {
     let sizes: [u64; 5] = [30, 40, 500, 20, 60];
     let partitions_of: Vec<(u64, &[u32])> = sizes.iter().map(|size| (*size, &[4][..])).collect();
     let steps = |order| {
-        let pacing = Pacing { max_bytes: Some(Bytes(100)), order, ..Pacing::default() };
+        let pacing = StepLimits { max_bytes: Some(Bytes(100)), order, ..StepLimits::default() };
         partitions(&planned(cluster(4, &partitions_of), &KEEP, pacing))
     };
     assert_eq!(steps(StepOrder::ByReason), [vec![0, 1], vec![2], vec![3, 4]]);
@@ -137,7 +137,7 @@ fn a_step_copies_no_more_than_asked_for_and_the_largest_go_alone() {
 fn a_broker_takes_part_in_no_more_moves_of_a_step_than_asked_for() {
     let partitions_of: Vec<(u64, &[u32])> = (0..6).map(|_| (10, &[4][..])).collect();
     for most in 1..4 {
-        let pacing = Pacing { max_moves_per_broker: Some(most), ..Pacing::default() };
+        let pacing = StepLimits { max_moves_per_broker: Some(most), ..StepLimits::default() };
         let plan = planned(cluster(4, &partitions_of), &KEEP, pacing);
         // Broker 4 is the source of all.
         assert_eq!(plan.steps.len(), 6_usize.div_ceil(most as usize));
@@ -152,7 +152,7 @@ fn the_least_risk_first_heals_then_relieves_then_takes_the_small() {
     // Broker 4 is beyond its limit.
     parts.brokers[3].storage_free = Some(Bytes(0));
     let order = StepOrder::LeastRiskFirst;
-    let pacing = Pacing { max_bytes: Some(Bytes(1)), order, ..Pacing::default() };
+    let pacing = StepLimits { max_bytes: Some(Bytes(1)), order, ..StepLimits::default() };
     let mut request = onto(&KEEP, pacing);
     request.terms.storage_headroom = Ratio::from_percent(10);
     let before = Snapshot::new(parts).unwrap();
@@ -171,6 +171,6 @@ fn a_partition_under_min_isr_is_healed_before_those_that_only_leave() {
         ..PartitionFacts::default()
     }));
     let order = StepOrder::LeastRiskFirst;
-    let pacing = Pacing { max_bytes: Some(Bytes(1)), order, ..Pacing::default() };
+    let pacing = StepLimits { max_bytes: Some(Bytes(1)), order, ..StepLimits::default() };
     assert_eq!(partitions(&planned(parts, &KEEP, pacing)), [vec![1], vec![0]]);
 }

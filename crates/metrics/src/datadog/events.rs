@@ -1,8 +1,9 @@
 //! Events: reports what was done to Datadog. No caller waits for the result.
 
 use super::settings::DatadogSettings;
+use crate::base_url::below;
 use crate::http::Http;
-use crate::settings::{BadSettings, HttpSettings, below};
+use crate::http_settings::{BadSettings, HttpSettings};
 use reqwest::Url;
 use serde::Serialize;
 use std::time::Duration;

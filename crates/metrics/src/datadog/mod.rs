@@ -11,13 +11,14 @@ mod wire;
 pub use events::{Event, Events, EventsFull};
 pub use settings::{DatadogKeys, DatadogQuery, DatadogSettings};
 
+use crate::base_url::below;
 use crate::error::MetricsError;
 use crate::http::{self, Http};
+use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };
 use crate::numbers::{Found, Number};
-use crate::settings::{BadSettings, HttpSettings, below};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,9 +1,10 @@
 //! The address of Datadog, the queries, and our keys.
 
+use crate::base_url::{BaseUrl, base, is_open};
 use crate::http::Http;
+use crate::http_settings::{BadSettings, HttpSettings};
 use crate::numbers::Number;
 use crate::secret::{Secret, Shows};
-use crate::settings::{BadSettings, BaseUrl, HttpSettings, base, is_open};
 use reqwest::header::HeaderName;
 use std::collections::BTreeMap;
 use std::str::FromStr;

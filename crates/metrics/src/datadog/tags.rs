@@ -2,9 +2,9 @@
 
 use super::settings::DatadogSettings;
 use super::wire;
+use crate::base_url::below;
 use crate::error::MetricsError;
 use crate::http::{self, Http};
-use crate::settings::below;
 use futures::StreamExt;
 use mapper::BrokerId;
 use reqwest::Url;

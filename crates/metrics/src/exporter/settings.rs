@@ -5,7 +5,6 @@ use crate::hidden::value_without_login;
 use crate::measured::BrokerAddress;
 use crate::numbers::{self, Number};
 use crate::selector::Selector;
-use crate::settings;
 use mapper::BrokerId;
 use reqwest::Url;
 use std::fmt;
@@ -114,14 +113,6 @@ impl FromStr for MetricAt {
         let (number, at) = numbers::named(text)?;
         let selector = if at.is_empty() { None } else { Some(at.parse()?) };
         Ok(Self { number, selector })
-    }
-}
-
-impl settings::Settings {
-    /// Adds `--exporter-url` and `--exporter-metric`. Without a URL, there is no exporter.
-    pub fn with_exporter(mut self, urls: Vec<ExporterUrl>, metrics: Vec<MetricAt>) -> Self {
-        self.exporter = (!urls.is_empty()).then_some(ExporterSettings { urls, metrics });
-        self
     }
 }
 

@@ -7,14 +7,15 @@ mod wire;
 
 pub use settings::{PrometheusSettings, QueryFor};
 
+use crate::base_url::below;
 use crate::error::MetricsError;
 use crate::http::{self, Http};
+use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };
 use crate::numbers::{Found, Number};
 use crate::secret::Shows;
-use crate::settings::{BadSettings, HttpSettings, below};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;

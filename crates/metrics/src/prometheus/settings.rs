@@ -1,9 +1,10 @@
 //! The address of Prometheus, and the queries.
 
 use super::DEFAULT_WINDOW;
+use crate::base_url::{BaseUrl, base};
+use crate::http_settings::BadSettings;
 use crate::numbers::{self, Number};
 use crate::secret::Secret;
-use crate::settings::{BadSettings, BaseUrl, base};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The addresses of a cluster's sidecars.
 
 use super::{PATIENCE, shown};
+use crate::base_url::BaseUrl;
 use crate::exporter::{ExporterSettings, ExporterUrl};
 use crate::measured::BrokerAddress;
-use crate::settings::BaseUrl;
 use mapper::BrokerId;
 use reqwest::Url;
 use std::fmt;

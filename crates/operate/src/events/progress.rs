@@ -2,7 +2,7 @@
 
 use super::stalled::Stalled;
 use crate::words::{duration, few, listed};
-use execute::{Held, Ill, Round, Seen, Stall, Standing, Task};
+use execute::{Ill, MoveState, NoNewMoves, Round, Seen, Stall, Task};
 use mapper::{BrokerId, Bytes, Rate, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,27 +55,27 @@ impl Progress {
         for (change, standing) in task.plan.moves.iter().zip(&round.course.standings) {
             let Some(bytes) = change.bytes else { continue };
             let so_far = match standing {
-                Standing::Done => bytes.0,
-                Standing::Moving => {
+                MoveState::Done => bytes.0,
+                MoveState::Moving => {
                     let of = change.of();
                     let arrived = |id| copied_so_far.get(&(of.clone(), id)).map_or(0, |b| b.0);
                     change.added().map(arrived).sum::<u64>().min(bytes.0)
                 }
-                Standing::Ready | Standing::Hindered(_) => 0,
-                Standing::Left(_) => continue,
+                MoveState::Ready | MoveState::Hindered(_) => 0,
+                MoveState::Left(_) => continue,
             };
             copied += so_far;
             all += bytes.0;
         }
-        let count = |so: fn(&Standing) -> bool| round.course.count(so);
+        let count = |so: fn(&MoveState) -> bool| round.course.count(so);
         Self {
             event: "progress",
             at: crate::runtime::now(),
             partitions: task.plan.moves.len(),
-            done: count(|standing| *standing == Standing::Done),
-            moving: count(|standing| *standing == Standing::Moving),
-            waiting: count(|s| matches!(s, Standing::Ready | Standing::Hindered(_))),
-            left_out: count(|standing| matches!(standing, Standing::Left(_))),
+            done: count(|standing| *standing == MoveState::Done),
+            moving: count(|standing| *standing == MoveState::Moving),
+            waiting: count(|s| matches!(s, MoveState::Ready | MoveState::Hindered(_))),
+            left_out: count(|standing| matches!(standing, MoveState::Left(_))),
             copied_bytes: Bytes(copied),
             bytes: Bytes(all),
             bytes_per_second: None,
@@ -136,9 +136,9 @@ fn beside_the_dead(task: &Task<'_>, seen: &Seen, round: &Round) -> Option<String
     ))
 }
 
-fn held(held: &Held) -> String {
+fn held(held: &NoNewMoves) -> String {
     match held {
-        Held::Paused(ill) => {
+        NoNewMoves::Paused(ill) => {
             let offline = ill.values().filter(|ill| **ill == Ill::Offline).count();
             format!(
                 "paused: {} below min ISR, {offline} offline, that were not so at the start: {}; \
@@ -147,13 +147,13 @@ fn held(held: &Held) -> String {
                 few(ill.keys(), FEW)
             )
         }
-        Held::OtherTools(partitions) => {
+        NoNewMoves::OtherTools(partitions) => {
             format!("waits for the moves of other tools: {}", few(partitions, FEW))
         }
-        Held::NotPaced(seconds) => {
+        NoNewMoves::NotPaced(seconds) => {
             format!("waits for autothrottle to pace what is next, since {seconds} s")
         }
-        Held::Stuck(seconds) => {
+        NoNewMoves::Stuck(seconds) => {
             format!("waits for brokers to return, or for room, since {seconds} s")
         }
     }

@@ -1,7 +1,7 @@
 //! Describes the events of a rolling restart.
 
 use crate::words::counted;
-use execute::roll::{Pod, Role};
+use execute::roll::{Pod, ServerRole};
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
@@ -43,7 +43,7 @@ pub enum RollEvent {
 }
 
 impl RollEvent {
-    pub(crate) fn restarts(pod: &Pod, role: Role, left: usize) -> Self {
+    pub(crate) fn restarts(pod: &Pod, role: ServerRole, left: usize) -> Self {
         Self::Restarts { pod: pod.name.clone(), role: role_word(role), id: pod.id, left }
     }
 
@@ -76,10 +76,10 @@ impl fmt::Display for RollEvent {
 }
 
 /// A server's role, in words.
-pub fn role_word(role: Role) -> &'static str {
+pub fn role_word(role: ServerRole) -> &'static str {
     match role {
-        Role::Broker => "broker",
-        Role::Controller => "controller",
-        Role::ZooKeeper => "ZooKeeper server",
+        ServerRole::Broker => "broker",
+        ServerRole::Controller => "controller",
+        ServerRole::ZooKeeper => "ZooKeeper server",
     }
 }

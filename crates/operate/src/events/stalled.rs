@@ -1,7 +1,7 @@
 //! Describes stalled copies.
 
 use crate::words::counted;
-use execute::{Cause, Direction, Stall};
+use execute::{LimitingSide, Stall, StallCause};
 use mapper::{BrokerId, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -11,8 +11,8 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stalled {
     broker: BrokerId,
-    direction: Direction,
-    cause: Cause,
+    direction: LimitingSide,
+    cause: StallCause,
     for_seconds: u64,
     partitions: BTreeSet<TopicPartition>,
 }
@@ -37,14 +37,14 @@ impl fmt::Display for Stalled {
         let count = counted(self.partitions.len(), "partition");
         write!(f, "{count} got nothing for {for_seconds} s: ")?;
         match (self.cause, self.direction) {
-            (Cause::Dead, _) => write!(f, "broker {broker} is not live, and has to return"),
-            (Cause::NoLeader, _) => {
+            (StallCause::Dead, _) => write!(f, "broker {broker} is not live, and has to return"),
+            (StallCause::NoLeader, _) => {
                 write!(f, "there is no leader; broker {broker} has to return")
             }
-            (Cause::UsedUp, Direction::Outgoing) => {
+            (StallCause::UsedUp, LimitingSide::Outgoing) => {
                 write!(f, "what {broker} may send is used up; topicmappr throttle set raises it")
             }
-            (Cause::UsedUp, Direction::Incoming) => {
+            (StallCause::UsedUp, LimitingSide::Incoming) => {
                 write!(f, "what {broker} may take in is used up; topicmappr throttle set raises it")
             }
         }
@@ -59,8 +59,8 @@ mod tests {
     fn a_stall_names_the_broker_and_what_to_do() {
         let stall = Stall {
             broker: BrokerId(1001),
-            direction: Direction::Outgoing,
-            cause: Cause::UsedUp,
+            direction: LimitingSide::Outgoing,
+            cause: StallCause::UsedUp,
             since_seconds: 100,
             partitions: BTreeSet::new(),
         };

@@ -7,7 +7,10 @@ use super::Execution;
 use super::configs::set_configs;
 use super::lease_events::event;
 use crate::error::Error;
-use execute::{Action, Destination, Entry, LedgerEntry, Outcome, Resource, Setting};
+use execute::{
+    Action, ExecutionOutcome, JournalEntry, LedgerEntry, LogDirDestination, Setting,
+    ThrottleResource,
+};
 use futures::StreamExt;
 use futures::stream;
 use kafka::admin::{Altering, NoAnswer, Refusal};
@@ -30,7 +33,7 @@ pub(crate) struct Acted {
     /// Moves were submitted; the look before them does not show them.
     pub begun: bool,
     /// The execution is over.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<ExecutionOutcome>,
 }
 
 /// The controller's answers to submitted moves.
@@ -73,12 +76,12 @@ impl<'c> Execution<'c> {
                 action => rest.push(action),
             }
         }
-        acted.begun = entries.iter().any(|entry| matches!(entry, Entry::Submitted { .. }));
+        acted.begun = entries.iter().any(|entry| matches!(entry, JournalEntry::Submitted { .. }));
         self.write(entries)?;
         self.account(accounts)?;
         self.mirror().await?;
         acted.changed = !sets.is_empty() || !rest.is_empty();
-        let of_topic = |setting: &Setting| matches!(setting.resource, Resource::Topic(_));
+        let of_topic = |setting: &Setting| matches!(setting.resource, ThrottleResource::Topic(_));
         acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
         let has_set = !sets.is_empty();
         set_configs(self.client, sets).await?;
@@ -106,7 +109,7 @@ impl<'c> Execution<'c> {
     }
 
     /// Writes entries to the journal, then applies them to the history.
-    pub(super) fn write(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+    pub(super) fn write(&mut self, entries: Vec<JournalEntry>) -> Result<(), Error> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.journal.append(&entries)?;
             if let Some(lock) = &mut books.lock {
@@ -134,10 +137,10 @@ impl<'c> Execution<'c> {
 
     /// Sends the wanted log dirs to brokers. Returns the moves with a replica whose log dir was not sent or not
     /// accepted.
-    async fn place(&mut self, places: Vec<Destination>) -> Result<BTreeSet<usize>, Error> {
+    async fn place(&mut self, places: Vec<LogDirDestination>) -> Result<BTreeSet<usize>, Error> {
         let mut of_brokers: BTreeMap<BrokerId, BTreeMap<TopicPartition, (usize, String)>> =
             BTreeMap::new();
-        for Destination { index, of, broker, log_dir } in places {
+        for LogDirDestination { index, of, broker, log_dir } in places {
             of_brokers.entry(broker).or_default().insert(of, (index, log_dir));
         }
         let told = stream::iter(of_brokers).map(async |(broker, places)| {
@@ -158,7 +161,7 @@ impl<'c> Execution<'c> {
                 let Some((index, log_dir)) = places.get(&of) else { continue };
                 let problem = format!("log dir {log_dir} of broker {broker}: {refusal}");
                 not_told.insert(*index);
-                entries.push(Entry::Refused { index: *index, problem });
+                entries.push(JournalEntry::Refused { index: *index, problem });
             }
         }
         self.write(entries)?;
@@ -170,9 +173,9 @@ impl<'c> Execution<'c> {
             self.alter(&moves, |change| Some(change.to.clone()), until).await?;
         let refused = refused.into_iter().map(|(index, refusal)| {
             let problem = refusal.to_string();
-            Entry::Refused { index, problem }
+            JournalEntry::Refused { index, problem }
         });
-        let taken = (!taken.is_empty()).then_some(Entry::Begun { moves: taken });
+        let taken = (!taken.is_empty()).then_some(JournalEntry::Begun { moves: taken });
         self.write(refused.chain(taken).collect())
     }
 
@@ -182,7 +185,7 @@ impl<'c> Execution<'c> {
             .retain(|(_, refusal)| refusal.code != kafka::ResponseError::NoReassignmentInProgress);
         let entries = refused.into_iter().map(|(index, refusal)| {
             let problem = refusal.to_string();
-            Entry::NotCancelled { index, problem }
+            JournalEntry::NotCancelled { index, problem }
         });
         self.write(entries.collect())
     }

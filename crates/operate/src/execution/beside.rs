@@ -12,13 +12,13 @@ use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::store::is_locked;
 use coordination::Seen;
-use execute::{History, Ledger, LedgerEntry};
+use execute::{ExecutionHistory, Ledger, LedgerEntry};
 
 /// The state of an execution, as another machine recorded it.
 #[derive(Debug)]
 pub struct Beside {
     /// The history of this plan; empty if the records have none.
-    pub history: History,
+    pub history: ExecutionHistory,
     /// The configs that executions have set, with their original values.
     pub ledger: Ledger,
     /// A process holds the lock for this plan.
@@ -62,7 +62,7 @@ impl Beside {
         let mut ledger = told.ledger;
         let by = format!("{} since {} ({})", owner.name, owner.since, seen.lock);
         ledger.apply(LedgerEntry::Opened { by: by.into() });
-        Ok(Some(Self { history: History::replay(told.journal), ledger, runs }))
+        Ok(Some(Self { history: ExecutionHistory::replay(told.journal), ledger, runs }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::act::unless_lost;
 use crate::error::Error;
-use execute::{Resource, Setting};
+use execute::{Setting, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::admin::{ConfigChange, ConfigResource};
@@ -33,11 +33,11 @@ pub async fn set_configs(
     for (setting, value) in sets {
         let key = setting.key.as_str().to_owned();
         match setting.resource {
-            Resource::Topic(name) => {
+            ThrottleResource::Topic(name) => {
                 let resource = ConfigResource::Topic(name);
                 of_topics.push(ConfigChange { resource, key, value });
             }
-            Resource::Broker(id) => {
+            ThrottleResource::Broker(id) => {
                 let resource = ConfigResource::Broker(id);
                 let change = ConfigChange { resource, key, value };
                 of_brokers.entry(id).or_default().push(change);

@@ -4,7 +4,7 @@ use super::Execution;
 use super::act::Acted;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use execute::{Aim, Entry, OnDeadBroker};
+use execute::{Aim, JournalEntry, OnDeadBroker};
 
 impl Execution<'_> {
     /// After the right to move replicas is revoked, the execution begins no move. It waits for moves in flight and
@@ -24,7 +24,7 @@ impl Execution<'_> {
                     context.note(&Note { text, hint: error.hint() })?;
                     // Cancelling a move needs the same right.
                     self.terms.limits.on_dead_broker = OnDeadBroker::Wait;
-                    self.write(vec![Entry::GaveUp])?;
+                    self.write(vec![JournalEntry::GaveUp])?;
                     *denied = Some(error);
                 }
                 Ok(Acted { changed: true, ..Acted::default() })

@@ -5,7 +5,7 @@ use super::requests::Line;
 use super::{Execution, Look, Measured};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use execute::{Aim, Entry, Pace, Round};
+use execute::{Aim, JournalEntry, Pace, Round};
 use mapper::Bytes;
 
 impl Execution<'_> {
@@ -41,7 +41,7 @@ impl Execution<'_> {
             None => {
                 let pace = Pace::BytesPerSecond(rate);
                 self.terms.pace = pace;
-                self.write(vec![Entry::Paced { pace }])?;
+                self.write(vec![JournalEntry::Paced { pace }])?;
                 (
                     format!("the throttle is {} per second from now on", Bytes(rate.0)),
                     Line::Taken { id },

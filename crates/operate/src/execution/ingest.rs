@@ -7,7 +7,7 @@ use super::{Execution, Look};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::catch_up::behind;
-use execute::{Pace, Round, Running, Seen, Standing};
+use execute::{MoveState, Pace, Round, Running, Seen};
 use futures::StreamExt;
 use futures::stream;
 use mapper::snapshot::Leader;
@@ -119,9 +119,9 @@ pub(super) async fn starved(
     round: &Round,
     rate: Rate,
 ) -> Measured {
-    let open = |standing: &Standing| match standing {
-        Standing::Moving | Standing::Ready | Standing::Hindered(_) => true,
-        Standing::Done | Standing::Left(_) => false,
+    let open = |standing: &MoveState| match standing {
+        MoveState::Moving | MoveState::Ready | MoveState::Hindered(_) => true,
+        MoveState::Done | MoveState::Left(_) => false,
     };
     let moves: Vec<(&Move, BrokerId)> = round
         .course

@@ -7,7 +7,7 @@
 //! counts only if all pieces are there.
 
 use crate::error::Error;
-use ::execute::Entry;
+use ::execute::JournalEntry;
 use coordination::Records;
 use coordination::record::{read, unreadable, written};
 use flate2::Crc;
@@ -35,7 +35,7 @@ struct Line<T> {
 
 #[derive(Serialize, Deserialize)]
 struct Gist {
-    gist: Vec<Entry>,
+    gist: Vec<JournalEntry>,
 }
 
 /// The record that replaces a line that is split into pieces.
@@ -48,17 +48,22 @@ struct Head {
 /// A parsed record.
 struct Said {
     plan: String,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
     is_gist: bool,
 }
 
 /// Writes a line; returns its size in bytes.
-pub(super) fn put_line(records: &mut Records, number: usize, plan: &str, entry: &Entry) -> usize {
+pub(super) fn put_line(
+    records: &mut Records,
+    number: usize,
+    plan: &str,
+    entry: &JournalEntry,
+) -> usize {
     put(records, number, &Line { plan: plan.to_owned(), said: entry })
 }
 
 /// Writes the gist of all lines before this number, and removes their records.
-pub(super) fn put_gist(records: &mut Records, number: usize, plan: &str, gist: Vec<Entry>) {
+pub(super) fn put_gist(records: &mut Records, number: usize, plan: &str, gist: Vec<JournalEntry>) {
     records.retain(|name, _| number_of(name).is_none_or(|own| own >= number));
     put(records, number, &Line { plan: plan.to_owned(), said: Gist { gist } });
 }
@@ -75,7 +80,7 @@ pub(super) fn next_gist(records: &Records) -> Option<usize> {
 }
 
 /// The lines of this plan: from the last gist, or the first line, up to the first gap.
-pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<Entry>, Error> {
+pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<JournalEntry>, Error> {
     let mut said = BTreeMap::new();
     for name in records.keys().filter(|name| !name.contains(OF)) {
         let Some(number) = number_of(name) else { continue };
@@ -157,7 +162,7 @@ fn line(name: &str, text: &str) -> Result<Said, Error> {
             (line.plan, line.said.gist)
         }
         false => {
-            let line: Line<Entry> = serde_json::from_value(value).map_err(odd)?;
+            let line: Line<JournalEntry> = serde_json::from_value(value).map_err(odd)?;
             (line.plan, vec![line.said])
         }
     };

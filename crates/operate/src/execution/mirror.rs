@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::ledger_records::put_setting;
 use coordination::{Holder, Lead, Records};
-use execute::{Entry, History, Ledger, LedgerEntry};
+use execute::{ExecutionHistory, JournalEntry, Ledger, LedgerEntry};
 use mapper::counted;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(super) struct Mirror {
     lines: usize,
     bytes: usize,
     /// The history that all lines add up to.
-    history: History,
+    history: ExecutionHistory,
     quiet_until: Option<Instant>,
     /// A failure was logged already.
     said: bool,
@@ -46,11 +46,11 @@ pub(super) struct Mirror {
 
 impl Mirror {
     /// Those for these lines of the owner's journal, where earlier processes have left `there`.
-    fn of(there: &Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
+    fn of(there: &Records, wanted: Records, owner: &Owner, journal: &[JournalEntry]) -> Self {
         let next = next_gist(there);
         let owner_there = owner_in(there).cloned();
         let (plan, cluster_id) = (owner.plan.clone(), owner.cluster_id.clone());
-        let (quiet_until, history) = (None, History::default());
+        let (quiet_until, history) = (None, ExecutionHistory::default());
         let (lines, bytes, said) = (0, 0, false);
         let mut mirror = Self {
             wanted,
@@ -72,7 +72,7 @@ impl Mirror {
     }
 
     /// Adds journal lines.
-    pub(super) fn written(&mut self, entries: &[Entry]) {
+    pub(super) fn written(&mut self, entries: &[JournalEntry]) {
         for entry in entries {
             self.bytes += put_line(&mut self.wanted, self.next, &self.plan, entry);
             self.lines += 1;
@@ -148,7 +148,7 @@ impl Mirror {
 pub fn beside_the_lock(
     plan: &str,
     cluster_id: &str,
-    journal: &[Entry],
+    journal: &[JournalEntry],
     ledger: &[LedgerEntry],
 ) -> Records {
     let us = format!("process {}", std::process::id());
@@ -205,15 +205,15 @@ impl Execution<'_> {
     }
 
     /// Writes another machine's lines to our own files.
-    fn adopt(&mut self, ledger: Vec<LedgerEntry>, journal: Vec<Entry>) -> Result<(), Error> {
+    fn adopt(&mut self, ledger: Vec<LedgerEntry>, journal: Vec<JournalEntry>) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         books.accounts.append(&ledger)?;
         ledger.into_iter().for_each(|entry| self.ledger.apply(entry));
         // A journal without its first line would be misleading, so it is skipped.
-        if matches!(journal.first(), Some(Entry::Started { .. })) {
+        if matches!(journal.first(), Some(JournalEntry::Started { .. })) {
             books.journal.append(&journal)?;
-            self.history = History::replay(journal);
-            self.history.apply(Entry::Resumed { pace: self.terms.pace });
+            self.history = ExecutionHistory::replay(journal);
+            self.history.apply(JournalEntry::Resumed { pace: self.terms.pace });
         }
         Ok(())
     }
@@ -279,22 +279,23 @@ mod tests {
     fn a_long_journal_keeps_its_place_small_and_tells_who_goes_on_all_it_needs() {
         let owner = Owner::now(&Holder::new("a", "b"), "p", "c");
         let (plan, cluster_id, ill) = ("p".to_owned(), "c".to_owned(), [].into());
-        let started = Entry::Started { plan, cluster_id, pace: Pace::Unthrottled, ill };
-        let mut whole = History::replay([started.clone()]);
+        let started = JournalEntry::Started { plan, cluster_id, pace: Pace::Unthrottled, ill };
+        let mut whole = ExecutionHistory::replay([started.clone()]);
         let mut mirror = Mirror::of(&Records::new(), Records::new(), &owner, &[started]);
         for index in 0..2_000 {
             let moves = || vec![index];
             let entries = [
-                Entry::Submitted { moves: moves() },
-                Entry::Cancelled { moves: moves() },
-                Entry::Submitted { moves: moves() },
-                Entry::Completed { moves: moves() },
+                JournalEntry::Submitted { moves: moves() },
+                JournalEntry::Cancelled { moves: moves() },
+                JournalEntry::Submitted { moves: moves() },
+                JournalEntry::Completed { moves: moves() },
             ];
             mirror.written(&entries);
             entries.into_iter().for_each(|entry| whole.apply(entry));
             assert!(mirror.wanted.len() <= LINES + 4, "{}", mirror.wanted.len());
         }
-        let told = |records: &Records| History::replay(Told::by(records, "p").unwrap().journal);
+        let told =
+            |records: &Records| ExecutionHistory::replay(Told::by(records, "p").unwrap().journal);
         assert_eq!(told(&mirror.wanted), whole);
 
         // Another process resumes, and is killed before it has removed the old records.
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(told(&both), whole);
         // A process that starts over has no lines of the old journal.
         let anew = Mirror::of(&mirror.wanted, Records::new(), &owner, &[]);
-        assert_eq!(told(&anew.wanted), History::default());
+        assert_eq!(told(&anew.wanted), ExecutionHistory::default());
     }
 
     #[test]

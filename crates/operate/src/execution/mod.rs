@@ -51,8 +51,8 @@ use crate::store::{Store, open_ledger};
 use away::Away;
 use coordination::Lead;
 use execute::{
-    Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
-    PauseOn, Round, Stall, Standing, Task, Watch, next,
+    Aim, Batch, Estimate, ExecutionHistory, ExecutionLimits, ExecutionOutcome, JournalEntry,
+    Ledger, LedgerEntry, MoveState, Pace, PauseOn, PlanProgress, Round, Stall, Task, Watch, next,
 };
 use mapper::{BrokerId, Plan, Undrained, undrained};
 use mirror::Mirror;
@@ -78,7 +78,7 @@ pub struct Execution<'c> {
     pub terms: Terms,
     /// The files of this run; `None`: a rehearsal.
     books: Option<Books>,
-    history: History,
+    history: ExecutionHistory,
     ledger: Ledger,
     /// The ledger file had no lines before this run.
     is_new: bool,
@@ -97,7 +97,7 @@ pub struct Execution<'c> {
 /// The files of a run, locked by this process.
 #[derive(Debug)]
 struct Books {
-    journal: Store<Entry>,
+    journal: Store<JournalEntry>,
     accounts: Store<LedgerEntry>,
     inbox: Inbox,
     /// The cluster's lock, released at the end of the run.
@@ -116,7 +116,7 @@ pub struct Terms {
     /// Replication throttle: a rate, none, or set by autothrottle.
     pub pace: Pace,
     /// How many moves at a time, and how long to wait.
-    pub limits: Limits,
+    pub limits: ExecutionLimits,
     /// Which offline partitions, or partitions below min ISR, stop new moves (`--pause-on`).
     pub pause_on: PauseOn,
     /// Go on although other tools also move replicas (`--join`).
@@ -131,7 +131,7 @@ pub struct Ended {
     /// The last round: the state of each move, and why no move was begun.
     pub round: Round,
     /// The history at the end, including earlier runs.
-    pub history: History,
+    pub history: ExecutionHistory,
     /// No config of this execution is left in the cluster.
     pub clean: bool,
     /// Time from the start of this run to its end.
@@ -148,7 +148,7 @@ pub struct Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// This run can do nothing more; the outcome of the plan.
-    Over(Outcome),
+    Over(ExecutionOutcome),
     /// A signal ended it; moves in flight and their throttle stay.
     Left(Signal),
 }
@@ -182,7 +182,7 @@ impl<'c> Execution<'c> {
         opened: &'c Opened,
         terms: Terms,
         books: Option<Books>,
-        history: History,
+        history: ExecutionHistory,
         ledger: Ledger,
     ) -> Self {
         let Opened { client, plan, plan_id, cluster_id, .. } = opened;
@@ -211,7 +211,7 @@ impl<'c> Execution<'c> {
     /// operator agrees.
     fn taken_up(&mut self) {
         if self.history.plan.is_some() {
-            self.history.apply(Entry::Resumed { pace: self.terms.pace });
+            self.history.apply(JournalEntry::Resumed { pace: self.terms.pace });
         }
     }
 
@@ -252,7 +252,7 @@ impl<'c> Execution<'c> {
     ) -> Result<Ended, Error> {
         let (start, mut leaving, mut denied) = (Instant::now(), None, None);
         if self.history.plan.is_some() {
-            self.write(vec![Entry::Resumed { pace: self.terms.pace }])?;
+            self.write(vec![JournalEntry::Resumed { pace: self.terms.pace }])?;
         }
         let mut told = Told::default();
         loop {
@@ -260,7 +260,7 @@ impl<'c> Execution<'c> {
                 Looked::Seen { look, took } => (look, took),
                 Looked::Signal(signal) => {
                     let seen = execute::Seen::default();
-                    let course = Course::of(&self.task(), &self.history, &seen);
+                    let course = PlanProgress::of(&self.task(), &self.history, &seen);
                     let round = Round::of(course);
                     return self.detached(signal, round, start);
                 }
@@ -287,13 +287,13 @@ impl<'c> Execution<'c> {
                 };
             }
             let Some(signal) = signals.within(rest(&acted, looked)).await else { continue };
-            let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
+            let moves = round.course.count(|standing| *standing == MoveState::Moving) > 0;
             if moves || acted.begun || leaving.is_some() || self.history.plan.is_none() {
                 return self.detached(signal, round, start);
             }
             // No move is in flight, so the throttle can be removed before the run ends.
             leaving = Some(signal);
-            self.write(vec![Entry::GaveUp])?;
+            self.write(vec![JournalEntry::GaveUp])?;
         }
     }
 
@@ -307,13 +307,13 @@ impl<'c> Execution<'c> {
     ) -> Result<Ended, Error> {
         let outcome = self.history.finished;
         let mut ended = self.ended(why, round, start);
-        if matches!(outcome, Some(Outcome::Complete | Outcome::LeftOut)) {
+        if matches!(outcome, Some(ExecutionOutcome::Complete | ExecutionOutcome::LeftOut)) {
             let topics = &look.seen.topics;
             let drained = self.plan.request.emptied();
             emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
             ended.undrained = undrained(&self.plan.request, topics.values());
         }
-        if outcome == Some(Outcome::Complete) {
+        if outcome == Some(ExecutionOutcome::Complete) {
             ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
         }
         Ok(ended)
@@ -321,12 +321,12 @@ impl<'c> Execution<'c> {
 
     /// Records the stalled copies in the journal whenever they change.
     fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
-        let moving = round.course.all(|standing| *standing == Standing::Moving);
+        let moving = round.course.all(|standing| *standing == MoveState::Moving);
         let moving = moving.filter_map(|index| self.plan.moves.get(index));
         let patience = self.terms.limits.stalled_after_seconds;
         let stalls = self.watch.look(moving, &look.seen, &look.copied, patience);
         if stalls != self.history.stalled {
-            self.write(vec![Entry::Stalled { stalls }])?;
+            self.write(vec![JournalEntry::Stalled { stalls }])?;
         }
         Ok(())
     }
@@ -369,7 +369,7 @@ impl<'c> Execution<'c> {
     }
 
     fn detached(&mut self, signal: Signal, round: Round, start: Instant) -> Result<Ended, Error> {
-        self.write(vec![Entry::Detached])?;
+        self.write(vec![JournalEntry::Detached])?;
         Ok(self.ended(Why::Left(signal), round, start))
     }
 
@@ -398,7 +398,7 @@ impl<'c> Execution<'c> {
     }
 
     /// The history so far, including earlier runs.
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &ExecutionHistory {
         &self.history
     }
 
@@ -414,8 +414,8 @@ impl<'c> Execution<'c> {
 }
 
 /// The history of these journal lines, if they belong to this plan.
-pub fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, Error> {
-    let history = History::replay(lines);
+pub fn history_of(lines: Vec<JournalEntry>, opened: &Opened) -> Result<ExecutionHistory, Error> {
+    let history = ExecutionHistory::replay(lines);
     match &history.plan {
         Some(other) if *other != opened.plan_id => {
             let (path, plan) = (opened.places.journal.clone(), other.clone());

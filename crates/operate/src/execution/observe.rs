@@ -5,8 +5,8 @@
 
 use crate::error::Error;
 use execute::{
-    Abandoned, Cordon, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored,
-    Task, throttled_topics,
+    Abandoned, Cordon, ExecutionHistory, Key, Ledger, Others, Running, Seen, Settling, Stored,
+    Task, ThrottleResource, throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;
@@ -59,7 +59,7 @@ impl Observer {
         &mut self,
         client: &Client,
         task: &Task<'_>,
-        history: &History,
+        history: &ExecutionHistory,
         ledger: &Ledger,
     ) -> Result<Look, Error> {
         let plan = task.plan;
@@ -161,8 +161,8 @@ impl Observer {
     ) -> Result<(), Error> {
         for resource in ledger.resources() {
             match resource {
-                Resource::Topic(name) => drop(topics.insert(name)),
-                Resource::Broker(id) => drop(brokers.insert(id)),
+                ThrottleResource::Topic(name) => drop(topics.insert(name)),
+                ThrottleResource::Broker(id) => drop(brokers.insert(id)),
             }
         }
         let there: Vec<ConfigResource> = topics
@@ -266,8 +266,8 @@ impl Observer {
     async fn read_copies(&mut self, client: &Client, ledger: &Ledger, seen: &mut Seen) {
         let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
         let brokers = held.filter_map(|(setting, _)| match setting.resource {
-            Resource::Broker(id) => Some(id),
-            Resource::Topic(_) => None,
+            ThrottleResource::Broker(id) => Some(id),
+            ThrottleResource::Topic(_) => None,
         });
         let brokers: BTreeSet<BrokerId> =
             brokers.filter(|id| seen.live.contains(id) && !self.rests(*id)).collect();
@@ -303,8 +303,8 @@ impl Observer {
 /// The topics in a ledger.
 pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
     let of_topic = |resource| match resource {
-        Resource::Topic(name) => Some(name),
-        Resource::Broker(_) => None,
+        ThrottleResource::Topic(name) => Some(name),
+        ThrottleResource::Broker(_) => None,
     };
     ledger.resources().into_iter().filter_map(of_topic).collect()
 }
@@ -385,10 +385,10 @@ async fn gone(
 
 fn known(
     (resource, set): (ConfigResource, BTreeMap<String, String>),
-) -> Option<(Resource, BTreeMap<Key, String>)> {
+) -> Option<(ThrottleResource, BTreeMap<Key, String>)> {
     let resource = match resource {
-        ConfigResource::Topic(name) => Resource::Topic(name),
-        ConfigResource::Broker(id) => Resource::Broker(id),
+        ConfigResource::Topic(name) => ThrottleResource::Topic(name),
+        ConfigResource::Broker(id) => ThrottleResource::Broker(id),
         // An execution neither sets nor reads configs of this resource.
         ConfigResource::EveryBroker => return None,
     };

@@ -7,7 +7,7 @@
 use super::journal_records::lines;
 use crate::error::Error;
 use crate::{ledger_records, runtime};
-use ::execute::{Entry, Ledger};
+use ::execute::{JournalEntry, Ledger};
 use coordination::record::{read, written};
 use coordination::{Holder, Records};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub(super) struct Told {
     pub(super) owner: Option<Owner>,
     pub(super) ledger: Ledger,
     /// The journal of this plan, from its first line on.
-    pub(super) journal: Vec<Entry>,
+    pub(super) journal: Vec<JournalEntry>,
 }
 
 impl Told {
@@ -116,12 +116,17 @@ mod tests {
         }
     }
 
-    fn journal() -> [Entry; 2] {
+    fn journal() -> [JournalEntry; 2] {
         let (plan, cluster_id) = ("p".to_owned(), "c".to_owned());
         let ill = [TopicPartition { topic: "t".to_owned(), partition: PartitionId(3) }].into();
         [
-            Entry::Started { plan, cluster_id, pace: Pace::BytesPerSecond(mapper::Rate(9)), ill },
-            Entry::Detached,
+            JournalEntry::Started {
+                plan,
+                cluster_id,
+                pace: Pace::BytesPerSecond(mapper::Rate(9)),
+                ill,
+            },
+            JournalEntry::Detached,
         ]
     }
 
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn a_journal_with_a_hole_is_believed_up_to_it() {
         let mut records = records();
-        put_line(&mut records, 3, "p", &Entry::GaveUp);
+        put_line(&mut records, 3, "p", &JournalEntry::GaveUp);
         assert_eq!(Told::by(&records, "p").unwrap().journal.len(), 2);
         records.remove("journal:00000000");
         assert_eq!(Told::by(&records, "p").unwrap().journal, []);

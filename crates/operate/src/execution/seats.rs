@@ -47,7 +47,9 @@ fn giving(plan: &Plan) -> BTreeSet<BrokerId> {
 mod tests {
     use super::*;
     use kafka::admin::ClusterBroker;
-    use mapper::{Assignment, Balance, RackRule, Ratio, Request, Scale, Snapshot, Terms, Topics};
+    use mapper::{
+        Assignment, Balance, PlanTerms, RackRule, Ratio, Request, Scale, Snapshot, TopicSelection,
+    };
 
     fn three_racks() -> (Snapshot, Cluster) {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/three-racks.json");
@@ -62,10 +64,10 @@ mod tests {
 
     fn draining(drain: BTreeSet<BrokerId>, snapshot: &Snapshot) -> Plan {
         let brokers = snapshot.brokers().iter().map(|broker| broker.id).collect();
-        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-        let all = Terms::new(assignments, Ratio::from_percent(10));
+        let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let all = PlanTerms::new(assignments, Ratio::from_percent(10));
         let request = Request::Scale(Scale {
-            terms: Terms { racks: RackRule::AtLeast(0), ..all },
+            terms: PlanTerms { racks: RackRule::AtLeast(0), ..all },
             balance: Balance { drain, ..Balance::default() },
         });
         mapper::plan(snapshot, &request).unwrap()

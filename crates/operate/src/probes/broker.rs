@@ -1,7 +1,7 @@
 //! Asks a broker about itself: its log dirs, then metadata of the topics in them, then the reassignments in flight.
 //! The controller answers the last question.
 
-use health::readiness::{Attendance, Told};
+use health::readiness::{Attendance, ReadinessReports};
 use kafka::Client;
 use kafka::admin::LogDirFacts;
 use mapper::{BrokerId, TopicPartition};
@@ -24,21 +24,21 @@ pub async fn ask_broker(
     bootstrap: &str,
     properties: Option<&Path>,
     broker: BrokerId,
-) -> Result<Told, Error> {
+) -> Result<ReadinessReports, Error> {
     let client = match live::hasty_client(bootstrap, properties).await {
         Ok(client) => client,
         Err(Error::Kafka(error)) if !matches!(*error, kafka::Error::Config(_)) => {
-            return Ok(Told::Silent { why: error.to_string() });
+            return Ok(ReadinessReports::Silent { why: error.to_string() });
         }
         Err(error) => return Err(error),
     };
     Ok(match ask(&client, broker).await {
         Ok(told) => told,
-        Err(error) => Told::Silent { why: error.to_string() },
+        Err(error) => ReadinessReports::Silent { why: error.to_string() },
     })
 }
 
-async fn ask(client: &Client, broker: BrokerId) -> Result<Told, kafka::Error> {
+async fn ask(client: &Client, broker: BrokerId) -> Result<ReadinessReports, kafka::Error> {
     let registered = client.cluster().live().any(|id| id == broker);
     let is_another = match client.answers_as(broker).await {
         Ok(is_it) => !is_it,
@@ -62,16 +62,16 @@ async fn ask(client: &Client, broker: BrokerId) -> Result<Told, kafka::Error> {
     let moves = match timeout(CONTROLLER, client.reassignments()).await {
         Ok(Ok(moves)) => moves,
         Ok(Err(error @ kafka::Error::Authorization(_))) => return Err(error),
-        Ok(Err(error)) => return Ok(Told::Unconfirmed { why: error.to_string() }),
+        Ok(Err(error)) => return Ok(ReadinessReports::Unconfirmed { why: error.to_string() }),
         Err(_) => {
             let why = format!("no answer within {} s", CONTROLLER.as_secs());
-            return Ok(Told::Unconfirmed { why });
+            return Ok(ReadinessReports::Unconfirmed { why });
         }
     };
     let adding = moves.into_iter().filter(|(_, moving)| moving.adding.contains(&broker));
     let adding = adding.map(|(of, _)| of).collect();
     let failed = dirs.into_iter().filter(|dir| dir.failure.is_some()).map(|dir| dir.path);
-    Ok(Told::Broker(Attendance {
+    Ok(ReadinessReports::Broker(Attendance {
         is_another,
         registered,
         failed_log_dirs: failed.collect(),

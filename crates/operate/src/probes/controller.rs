@@ -1,6 +1,6 @@
 //! Asks about a KRaft controller, or a ZooKeeper server.
 
-use health::readiness::{Told, Vote};
+use health::readiness::{ReadinessReports, Vote};
 use kafka::Client;
 use mapper::BrokerId;
 use std::path::Path;
@@ -19,28 +19,30 @@ pub async fn ask_controller(
     bootstrap: &str,
     properties: Option<&Path>,
     controller: BrokerId,
-) -> Result<Told, Error> {
-    let silent = |error: kafka::Error| Told::Silent { why: error.to_string() };
+) -> Result<ReadinessReports, Error> {
+    let silent = |error: kafka::Error| ReadinessReports::Silent { why: error.to_string() };
     let settings = live::hasty(live::settings(bootstrap, properties)?);
     let client = match Client::connect_to_controller(settings).await {
         Ok(client) => client,
         Err(error) => return Ok(silent(error)),
     };
     Ok(match client.quorum().await {
-        Ok(Some(quorum)) => Told::Controller(Vote {
+        Ok(Some(quorum)) => ReadinessReports::Controller(Vote {
             is_voter: quorum.voters.contains_key(&controller),
             leads: quorum.leader == Some(controller),
             behind_ms: quorum.voters.get(&controller).copied().flatten(),
         }),
-        Ok(None) => Told::Silent { why: "it tells of no quorum: is it a controller?".to_owned() },
+        Ok(None) => ReadinessReports::Silent {
+            why: "it tells of no quorum: is it a controller?".to_owned(),
+        },
         Err(error) => silent(error),
     })
 }
 
 /// Asks a ZooKeeper server.
-pub async fn ask_zookeeper(address: &str) -> Told {
+pub async fn ask_zookeeper(address: &str) -> ReadinessReports {
     match zookeeper::server_mode(address, PATIENCE).await {
-        Ok(mode) => Told::ZooKeeper { mode },
-        Err(error) => Told::Silent { why: format!("{address}: {error}") },
+        Ok(mode) => ReadinessReports::ZooKeeper { mode },
+        Err(error) => ReadinessReports::Silent { why: format!("{address}: {error}") },
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
-use health::readiness::{Known, Verdict};
+use health::readiness::{ConfirmedReadiness, ReadinessVerdict};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,12 +25,17 @@ pub struct Memory {
     pub checked_at_seconds: u64,
     /// What the controller last confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confirmed: Option<Known>,
+    pub confirmed: Option<ConfirmedReadiness>,
 }
 
 impl Memory {
     /// A verdict made at `now`, in seconds since 1970; without a new confirmation, `before` stays.
-    pub fn of(subject: &str, verdict: &Verdict, before: Option<Known>, now: u64) -> Self {
+    pub fn of(
+        subject: &str,
+        verdict: &ReadinessVerdict,
+        before: Option<ConfirmedReadiness>,
+        now: u64,
+    ) -> Self {
         Self {
             version: VERSION,
             subject: subject.to_owned(),
@@ -94,8 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ready.json");
         assert_eq!(Memory::read(&path, "broker 1").unwrap(), None);
-        let known = Known { ready: true, reason: "r".to_owned(), at_seconds: 5 };
-        let verdict = Verdict {
+        let known = ConfirmedReadiness { ready: true, reason: "r".to_owned(), at_seconds: 5 };
+        let verdict = ReadinessVerdict {
             ready: false,
             reason: "away".to_owned(),
             forced: None,

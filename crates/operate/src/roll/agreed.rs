@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use ::kafka::{Client, Target};
-use execute::roll::{Memory, Next, Scene, Terms, next};
+use execute::roll::{NextRestart, RollMemory, RollScene, RollTerms, next};
 use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ const AT_ONCE: usize = 16;
 /// Why a pod must not restart now, by the answers of other brokers; `None`: all agree.
 pub(super) async fn disagreed(
     client: &Client,
-    scene: &Scene,
+    scene: &RollScene,
     index: usize,
-    memory: &Memory,
-    terms: &Terms,
+    memory: &RollMemory,
+    terms: &RollTerms,
 ) -> Result<Option<Vec<String>>, Error> {
     let Some(pod) = scene.pods.get(index) else { return Ok(None) };
     let names: BTreeSet<String> = scene.cluster.topics.keys().cloned().collect();
@@ -42,8 +42,8 @@ pub(super) async fn disagreed(
             other.cluster.topics.insert(name, topic);
         }
         match next(&other, memory, terms) {
-            Next::Restart(same) if same == index => {}
-            Next::Wait(waits) => {
+            NextRestart::Restart(same) if same == index => {}
+            NextRestart::Wait(waits) => {
                 let waits = waits.iter().map(|wait| format!("to broker {id}, {wait}"));
                 return Ok(Some(waits.collect()));
             }

@@ -8,7 +8,7 @@ use super::look::Sight;
 use super::pods::Pods;
 use crate::error::Error;
 use ::kubernetes::Name;
-use execute::roll::{Scene, Voters};
+use execute::roll::{RollScene, Voters};
 use futures::future::join_all;
 use mapper::BrokerId;
 use std::collections::BTreeMap;
@@ -38,7 +38,8 @@ impl<'a> Ensemble<'a> {
         let sets = self.pods.look().await?;
         let pods = self.pods.of(&sets, |pod| self.id_of(pod), |_| None)?;
         let asked = self.addresses.iter().map(|at| zookeeper::server_mode(at, PATIENCE));
-        let (mut voters, mut scene) = (Voters::default(), Scene { pods, ..Scene::default() });
+        let (mut voters, mut scene) =
+            (Voters::default(), RollScene { pods, ..RollScene::default() });
         voters.zookeeper = true;
         for (number, told) in (1..).zip(join_all(asked).await) {
             let id = BrokerId(number);

@@ -9,7 +9,7 @@ use ::kafka::Client;
 use ::kubernetes::brokers::{Rules, brokers};
 use ::kubernetes::rolling::RollingPod;
 use ::kubernetes::{Name, Wanted};
-use execute::roll::{Memory, Scene, Terms, Voters};
+use execute::roll::{RollMemory, RollScene, RollTerms, Voters};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,12 +67,12 @@ impl<'a> KafkaPods<'a> {
             active: quorum.leader,
             behind_ms: quorum.voters.clone(),
         });
-        let scene = Scene {
+        let scene = RollScene {
             pods: self.pods.of(&sets, |pod| self.id_of(pod), rack_of)?,
             cluster,
             controller: known.controller.filter(|_| quorum.is_none()),
             voters,
-            ..Scene::default()
+            ..RollScene::default()
         };
         Ok(Sight::of(scene, sets))
     }
@@ -82,8 +82,8 @@ impl<'a> KafkaPods<'a> {
         &mut self,
         sight: &Sight,
         index: usize,
-        memory: &Memory,
-        terms: &Terms,
+        memory: &RollMemory,
+        terms: &RollTerms,
     ) -> Result<Option<Vec<String>>, Error> {
         // Facts that are cached for a minute are read again.
         self.observer = Observer::default();

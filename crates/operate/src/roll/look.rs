@@ -7,7 +7,7 @@ use crate::error::Error;
 use ::kafka::Client;
 use ::kubernetes::brokers::Rules;
 use ::kubernetes::rolling::{Evicted, RollingSet};
-use execute::roll::{Memory, Pod, Scene, Terms};
+use execute::roll::{Pod, RollMemory, RollScene, RollTerms};
 use std::collections::BTreeMap;
 
 /// Looks at the pods of some StatefulSets and at their servers: brokers and controllers, or ZooKeeper servers.
@@ -22,7 +22,7 @@ enum Of<'a> {
 #[derive(Debug)]
 pub struct Sight {
     /// Pods, controllers and cluster: the input of `execute::roll::next`.
-    pub scene: Scene,
+    pub scene: RollScene,
     /// The StatefulSets that the pods belong to.
     pub sets: Vec<RollingSet>,
     /// StatefulSets whose controller has not seen their latest change.
@@ -30,7 +30,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub(super) fn of(mut scene: Scene, sets: Vec<RollingSet>) -> Self {
+    pub(super) fn of(mut scene: RollScene, sets: Vec<RollingSet>) -> Self {
         let unobserved = sets.iter().filter(|set| !set.observed);
         let unobserved = unobserved.map(|set| {
             format!("the latest change of StatefulSet {} is not observed yet", set.name)
@@ -86,8 +86,8 @@ impl<'a> Sights<'a> {
         &mut self,
         sight: &Sight,
         index: usize,
-        memory: &Memory,
-        terms: &Terms,
+        memory: &RollMemory,
+        terms: &RollTerms,
     ) -> Result<Option<Vec<String>>, Error> {
         match &mut self.0 {
             Of::Kafka(pods) => pods.disagreed(sight, index, memory, terms).await,

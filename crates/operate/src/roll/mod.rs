@@ -15,7 +15,7 @@ use crate::error::may_pass;
 use crate::events::{DriverEvent, EventListener, RollEvent};
 use crate::execution::{Signal, Signals};
 use ::kubernetes::rolling::Evicted;
-use execute::roll::{Memory, Next, Pod, Scene, Terms, next};
+use execute::roll::{NextRestart, Pod, RollMemory, RollScene, RollTerms, next};
 use mapper::TopicPartition;
 use shutdown::Shutdown;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ const SELDOM: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
     /// The risks that a restart must avoid, and how long a new pod has to settle.
-    pub terms: Terms,
+    pub terms: RollTerms,
     /// Delete pods instead of evicting them, which bypasses the PodDisruptionBudget.
     pub delete: bool,
     /// The time limit for one pod to be back, ready and in sync.
@@ -72,7 +72,7 @@ pub enum Why {
 pub struct Roll<'a> {
     sights: Sights<'a>,
     ways: Ways,
-    memory: Memory,
+    memory: RollMemory,
     shutdown: Option<Shutdown>,
     restarted: Vec<String>,
     began: Instant,
@@ -84,7 +84,7 @@ pub struct Roll<'a> {
 impl<'a> Roll<'a> {
     /// A roll that has not looked yet; the time limit for a pod counts from now.
     pub fn of(sights: Sights<'a>, ways: Ways) -> Self {
-        let (began, memory) = (Instant::now(), Memory::default());
+        let (began, memory) = (Instant::now(), RollMemory::default());
         let (shutdown, restarted, told) = (None, Vec::new(), None);
         Self { sights, ways, memory, shutdown, restarted, began, acted: began, told }
     }
@@ -136,14 +136,16 @@ impl<'a> Roll<'a> {
             return self.wait(sight.unobserved.clone(), scene, listener);
         }
         match next(scene, &self.memory, &self.ways.terms) {
-            Next::Done => Ok(Some(self.ended(Why::Done, Some(scene)))),
-            Next::Moving(partitions) => Ok(Some(self.ended(Why::Moving(partitions), Some(scene)))),
-            Next::Unavailable(partitions) => Err(Error::WouldBeUnavailable { partitions }),
-            Next::Wait(waits) => {
+            NextRestart::Done => Ok(Some(self.ended(Why::Done, Some(scene)))),
+            NextRestart::Moving(partitions) => {
+                Ok(Some(self.ended(Why::Moving(partitions), Some(scene))))
+            }
+            NextRestart::Unavailable(partitions) => Err(Error::WouldBeUnavailable { partitions }),
+            NextRestart::Wait(waits) => {
                 let waits = waits.iter().map(ToString::to_string).collect();
                 self.wait(waits, scene, listener)
             }
-            Next::Restart(index) => {
+            NextRestart::Restart(index) => {
                 let terms = self.ways.terms;
                 if let Some(why) = self.sights.disagreed(sight, index, &self.memory, &terms).await?
                 {
@@ -193,7 +195,7 @@ impl<'a> Roll<'a> {
     fn wait(
         &mut self,
         waits: Vec<String>,
-        scene: &Scene,
+        scene: &RollScene,
         listener: &mut dyn EventListener,
     ) -> Result<Option<Rolled>, Error> {
         if self.acted.elapsed() >= self.ways.pod_timeout {
@@ -214,8 +216,8 @@ impl<'a> Roll<'a> {
         Ok(())
     }
 
-    fn ended(&mut self, why: Why, scene: Option<&Scene>) -> Rolled {
-        let outdated = |scene: &Scene| scene.pods.iter().filter(|pod| pod.outdated).count();
+    fn ended(&mut self, why: Why, scene: Option<&RollScene>) -> Rolled {
+        let outdated = |scene: &RollScene| scene.pods.iter().filter(|pod| pod.outdated).count();
         let restarted = std::mem::take(&mut self.restarted);
         let left = scene.map_or(0, outdated);
         Rolled { why, restarted, left, took: self.began.elapsed() }

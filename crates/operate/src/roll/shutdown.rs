@@ -1,7 +1,7 @@
 //! Checks that a restarted broker hands over its partitions before it stops.
 
 use crate::events::RollEvent;
-use execute::roll::{Pod, Scene};
+use execute::roll::{Pod, RollScene};
 use mapper::BrokerId;
 use mapper::snapshot::Leader;
 
@@ -22,7 +22,7 @@ impl Shutdown {
     }
 
     /// If a pod is gone while its broker still leads, it was killed: a controlled shutdown hands over first.
-    pub(super) fn look(&mut self, scene: &Scene) -> Option<RollEvent> {
+    pub(super) fn look(&mut self, scene: &RollScene) -> Option<RollEvent> {
         let there = scene.pods.iter().any(|pod| pod.uid == self.uid);
         if self.over || there {
             return None;

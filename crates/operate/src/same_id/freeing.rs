@@ -169,7 +169,7 @@ impl Freeing {
             }
         };
         let erased = would_erase(&snapshot, self.broker, &BTreeSet::new());
-        let problem = |untold: health::Untold| Error::Unproven {
+        let problem = |untold: health::UnknownErasure| Error::Unproven {
             broker: self.broker,
             problem: untold.to_string(),
         };

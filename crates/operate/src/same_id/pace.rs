@@ -6,7 +6,8 @@ use crate::execution::{Meeting, Observer, set_configs, topics_of};
 use crate::store::{Store, open_ledger};
 use execute::catch_up::pace;
 use execute::{
-    Action, Ledger, LedgerEntry, Others, Owner, Resource, Seen, Wanted, hold, records_what_stands,
+    Action, Ledger, LedgerEntry, Others, Owner, Seen, ThrottleResource, WantedConfigs, reconcile,
+    records_what_stands,
 };
 use kafka::Client;
 use mapper::{BrokerId, Rate, TopicPartition};
@@ -82,11 +83,11 @@ impl Books {
     ) -> Result<Holds, Error> {
         let wanted = pace(broker, self.rate, ever, seen, self.owner.clone());
         let mut news = self.read(client, observer, &wanted, seen, false).await?;
-        let mut holding = hold(&wanted, &self.ledger, seen);
+        let mut holding = reconcile(&wanted, &self.ledger, seen);
         if records_what_stands(&holding.actions, &self.ledger) {
             // By now the value may be a daemon's.
             news.extend(self.read(client, observer, &wanted, seen, true).await?);
-            holding = hold(&wanted, &self.ledger, seen);
+            holding = reconcile(&wanted, &self.ledger, seen);
         }
         let paced = !holding.sets()
             && wanted.rates.keys().all(|rate| seen.configs.contains_key(&rate.resource));
@@ -113,17 +114,17 @@ impl Books {
         &mut self,
         client: &Client,
         observer: &mut Observer,
-        wanted: &Wanted,
+        wanted: &WantedConfigs,
         seen: &mut Seen,
         asks: bool,
     ) -> Result<Vec<Note>, Error> {
         let topics = wanted.lists.keys().filter_map(|setting| match &setting.resource {
-            Resource::Topic(name) => Some(name.clone()),
-            Resource::Broker(_) => None,
+            ThrottleResource::Topic(name) => Some(name.clone()),
+            ThrottleResource::Broker(_) => None,
         });
         let brokers = wanted.rates.keys().filter_map(|setting| match setting.resource {
-            Resource::Broker(id) => Some(id),
-            Resource::Topic(_) => None,
+            ThrottleResource::Broker(id) => Some(id),
+            ThrottleResource::Topic(_) => None,
         });
         let (topics, brokers) = (topics.collect(), brokers.collect());
         let (before, mut news) = self.others(client, asks).await;

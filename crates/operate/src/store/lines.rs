@@ -6,7 +6,7 @@
 
 use crate::error::LinesKind;
 use crate::runtime;
-use execute::{Entry, LedgerEntry};
+use execute::{JournalEntry, LedgerEntry};
 use flate2::Crc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub trait Filed: Serialize + DeserializeOwned {
     const KIND: LinesKind;
 }
 
-impl Filed for Entry {
+impl Filed for JournalEntry {
     const KIND: LinesKind = LinesKind::Journal;
 }
 

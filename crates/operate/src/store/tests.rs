@@ -1,15 +1,19 @@
 use super::*;
 use crate::error::LinesKind;
-use execute::{Entry, LedgerEntry};
+use execute::{JournalEntry, LedgerEntry};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::fs;
 
-fn entries() -> Vec<Entry> {
-    vec![Entry::Submitted { moves: vec![1, 2] }, Entry::Unpaused, Entry::Detached]
+fn entries() -> Vec<JournalEntry> {
+    vec![
+        JournalEntry::Submitted { moves: vec![1, 2] },
+        JournalEntry::Unpaused,
+        JournalEntry::Detached,
+    ]
 }
 
 fn written(path: &Path) {
-    let (mut store, found) = Store::<Entry>::open(path).unwrap();
+    let (mut store, found) = Store::<JournalEntry>::open(path).unwrap();
     assert_eq!(found, []);
     store.append(&entries()[..2]).unwrap();
     store.append(&entries()[2..]).unwrap();
@@ -20,8 +24,8 @@ fn what_is_written_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     written(&path);
-    assert_eq!(Store::<Entry>::read(&path).unwrap(), entries());
-    assert_eq!(Store::<Entry>::open(&path).unwrap().1, entries());
+    assert_eq!(Store::<JournalEntry>::read(&path).unwrap(), entries());
+    assert_eq!(Store::<JournalEntry>::open(&path).unwrap().1, entries());
 }
 
 #[test]
@@ -33,12 +37,12 @@ fn a_crash_at_any_byte_costs_the_last_line_at_most() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
         let complete = whole[..length].iter().filter(|byte| **byte == b'\n').count();
-        let (mut store, found) = Store::<Entry>::open(&path).unwrap();
+        let (mut store, found) = Store::<JournalEntry>::open(&path).unwrap();
         assert_eq!(found, entries()[..complete]);
-        store.append(&[Entry::Detached]).unwrap();
+        store.append(&[JournalEntry::Detached]).unwrap();
         drop(store);
-        let found = Store::<Entry>::read(&path).unwrap();
-        assert_eq!((found.len(), found.last()), (complete + 1, Some(&Entry::Detached)));
+        let found = Store::<JournalEntry>::read(&path).unwrap();
+        assert_eq!((found.len(), found.last()), (complete + 1, Some(&JournalEntry::Detached)));
     }
 }
 
@@ -49,7 +53,7 @@ fn a_line_that_somebody_changed_is_named() {
     written(&path);
     let text = fs::read_to_string(&path).unwrap().replace("[1,2]", "[1,3]");
     fs::write(&path, text).unwrap();
-    let error = Store::<Entry>::open(&path).unwrap_err();
+    let error = Store::<JournalEntry>::open(&path).unwrap_err();
     assert!(matches!(error, Error::BrokenLine { line: 1, .. }), "{error}");
 }
 
@@ -57,9 +61,9 @@ fn a_line_that_somebody_changed_is_named() {
 fn a_second_process_is_told_that_the_file_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    let first = Store::<Entry>::open(&path).unwrap();
+    let first = Store::<JournalEntry>::open(&path).unwrap();
     assert!(is_locked(&path));
-    assert!(Store::<Entry>::open(&path).unwrap_err().is_locked());
+    assert!(Store::<JournalEntry>::open(&path).unwrap_err().is_locked());
     drop(first);
     assert!(!is_locked(&path));
 }
@@ -69,12 +73,12 @@ fn a_file_that_is_written_anew_stays_ours_and_is_added_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     written(&path);
-    let (mut store, _) = Store::<Entry>::open(&path).unwrap();
+    let (mut store, _) = Store::<JournalEntry>::open(&path).unwrap();
     store.replace(&entries()[1..2]).unwrap();
-    assert!(Store::<Entry>::open(&path).unwrap_err().is_locked());
+    assert!(Store::<JournalEntry>::open(&path).unwrap_err().is_locked());
     store.append(&entries()[2..]).unwrap();
     drop(store);
-    assert_eq!(Store::<Entry>::open(&path).unwrap().1, entries()[1..]);
+    assert_eq!(Store::<JournalEntry>::open(&path).unwrap().1, entries()[1..]);
 }
 
 /// An earlier version cut each of these files to nothing, or cut its last line.
@@ -101,7 +105,7 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_is() {
     for text in files {
         fs::write(&path, text).unwrap();
         for error in [
-            Store::<Entry>::open(&path).unwrap_err(),
+            Store::<JournalEntry>::open(&path).unwrap_err(),
             Store::<LedgerEntry>::open(&path).unwrap_err(),
             Store::<LedgerEntry>::read(&path).unwrap_err(),
         ] {
@@ -119,8 +123,8 @@ fn what_is_no_file_is_not_waited_for() {
     for path in ["/dev/zero", "/dev/null", "/dev"] {
         let path = Path::new(path);
         for error in [
-            Store::<Entry>::open(path).map(|_| ()).unwrap_err(),
-            Store::<Entry>::read(path).unwrap_err(),
+            Store::<JournalEntry>::open(path).map(|_| ()).unwrap_err(),
+            Store::<JournalEntry>::read(path).unwrap_err(),
         ] {
             assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
         }

@@ -1,7 +1,7 @@
 //! Sets or deletes throttle configs: each broker separately and with a time limit, so that no broker waits for
 //! another.
 
-use execute::{Key, Place, Resource};
+use execute::{Key, ThrottlePlace, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -19,21 +19,21 @@ const TOPICS: usize = 200;
 const AT_ONCE: usize = 32;
 
 /// Failed changes by place, with the reason.
-pub type Outcome = BTreeMap<Place, String>;
+pub type Outcome = BTreeMap<ThrottlePlace, String>;
 
 /// Makes these changes: place, name, new value (`None`: delete).
 pub async fn change(
     client: &Client,
-    changes: impl IntoIterator<Item = (Place, Key, Option<String>)>,
+    changes: impl IntoIterator<Item = (ThrottlePlace, Key, Option<String>)>,
 ) -> Outcome {
-    let mut requests: BTreeMap<Place, Vec<ConfigChange>> = BTreeMap::new();
+    let mut requests: BTreeMap<ThrottlePlace, Vec<ConfigChange>> = BTreeMap::new();
     let mut of_topics = Vec::new();
     for (place, key, value) in changes {
         let resource = resource(&place);
         let change = ConfigChange { resource, key: key.as_str().to_owned(), value };
         match place {
-            Place::On(Resource::Topic(_)) => of_topics.push(change),
-            Place::On(Resource::Broker(_)) | Place::EveryBroker => {
+            ThrottlePlace::On(ThrottleResource::Topic(_)) => of_topics.push(change),
+            ThrottlePlace::On(ThrottleResource::Broker(_)) | ThrottlePlace::EveryBroker => {
                 requests.entry(place).or_default().push(change)
             }
         }
@@ -64,18 +64,18 @@ async fn told(client: &Client, changes: &[ConfigChange], patience: Duration) -> 
     }
 }
 
-fn resource(place: &Place) -> ConfigResource {
+fn resource(place: &ThrottlePlace) -> ConfigResource {
     match place {
-        Place::EveryBroker => ConfigResource::EveryBroker,
-        Place::On(Resource::Broker(id)) => ConfigResource::Broker(*id),
-        Place::On(Resource::Topic(name)) => ConfigResource::Topic(name.clone()),
+        ThrottlePlace::EveryBroker => ConfigResource::EveryBroker,
+        ThrottlePlace::On(ThrottleResource::Broker(id)) => ConfigResource::Broker(*id),
+        ThrottlePlace::On(ThrottleResource::Topic(name)) => ConfigResource::Topic(name.clone()),
     }
 }
 
-pub(super) fn place(resource: ConfigResource) -> Place {
+pub(super) fn place(resource: ConfigResource) -> ThrottlePlace {
     match resource {
-        ConfigResource::EveryBroker => Place::EveryBroker,
-        ConfigResource::Broker(id) => Place::On(Resource::Broker(id)),
-        ConfigResource::Topic(name) => Place::On(Resource::Topic(name)),
+        ConfigResource::EveryBroker => ThrottlePlace::EveryBroker,
+        ConfigResource::Broker(id) => ThrottlePlace::On(ThrottleResource::Broker(id)),
+        ConfigResource::Topic(name) => ThrottlePlace::On(ThrottleResource::Topic(name)),
     }
 }

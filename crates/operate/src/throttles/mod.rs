@@ -9,7 +9,7 @@ pub use change::{Outcome, change};
 
 use crate::error::Error;
 use crate::store::{Store, open_ledger};
-use execute::{Accounts, InFlight, Key, LedgerEntry, Place, Resource};
+use execute::{Accounts, InFlight, Key, LedgerEntry, ThrottlePlace, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 32;
 const TOPICS: usize = 500;
 
 /// Config values by place and name.
-pub type Set = BTreeMap<Place, BTreeMap<Key, String>>;
+pub type Set = BTreeMap<ThrottlePlace, BTreeMap<Key, String>>;
 
 /// The result of a look.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ async fn read(
     }
     look.untold.extend(dead(cluster, topics));
     let paced = look.set.iter().filter(|(_, set)| set.contains_key(&Key::LogDirRate));
-    let paced: BTreeSet<Place> = paced.map(|(place, _)| place.clone()).collect();
+    let paced: BTreeSet<ThrottlePlace> = paced.map(|(place, _)| place.clone()).collect();
     between_log_dirs(client, cluster, &paced, &mut look).await;
     look
 }
@@ -171,12 +171,13 @@ fn dead(cluster: &Cluster, topics: &Topics) -> Vec<Untold> {
 async fn between_log_dirs(
     client: &Client,
     cluster: &Cluster,
-    paced: &BTreeSet<Place>,
+    paced: &BTreeSet<ThrottlePlace>,
     look: &mut Look,
 ) {
-    let every = paced.contains(&Place::EveryBroker);
-    let concerned =
-        cluster.live().filter(|id| every || paced.contains(&Place::On(Resource::Broker(*id))));
+    let every = paced.contains(&ThrottlePlace::EveryBroker);
+    let concerned = cluster
+        .live()
+        .filter(|id| every || paced.contains(&ThrottlePlace::On(ThrottleResource::Broker(*id))));
     let asked = stream::iter(concerned)
         .map(async |id| (id, client.between_log_dirs(id, PATIENCE * 3).await));
     let mut answers = asked.buffer_unordered(AT_ONCE);
@@ -191,7 +192,7 @@ async fn between_log_dirs(
 /// The values of a place; `None` if there are none.
 fn known(
     (resource, set): (ConfigResource, BTreeMap<String, String>),
-) -> Option<(Place, BTreeMap<Key, String>)> {
+) -> Option<(ThrottlePlace, BTreeMap<Key, String>)> {
     // An empty list counts as no list: Kafka writes one for topics whose list was emptied.
     let set = set.into_iter().filter(|(_, value)| !value.is_empty());
     let set: BTreeMap<Key, String> =

@@ -8,7 +8,7 @@ use kafka::admin::{AlterTopic, Answers, MorePartitions, NewTopic, NoAnswer, Refu
 use kafka::{Client, ResponseError};
 use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{ConfigChange, Create, Decision, Grow, State, TopicState};
+use topics::{Create, Grow, TopicChanges, TopicConfigChange, TopicState, TopicsRunRecord};
 
 /// Limits of one request: a controller takes seconds for more, and refuses far more.
 const TOPICS: usize = 100;
@@ -62,7 +62,7 @@ pub(super) struct Carrier<'a> {
     pub(super) client: &'a Client,
     pub(super) store: &'a mut Store,
     /// The state, updated during the run.
-    pub(super) state: State,
+    pub(super) state: TopicsRunRecord,
     pub(super) outcomes: Vec<Outcome>,
     /// Why the cluster is unreachable; after that, no other change is tried.
     pub(super) lost: Option<String>,
@@ -72,7 +72,7 @@ impl Carrier<'_> {
     /// Makes all changes that need no plan.
     pub(super) async fn carry_out(
         &mut self,
-        decision: &Decision,
+        decision: &TopicChanges,
         ids: &BTreeMap<String, TopicId>,
     ) -> Result<(), Error> {
         let begun = begun(self.store.state());
@@ -154,7 +154,7 @@ impl Carrier<'_> {
         }
     }
 
-    async fn configure(&mut self, changes: &[ConfigChange], ids: &BTreeMap<String, TopicId>) {
+    async fn configure(&mut self, changes: &[TopicConfigChange], ids: &BTreeMap<String, TopicId>) {
         let topics: Vec<AlterTopic> = changes
             .iter()
             .map(|change| AlterTopic {
@@ -183,7 +183,7 @@ impl Carrier<'_> {
         }
     }
 
-    async fn delete(&mut self, decision: &Decision, ids: &BTreeMap<String, TopicId>) {
+    async fn delete(&mut self, decision: &TopicChanges, ids: &BTreeMap<String, TopicId>) {
         let wanted = decision.prune.iter().filter(|prune| prune.refusal.is_none());
         let topics: BTreeMap<String, TopicId> = wanted
             .filter_map(|prune| Some((prune.topic.clone(), ids.get(&prune.topic)?.clone())))
@@ -331,7 +331,7 @@ fn of_answer<T>(answer: &Result<T, Refusal>, unsure: bool) -> Done {
 }
 
 /// The topics that an earlier run was about to create when it was killed: the cluster may still be creating them.
-fn begun(before: &State) -> BTreeMap<String, TopicState> {
+fn begun(before: &TopicsRunRecord) -> BTreeMap<String, TopicState> {
     let begun = before.topics.iter().filter(|(_, topic)| creates(topic).is_some());
     begun.map(|(name, topic)| (name.clone(), topic.clone())).collect()
 }
@@ -341,7 +341,7 @@ fn creates(topic: &TopicState) -> Option<&Vec<Replicas>> {
 }
 
 /// The topic as the run that began to create it recorded it.
-fn intended(new: &NewTopic, state: &State) -> NewTopic {
+fn intended(new: &NewTopic, state: &TopicsRunRecord) -> NewTopic {
     let replicas = state.topics.get(&new.name).and_then(creates).unwrap_or(&new.replicas).clone();
     NewTopic { replicas, ..new.clone() }
 }
@@ -375,14 +375,14 @@ mod tests {
         let list =
             |brokers: [u32; 2]| vec![brokers.into_iter().map(BrokerId).collect::<Replicas>()];
         let name = || "events".to_owned();
-        let mut before = State::default();
+        let mut before = TopicsRunRecord::default();
         before.intend_to_create("events", &list([1, 2]), &BTreeMap::new());
         before.intend_to_set("others", None, &BTreeMap::new());
         let topics = begun(&before);
         assert_eq!(topics.keys().collect::<Vec<_>>(), ["events"]);
         let new = NewTopic { name: name(), replicas: list([2, 3]), config: BTreeMap::new() };
-        assert_eq!(intended(&new, &State::default()), new);
-        assert_eq!(intended(&new, &State { topics, ..before }).replicas, list([1, 2]));
+        assert_eq!(intended(&new, &TopicsRunRecord::default()), new);
+        assert_eq!(intended(&new, &TopicsRunRecord { topics, ..before }).replicas, list([1, 2]));
 
         let code = ResponseError::TopicAlreadyExists;
         let refusal = Refusal { code, message: None, denied: None };

@@ -8,7 +8,7 @@ use kafka::admin::ConfigKeys;
 use mapper::snapshot::Topic;
 use mapper::{Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{Definitions, EndOffsets, State};
+use topics::{Definitions, EndOffsets, TopicsRunRecord};
 
 /// The facts about the cluster.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Seen {
     pub(super) async fn ask(
         client: &kafka::Client,
         definitions: &Definitions,
-        state: &State,
+        state: &TopicsRunRecord,
     ) -> Result<Self, Error> {
         let keys = definitions.config_keys().into_iter().chain(state.config_keys());
         let keys = ConfigKeys::Named(keys.map(str::to_owned).collect());

@@ -13,11 +13,13 @@ use crate::runtime;
 use crate::words::counted;
 use ::kubernetes::Access;
 use jiff::Timestamp;
-use mapper::maps::{Finding, Severity};
+use mapper::maps::{MapFinding, MapSeverity};
 use mapper::scope::Scope;
 use mapper::{Assignment, Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{Decision, Definitions, Mapped, Observed, Options, State, decide, within};
+use topics::{
+    Definitions, Mapped, Observed, Options, TopicChanges, TopicsRunRecord, decide, within,
+};
 
 /// The options of a run.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub struct Looked {
     /// The cluster; after [`apply`], the cluster with the changes, if a plan is needed.
     pub snapshot: Snapshot,
     /// What to create, grow, configure and delete.
-    pub decision: Decision,
+    pub decision: TopicChanges,
     /// The number of defined topics that the run covers.
     pub covered: usize,
     /// The planner's tasks for topics that have to move.
@@ -56,13 +58,13 @@ pub struct Looked {
     /// The broker pods, if anything refers to them.
     pub pods: Option<Pods>,
     /// Findings from resolving the maps.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<MapFinding>,
     /// Notes for the operator that do not stop the run.
     pub notes: Vec<Note>,
     /// Why nothing is deleted, although the operator requested it.
     pub prune_refused: Option<String>,
     /// The new state.
-    state: State,
+    state: TopicsRunRecord,
     ids: BTreeMap<String, TopicId>,
 }
 
@@ -172,7 +174,7 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
         assignments = decision.assignments(&topics);
         state = after;
     }
-    let notices = resolved.of_severity(Severity::Notice);
+    let notices = resolved.of_severity(MapSeverity::Notice);
     notes.extend(notices.map(|finding| Note::new(finding.to_string())));
     let findings = resolved.findings;
     let covered = definitions.topics().filter(|topic| options.covers(&topic.name)).count();
@@ -202,7 +204,7 @@ fn completed(snapshot: Snapshot, pods: Option<&Pods>) -> Result<Snapshot, Error>
 fn refuse_idle_patterns(
     options: &Options,
     definitions: &Definitions,
-    state: &State,
+    state: &TopicsRunRecord,
 ) -> Result<(), Error> {
     if options.only.is_empty() {
         return Ok(());
@@ -216,7 +218,7 @@ fn refuse_idle_patterns(
 }
 
 fn refuse_other_cluster(
-    state: &State,
+    state: &TopicsRunRecord,
     place: &StatePlace,
     snapshot: &Snapshot,
 ) -> Result<(), Error> {
@@ -280,7 +282,7 @@ impl Documents {
         } else if self.are_fewer() {
             let (found, before) = (self.found, self.remembered);
             Some(format!("there are fewer documents ({found}) than an earlier run read ({before})"))
-        } else if *store.state() == State::default() {
+        } else if *store.state() == TopicsRunRecord::default() {
             Some(format!("nothing is remembered in {place}, so no topic is known to be ours"))
         } else {
             None

@@ -8,7 +8,7 @@ use crate::error::StateError;
 use ::kubernetes::shards::{self, Form, Items, ShardsError, managed_by};
 use ::kubernetes::{Kubernetes, Name};
 use std::collections::BTreeMap;
-use topics::State;
+use topics::TopicsRunRecord;
 
 /// The ConfigMaps of one state.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Shards(shards::Shards);
 /// A state of some topics, with the facts about all.
 struct Part {
     /// The facts about all topics, without the topics.
-    whole: State,
+    whole: TopicsRunRecord,
 }
 
 impl Form for Part {
@@ -40,10 +40,13 @@ impl Form for Part {
 
 impl Shards {
     /// Reads all ConfigMaps.
-    pub(super) async fn read(kubernetes: Kubernetes, first: Name) -> Result<(Self, State), Error> {
-        let form = Part { whole: State::default() };
+    pub(super) async fn read(
+        kubernetes: Kubernetes,
+        first: Name,
+    ) -> Result<(Self, TopicsRunRecord), Error> {
+        let form = Part { whole: TopicsRunRecord::default() };
         let shards = shards::Shards::read(kubernetes, first, &form).await.map_err(failed)?;
-        let mut state = State::default();
+        let mut state = TopicsRunRecord::default();
         for map in shards.maps() {
             let place = StatePlace::ConfigMap(map.name.clone()).to_string();
             let part = read(&map.data).map_err(|problem| Error::State { place, problem })?;
@@ -55,18 +58,18 @@ impl Shards {
     }
 
     /// Writes the ConfigMaps that change.
-    pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
+    pub(super) async fn write(&mut self, state: &TopicsRunRecord) -> Result<(), Error> {
         let lines = state_file::lines(state).map_err(|problem| {
             let place = StatePlace::ConfigMap(self.0.first().clone()).to_string();
             Error::State { place, problem }
         })?;
         let (cluster_id, documents) = (state.cluster_id.clone(), state.documents);
-        let whole = State { cluster_id, documents, topics: BTreeMap::new() };
+        let whole = TopicsRunRecord { cluster_id, documents, topics: BTreeMap::new() };
         self.0.write(lines, &Part { whole }).await.map_err(failed)
     }
 }
 
-fn read(data: &BTreeMap<String, String>) -> Result<State, StateError> {
+fn read(data: &BTreeMap<String, String>) -> Result<TopicsRunRecord, StateError> {
     state_file::read(data.get(STATE_LABEL).map_or("", String::as_str))
 }
 
@@ -91,8 +94,12 @@ mod tests {
         let id = || Some(TopicId("Nk3mLx0vQ7yTzR5wBfG1aA".to_owned()));
         let topic = || TopicState { id: id(), owned: true, ..TopicState::default() };
         let topics = (0..100).map(|n| (format!("topic-{n:04}"), topic()));
-        let whole = State { cluster_id: Some("c".to_owned()), documents: 2, ..State::default() };
-        let state = State { topics: topics.collect(), ..whole.clone() };
+        let whole = TopicsRunRecord {
+            cluster_id: Some("c".to_owned()),
+            documents: 2,
+            ..TopicsRunRecord::default()
+        };
+        let state = TopicsRunRecord { topics: topics.collect(), ..whole.clone() };
         let part = Part { whole };
         let lines = state_file::lines(&state).unwrap();
         assert_eq!(lines.len(), 100);

@@ -6,7 +6,7 @@ use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{Absence, EndOffsets, Intent, State, TopicState};
+use topics::{Absence, EndOffsets, Intent, TopicState, TopicsRunRecord};
 
 const VERSION: u64 = 1;
 
@@ -79,7 +79,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Reads a state. Ignores unknown keys, and refuses a higher version.
-pub(super) fn read(text: &str) -> Result<State, StateError> {
+pub(super) fn read(text: &str) -> Result<TopicsRunRecord, StateError> {
     let OnlyVersion { version, brokers, partitions } = serde_json::from_str(text)?;
     if brokers.is_some() || partitions.is_some() {
         return Err(StateError::Foreign);
@@ -90,7 +90,7 @@ pub(super) fn read(text: &str) -> Result<State, StateError> {
     let whole: Whole = serde_json::from_str(text)?;
     let topics = whole.topics.into_iter().map(|topic| (topic.name.clone(), state_of(topic)));
     let (cluster_id, documents) = (whole.cluster_id, whole.documents);
-    Ok(State { cluster_id, documents, topics: topics.collect() })
+    Ok(TopicsRunRecord { cluster_id, documents, topics: topics.collect() })
 }
 
 fn state_of(topic: OfTopic) -> TopicState {
@@ -111,12 +111,12 @@ fn state_of(topic: OfTopic) -> TopicState {
 }
 
 /// Writes a state with one line per topic.
-pub(super) fn written(state: &State) -> Result<String, StateError> {
+pub(super) fn written(state: &TopicsRunRecord) -> Result<String, StateError> {
     Ok(of_lines(state, &lines(state)?))
 }
 
 /// The line of each topic.
-pub(super) fn lines(state: &State) -> Result<BTreeMap<String, String>, StateError> {
+pub(super) fn lines(state: &TopicsRunRecord) -> Result<BTreeMap<String, String>, StateError> {
     let line = |(name, topic): (&String, &TopicState)| -> Result<(String, String), StateError> {
         Ok((name.clone(), serde_json::to_string(&of_state(name, topic))?))
     };
@@ -124,7 +124,7 @@ pub(super) fn lines(state: &State) -> Result<BTreeMap<String, String>, StateErro
 }
 
 /// A state with these topics instead of its own.
-pub(super) fn of_lines(state: &State, lines: &BTreeMap<String, String>) -> String {
+pub(super) fn of_lines(state: &TopicsRunRecord, lines: &BTreeMap<String, String>) -> String {
     let mut text = format!("{{\"version\": {VERSION}");
     if let Some(id) = &state.cluster_id {
         text += &format!(", \"cluster_id\": {}", serde_json::Value::from(id.as_str()));
@@ -158,7 +158,7 @@ fn of_state(name: &str, topic: &TopicState) -> OfTopic {
 mod tests {
     use super::*;
 
-    pub(super) fn some_state() -> State {
+    pub(super) fn some_state() -> TopicsRunRecord {
         let intent = Intent {
             create: Some(vec![[1, 2].map(BrokerId).into_iter().collect()]),
             set: BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]),
@@ -177,7 +177,7 @@ mod tests {
                 },
             ),
         ];
-        State {
+        TopicsRunRecord {
             cluster_id: Some("c".to_owned()),
             documents: 2,
             topics: topics.map(|(name, topic)| (name.to_owned(), topic)).into(),
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_state_reads_back_as_it_was_written() {
-        for state in [some_state(), State::default()] {
+        for state in [some_state(), TopicsRunRecord::default()] {
             assert_eq!(read(&written(&state).unwrap()).unwrap(), state);
         }
         let text = written(&some_state()).unwrap();

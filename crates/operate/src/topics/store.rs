@@ -10,7 +10,7 @@ use crate::runtime::us;
 use ::kubernetes::{Access, Kubernetes, Name};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use topics::State;
+use topics::TopicsRunRecord;
 
 /// The key of a state in a ConfigMap.
 pub(super) const STATE_LABEL: &str = "topics-state.json";
@@ -44,7 +44,7 @@ impl fmt::Display for StatePlace {
 pub(super) struct Store {
     keeper: Keeper,
     /// The stored state.
-    stored: State,
+    stored: TopicsRunRecord,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,9 @@ impl Store {
     /// Reads a state without its lock, for a run that changes nothing.
     pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
         match place {
-            StatePlace::Nowhere => Ok(Self { keeper: Keeper::Nobody, stored: State::default() }),
+            StatePlace::Nowhere => {
+                Ok(Self { keeper: Keeper::Nobody, stored: TopicsRunRecord::default() })
+            }
             StatePlace::File(path) => {
                 Ok(Self { keeper: Keeper::File(path.clone()), stored: read_file(path)? })
             }
@@ -98,12 +100,12 @@ impl Store {
     }
 
     /// The stored state.
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &TopicsRunRecord {
         &self.stored
     }
 
     /// Writes a state, if it differs from the stored one.
-    pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
+    pub(super) async fn write(&mut self, state: &TopicsRunRecord) -> Result<(), Error> {
         if *state == self.stored {
             return Ok(());
         }
@@ -143,9 +145,9 @@ fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
     }
 }
 
-fn read_file(path: &Path) -> Result<State, Error> {
+fn read_file(path: &Path) -> Result<TopicsRunRecord, Error> {
     if !path.exists() {
-        return Ok(State::default());
+        return Ok(TopicsRunRecord::default());
     }
     let text = files::read_text(path)?;
     state_file::read(&text)

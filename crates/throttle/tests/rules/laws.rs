@@ -6,20 +6,21 @@ use proptest::option;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use throttle::{
-    BrokerSeen, Cause, CopySeen, Decision, Overrides, Ports, Role, Seen, State, Traffic, Why,
-    decide,
+    BrokerSeen, BrokerTraffic, CopySeen, PerDirection, RateOverrides, RateReason, ReplicationRole,
+    ThrottleDecision, ThrottleInputs, ThrottleMemory, WhyNotInSync, decide,
 };
 
 const BROKERS: u32 = 6;
 
 fn brokers() -> impl Strategy<Value = Vec<(u32, BrokerSeen)>> {
     let rates = || {
-        (0..300_u64, 0..300_u64).prop_map(|(tx, rx)| Ports { tx: megabytes(tx), rx: megabytes(rx) })
+        (0..300_u64, 0..300_u64)
+            .prop_map(|(tx, rx)| PerDirection { tx: megabytes(tx), rx: megabytes(rx) })
     };
-    let traffic = (rates(), option::of(rates())).prop_map(|(total, replication)| Traffic {
+    let traffic = (rates(), option::of(rates())).prop_map(|(total, replication)| BrokerTraffic {
         total,
         replication,
-        ..Traffic::default()
+        ..BrokerTraffic::default()
     });
     let parts =
         (prop::bool::weighted(0.9), option::weighted(0.9, rates()), option::weighted(0.9, traffic));
@@ -42,7 +43,7 @@ fn copies() -> impl Strategy<Value = Vec<CopySeen>> {
         one.leader = one.leader.filter(|_| led);
         one.leader_bytes = Some(mapper::Bytes(9_000 * MB));
         one.destinations[0].done = done.map(|done| mapper::Bytes(done * MB));
-        one.cause = if recovery { Cause::Recovery } else { Cause::Reassignment };
+        one.cause = if recovery { WhyNotInSync::Recovery } else { WhyNotInSync::Reassignment };
         one
     });
     prop::collection::vec(one, 0..12).prop_map(|mut all| {
@@ -51,22 +52,22 @@ fn copies() -> impl Strategy<Value = Vec<CopySeen>> {
     })
 }
 
-fn rounds() -> impl Strategy<Value = Vec<Seen>> {
+fn rounds() -> impl Strategy<Value = Vec<ThrottleInputs>> {
     let overrides = (
         option::weighted(0.2, 1..100_u64),
         prop::collection::btree_map(0..BROKERS, 1..100_u64, 0..2),
     );
     let applied = prop::collection::btree_map((0..BROKERS, any::<bool>()), 0..300_u64, 0..8);
     let one = (brokers(), copies(), overrides, applied, 0..300_u64);
-    let one = one.prop_map(|(brokers, copies, (global, own), applied, seconds)| Seen {
-        overrides: Overrides {
+    let one = one.prop_map(|(brokers, copies, (global, own), applied, seconds)| ThrottleInputs {
+        overrides: RateOverrides {
             global: global.map(asked),
             brokers: own.into_iter().map(|(id, rate)| (BrokerId(id), asked(rate))).collect(),
         },
         applied: applied
             .into_iter()
             .map(|((id, leads), rate)| {
-                let role = if leads { Role::Leader } else { Role::Follower };
+                let role = if leads { ReplicationRole::Leader } else { ReplicationRole::Follower };
                 ((BrokerId(id), role), megabytes(rate))
             })
             .collect(),
@@ -75,8 +76,8 @@ fn rounds() -> impl Strategy<Value = Vec<Seen>> {
     prop::collection::vec(one, 1..4)
 }
 
-fn decisions(rounds: &[Seen]) -> Vec<(&Seen, Decision)> {
-    let mut state = State::default();
+fn decisions(rounds: &[ThrottleInputs]) -> Vec<(&ThrottleInputs, ThrottleDecision)> {
+    let mut state = ThrottleMemory::default();
     let one = |seen| {
         let (next, decision) = decide(std::mem::take(&mut state), seen, &limits());
         state = next;
@@ -93,8 +94,8 @@ proptest! {
         for (_, decision) in decisions(&rounds) {
             let lists = decision.lists.values();
             let of = |list: &throttle::ThrottledReplicas| {
-                let leaders = list.leaders.iter().map(|(_, id)| (*id, Role::Leader));
-                let followers = list.followers.iter().map(|(_, id)| (*id, Role::Follower));
+                let leaders = list.leaders.iter().map(|(_, id)| (*id, ReplicationRole::Leader));
+                let followers = list.followers.iter().map(|(_, id)| (*id, ReplicationRole::Follower));
                 leaders.chain(followers).collect::<Vec<_>>()
             };
             let named: BTreeSet<_> = lists.flat_map(of).collect();
@@ -110,7 +111,7 @@ proptest! {
                 let listed = |id| followers.is_some_and(|all| all.contains(&(copy.of.partition, id)));
                 prop_assert!(!copy.in_sync.iter().any(|id| listed(*id)));
                 let paced = copy.destinations.iter().all(|to| listed(to.broker));
-                prop_assert!(copy.cause == Cause::Recovery || paced);
+                prop_assert!(copy.cause == WhyNotInSync::Recovery || paced);
             }
         }
     }
@@ -120,7 +121,7 @@ proptest! {
         for (_, decision) in decisions(&rounds) {
             for decided in decision.rates.values() {
                 prop_assert!(decided.rate >= decided.floor.rate().unwrap_or_default());
-                let asked = matches!(decided.why, Why::Override { .. });
+                let asked = matches!(decided.why, RateReason::Override { .. });
                 prop_assert!(asked || decided.rate >= megabytes(10));
             }
         }
@@ -130,11 +131,11 @@ proptest! {
     fn no_share_is_above_what_the_network_can_spare(rounds in rounds()) {
         for (seen, decision) in decisions(&rounds) {
             for ((broker, role), decided) in &decision.rates {
-                if decided.why != Why::Share || decided.kept {
+                if decided.why != RateReason::Share || decided.kept {
                     continue;
                 }
                 // What is sent to those in sync comes on top: it is among what is protected already.
-                let of_leader = |copy: &&CopySeen| *role == Role::Leader && copy.leader == Some(*broker);
+                let of_leader = |copy: &&CopySeen| *role == ReplicationRole::Leader && copy.leader == Some(*broker);
                 let counted = seen.copies.iter().filter(of_leader).map(|copy| {
                     copy.ingest.unwrap_or_default().0 * (copy.in_sync.len() as u64 - 1)
                 });
@@ -148,12 +149,12 @@ proptest! {
 
     #[test]
     fn the_same_facts_in_another_order_give_the_same_answer(rounds in rounds()) {
-        let backwards = |seen: &Seen| {
+        let backwards = |seen: &ThrottleInputs| {
             let mut seen = seen.clone();
             seen.copies.reverse();
             seen
         };
-        let turned: Vec<Seen> = rounds.iter().map(backwards).collect();
+        let turned: Vec<ThrottleInputs> = rounds.iter().map(backwards).collect();
         let (there, back) = (decisions(&rounds), decisions(&turned));
         for ((_, there), (_, back)) in there.iter().zip(&back) {
             prop_assert_eq!(there, back);
@@ -162,11 +163,11 @@ proptest! {
 
     #[test]
     fn a_state_survives_being_written_down(rounds in rounds()) {
-        let mut state = State::default();
+        let mut state = ThrottleMemory::default();
         for seen in &rounds {
             state = decide(state, seen, &limits()).0;
             let text = serde_json::to_string(&state).expect("a state can be written");
-            let again: State = serde_json::from_str(&text).expect("a state can be read");
+            let again: ThrottleMemory = serde_json::from_str(&text).expect("a state can be read");
             prop_assert_eq!(&again, &state);
         }
     }

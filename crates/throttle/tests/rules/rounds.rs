@@ -4,16 +4,17 @@ use crate::support::*;
 use mapper::{BrokerId, Bytes, Ratio};
 use std::time::Duration;
 use throttle::{
-    CopySeen, Decision, Health, HealthLimits, Limits, Note, Role, Seen, State, WhyIll, decide,
+    BrokerHealth, CopySeen, HealthLimits, ReplicationRole, ThrottleDecision, ThrottleInputs,
+    ThrottleLimits, ThrottleMemory, ThrottleNote, WhyIll, decide,
 };
 
 fn brokers(rx: u64) -> [(u32, throttle::BrokerSeen); 3] {
     [(1, broker(100, 0, 0)), (2, broker(100, 0, 0)), (3, broker(100, 0, rx))]
 }
 
-fn standing(rate: u64, rx: u64) -> Seen {
+fn standing(rate: u64, rx: u64) -> ThrottleInputs {
     let mut facts = seen(&brokers(rx), &[copy(0, &[1], &[3])]);
-    for at in [(BrokerId(1), Role::Leader), (BrokerId(3), Role::Follower)] {
+    for at in [(BrokerId(1), ReplicationRole::Leader), (BrokerId(3), ReplicationRole::Follower)] {
         facts.applied.insert(at, megabytes(rate));
     }
     facts
@@ -23,12 +24,12 @@ fn standing(rate: u64, rx: u64) -> Seen {
 fn a_small_change_is_not_written() {
     // 90 pass, of which the throttle allowed 80: 90 % of the other 90 against 80.
     let decision = first(&standing(80, 90), &limits());
-    let decided = of_port(&decision, 3, Role::Follower);
+    let decided = of_port(&decision, 3, ReplicationRole::Follower);
     assert_eq!((decided.rate, decided.kept), (megabytes(80), true));
     let exact = limits_with(|terms| terms.change_threshold = Ratio::ZERO);
-    let decided = of_port(&first(&standing(80, 90), &exact), 3, Role::Follower);
+    let decided = of_port(&first(&standing(80, 90), &exact), 3, ReplicationRole::Follower);
     assert_eq!((decided.rate, decided.kept), (megabytes(81), false));
-    let decided = of_port(&first(&standing(40, 80), &limits()), 3, Role::Follower);
+    let decided = of_port(&first(&standing(40, 80), &limits()), 3, ReplicationRole::Follower);
     assert_eq!((decided.rate, decided.kept), (megabytes(54), false));
 }
 
@@ -36,10 +37,10 @@ fn a_small_change_is_not_written() {
 fn what_is_asked_for_is_written_to_the_byte() {
     let mut facts = standing(80, 90);
     facts.overrides.global = Some(asked(81));
-    assert_eq!(rate(&first(&facts, &limits()), 3, Role::Follower), 81);
+    assert_eq!(rate(&first(&facts, &limits()), 3, ReplicationRole::Follower), 81);
 }
 
-fn still(seconds: u64, done: u64) -> Seen {
+fn still(seconds: u64, done: u64) -> ThrottleInputs {
     let mut one = copy(0, &[1], &[3]);
     one.destinations[0].done = Some(Bytes(done));
     let mut other = copy(1, &[1], &[2]);
@@ -47,24 +48,24 @@ fn still(seconds: u64, done: u64) -> Seen {
     at(seconds, seen(&brokers(95), &[one, other]))
 }
 
-fn stalled(decision: &Decision) -> Vec<&Note> {
-    decision.notes.iter().filter(|note| matches!(note, Note::Stalled { .. })).collect()
+fn stalled(decision: &ThrottleDecision) -> Vec<&ThrottleNote> {
+    decision.notes.iter().filter(|note| matches!(note, ThrottleNote::Stalled { .. })).collect()
 }
 
 #[test]
 fn a_replica_that_gets_nothing_for_long_is_told_with_the_port_that_holds_it_back() {
     let before = last([still(0, 7), still(300, 7), still(599, 7)], &limits());
-    assert_eq!(stalled(&before), Vec::<&Note>::new());
+    assert_eq!(stalled(&before), Vec::<&ThrottleNote>::new());
     let after = last([still(0, 7), still(300, 7), still(600, 7)], &limits());
-    let note = Note::Stalled {
+    let note = ThrottleNote::Stalled {
         broker: BrokerId(3),
-        role: Role::Follower,
+        role: ReplicationRole::Follower,
         since: Duration::from_secs(600),
         partitions: [of(0)].into(),
     };
     assert_eq!(stalled(&after), [&note]);
     let going = last([still(0, 7), still(300, 8), still(600, 8)], &limits());
-    assert_eq!(stalled(&going), Vec::<&Note>::new());
+    assert_eq!(stalled(&going), Vec::<&ThrottleNote>::new());
 }
 
 #[test]
@@ -75,23 +76,23 @@ fn a_broker_that_does_not_tell_is_not_said_to_stand_but_one_that_is_away_is() {
         at(seconds, seen(&brokers, &[copy(0, &[1], &[3])]))
     };
     let silent = last([round(0, true), round(700, true)], &limits());
-    assert_eq!(stalled(&silent), Vec::<&Note>::new());
+    assert_eq!(stalled(&silent), Vec::<&ThrottleNote>::new());
     let away = last([round(0, true), round(700, false)], &limits());
     assert_eq!(stalled(&away).len(), 1);
 }
 
-fn ill_limits() -> Limits {
+fn ill_limits() -> ThrottleLimits {
     limits_with(|terms| {
         let p99_produce = Some(Duration::from_millis(100));
         terms.health = HealthLimits { p99_produce, ..HealthLimits::default() };
     })
 }
 
-fn feeling(seconds: u64, milliseconds: u64) -> Seen {
+fn feeling(seconds: u64, milliseconds: u64) -> ThrottleInputs {
     let mut facts = at(seconds, seen(&brokers(0), &[copy(0, &[1], &[3])]));
     let p99_produce = Some(Duration::from_millis(milliseconds));
     for broker in facts.brokers.values_mut() {
-        broker.health = Health { p99_produce, ..Health::default() };
+        broker.health = BrokerHealth { p99_produce, ..BrokerHealth::default() };
     }
     facts
 }
@@ -99,12 +100,12 @@ fn feeling(seconds: u64, milliseconds: u64) -> Seen {
 #[test]
 fn an_ill_broker_gets_half_of_its_headroom_and_more_again_when_it_is_well() {
     let ill = last([feeling(0, 20), feeling(60, 500)], &ill_limits());
-    assert_eq!(rate(&ill, 3, Role::Follower), 45);
+    assert_eq!(rate(&ill, 3, ReplicationRole::Follower), 45);
     let why = WhyIll::ProduceLatency;
     let used = Ratio::from_percent(50);
-    assert!(ill.notes.contains(&Note::Ill { broker: BrokerId(3), why, used }));
+    assert!(ill.notes.contains(&ThrottleNote::Ill { broker: BrokerId(3), why, used }));
     let better = last([feeling(0, 500), feeling(60, 20), feeling(120, 20)], &ill_limits());
-    assert_eq!(rate(&better, 3, Role::Follower), 63);
+    assert_eq!(rate(&better, 3, ReplicationRole::Follower), 63);
     assert_eq!(better.notes, [].into());
 }
 
@@ -117,8 +118,8 @@ fn however_ill_a_broker_is_it_keeps_its_floor_and_the_least_rate() {
             facts
         })
     };
-    assert_eq!(rate(&last(rounds(0), &ill_limits()), 3, Role::Follower), 10);
-    assert_eq!(rate(&last(rounds(30), &ill_limits()), 3, Role::Follower), 36);
+    assert_eq!(rate(&last(rounds(0), &ill_limits()), 3, ReplicationRole::Follower), 10);
+    assert_eq!(rate(&last(rounds(30), &ill_limits()), 3, ReplicationRole::Follower), 36);
 }
 
 #[test]
@@ -128,8 +129,8 @@ fn a_state_that_was_written_down_and_read_again_decides_the_same() {
         facts.copies[0].leader_bytes = Some(Bytes((5_000 + 700 * n) * MB));
         facts
     };
-    let mut state = State::default();
-    let mut again = State::default();
+    let mut state = ThrottleMemory::default();
+    let mut again = ThrottleMemory::default();
     for n in 0..5 {
         let (next, decision) = decide(state, &told(n), &limits());
         let (other, same) = decide(again, &told(n), &limits());
@@ -144,10 +145,10 @@ fn a_state_that_was_written_down_and_read_again_decides_the_same() {
 #[test]
 fn nothing_is_remembered_of_what_is_over() {
     let moving: CopySeen = written(copy(0, &[1], &[3]), 5);
-    let (state, _) = decide(State::default(), &seen(&brokers(0), &[moving]), &limits());
+    let (state, _) = decide(ThrottleMemory::default(), &seen(&brokers(0), &[moving]), &limits());
     let (state, decision) = decide(state, &seen(&brokers(0), &[]), &limits());
-    assert_eq!(decision, Decision::default());
-    let (fresh, _) = decide(State::default(), &seen(&brokers(0), &[]), &limits());
+    assert_eq!(decision, ThrottleDecision::default());
+    let (fresh, _) = decide(ThrottleMemory::default(), &seen(&brokers(0), &[]), &limits());
     assert_eq!(state, fresh);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Clients, Cluster, MB, steady};
 use crate::run::Run;
-use throttle::{Ports, Role};
+use throttle::{PerDirection, ReplicationRole};
 
 /// Twelve partitions from three brokers to three others; 125 MB/s each way.
 fn cluster(gigabytes: u64) -> Cluster {
@@ -18,7 +18,7 @@ fn cluster(gigabytes: u64) -> Cluster {
 fn step(base: u64, more: u64, from: u64, until: u64) -> Clients {
     Box::new(move |second| {
         let tx = if (from..until).contains(&second) { base + more } else { base };
-        Ports { tx: tx * MB, rx: base * MB }
+        PerDirection { tx: tx * MB, rx: base * MB }
     })
 }
 
@@ -40,13 +40,13 @@ fn a_step_up_gets_its_room_and_a_step_down_gives_it_back() {
     cluster.node(1).clients = step(30, 60, 300, 600);
     let mut run = Run::new(cluster, 30);
     run.until(299);
-    let before = run.rate(1, Role::Leader);
+    let before = run.rate(1, ReplicationRole::Leader);
     run.until(599);
-    let during = run.rate(1, Role::Leader);
+    let during = run.rate(1, ReplicationRole::Leader);
     assert!((25..=36).contains(&during), "{during}");
     assert!(run.most_writes(480..600) <= 2, "{:?}", run.cluster.writes);
     run.until(900);
-    let after = run.rate(1, Role::Leader);
+    let after = run.rate(1, ReplicationRole::Leader);
     assert!(after.abs_diff(before) <= before / 5, "{before} {after}");
     assert!(run.most_writes(810..900) <= 1, "{:?}", run.cluster.writes);
     run.until(7200);
@@ -58,8 +58,9 @@ fn a_step_up_gets_its_room_and_a_step_down_gives_it_back() {
 #[test]
 fn clients_that_swing_keep_theirs_and_the_rates_do_not_swing_with_them() {
     let mut cluster = cluster(12);
-    let swing =
-        |second: u64| Ports::both(if (second / 45).is_multiple_of(2) { 20 } else { 70 } * MB);
+    let swing = |second: u64| {
+        PerDirection::both(if (second / 45).is_multiple_of(2) { 20 } else { 70 } * MB)
+    };
     for id in 1..=6 {
         cluster.node(id).clients = Box::new(swing);
     }

@@ -3,7 +3,7 @@
 use crate::model::Cluster;
 use crate::run::Run;
 use mapper::BrokerId;
-use throttle::{Note, Role, Why};
+use throttle::{RateReason, ReplicationRole, ThrottleNote};
 
 /// From 1 and 2 to 3 and 4, one follower each in sync.
 fn cluster(gigabytes: u64) -> Cluster {
@@ -14,7 +14,7 @@ fn cluster(gigabytes: u64) -> Cluster {
     cluster
 }
 
-fn why(run: &Run, broker: u32, role: Role) -> Why {
+fn why(run: &Run, broker: u32, role: ReplicationRole) -> RateReason {
     run.decisions.last().expect("a round was").1.rates[&(BrokerId(broker), role)].why
 }
 
@@ -22,17 +22,17 @@ fn why(run: &Run, broker: u32, role: Role) -> Why {
 fn a_broker_whose_metrics_are_lost_slows_down_alone_and_recovers() {
     let mut run = Run::new(cluster(12), 30);
     run.until(179);
-    let calm = run.rate(4, Role::Follower);
+    let calm = run.rate(4, ReplicationRole::Follower);
     run.cluster.node(3).metrics = false;
     run.until(209);
-    assert_eq!(why(&run, 3, Role::Follower), Why::MetricsMissing);
-    assert_eq!(run.rate(3, Role::Follower), calm);
+    assert_eq!(why(&run, 3, ReplicationRole::Follower), RateReason::MetricsMissing);
+    assert_eq!(run.rate(3, ReplicationRole::Follower), calm);
     run.until(359);
-    assert_eq!(run.rate(3, Role::Follower), 10);
-    assert!(run.rate(4, Role::Follower) >= calm * 9 / 10);
+    assert_eq!(run.rate(3, ReplicationRole::Follower), 10);
+    assert!(run.rate(4, ReplicationRole::Follower) >= calm * 9 / 10);
     run.cluster.node(3).metrics = true;
     run.until(480);
-    assert!(run.rate(3, Role::Follower) >= calm * 8 / 10, "{:?}", run.cluster.writes);
+    assert!(run.rate(3, ReplicationRole::Follower) >= calm * 8 / 10, "{:?}", run.cluster.writes);
     run.until(7200);
     assert!(run.cluster.is_done());
     assert!(run.cluster.clients_got(30..run.cluster.seconds(), 30) > 0.97);
@@ -50,11 +50,14 @@ fn a_dying_destination_stalls_alone_and_ends_when_it_is_back() {
     };
     assert_eq!(to_three(&run), 0, "the other destination goes on");
     assert!(!run.cluster.is_done());
-    let stalled = |note: &Note| {
-        matches!(note, Note::Stalled { broker: BrokerId(4), role: Role::Follower, .. })
+    let stalled = |note: &ThrottleNote| {
+        matches!(
+            note,
+            ThrottleNote::Stalled { broker: BrokerId(4), role: ReplicationRole::Follower, .. }
+        )
     };
     assert!(run.decisions.last().expect("a round was").1.notes.iter().any(stalled));
-    assert_eq!(why(&run, 4, Role::Follower), Why::NotLive);
+    assert_eq!(why(&run, 4, ReplicationRole::Follower), RateReason::NotLive);
     run.cluster.node(4).live = true;
     run.until(7200);
     assert!(run.cluster.is_done());

@@ -4,7 +4,7 @@
 use crate::model::{Clients, Cluster, MB};
 use crate::run::Run;
 use mapper::{BrokerId, PartitionId, Rate};
-use throttle::{Ports, Role, ThrottledReplicas};
+use throttle::{PerDirection, ReplicationRole, ThrottledReplicas};
 
 /// Of each card, each way, in MB/s.
 const CARD: u64 = 30;
@@ -29,9 +29,9 @@ fn cluster(gigabytes: u64, clients: fn(u64) -> u64) -> Cluster {
         let wanted: Clients = Box::new(move |second| {
             let written = clients(second.saturating_sub(START));
             match id {
-                1 => Ports { tx: 2 * written, rx: written },
-                2 => Ports { tx: 0, rx: written },
-                _ => Ports::both(0),
+                1 => PerDirection { tx: 2 * written, rx: written },
+                2 => PerDirection { tx: 0, rx: written },
+                _ => PerDirection::both(0),
             }
         });
         let node = cluster.node(id);
@@ -68,7 +68,7 @@ fn by_fixed_rate(mut cluster: Cluster, rate: u64) -> Option<Outcome> {
     };
     cluster.lists = ThrottledReplicas { leaders: replicas(&[1, 2]), followers: replicas(&[3, 4]) };
     for id in 1..=4 {
-        cluster.rates.extend(Role::ALL.map(|role| ((BrokerId(id), role), rate)));
+        cluster.rates.extend(ReplicationRole::ALL.map(|role| ((BrokerId(id), role), rate)));
     }
     while !cluster.is_done() && cluster.seconds() < PATIENCE {
         cluster.tick();

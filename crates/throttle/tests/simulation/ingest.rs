@@ -3,7 +3,7 @@
 use crate::model::{Cluster, MB, steady};
 use crate::run::Run;
 use mapper::{BrokerId, PartitionId};
-use throttle::Role;
+use throttle::ReplicationRole;
 
 /// Two partitions of 8 MB/s with two followers each in sync: 32 MB/s that the quota counts and cannot hold back.
 fn cluster() -> Cluster {
@@ -20,8 +20,8 @@ fn below_what_is_counted_nothing_moves_and_nobody_says_so() {
         cluster.lists.leaders.insert((partition, BrokerId(1)));
         cluster.lists.followers.insert((partition, BrokerId(4)));
     }
-    cluster.rates.insert((BrokerId(1), Role::Leader), 25 * MB);
-    cluster.rates.insert((BrokerId(4), Role::Follower), 25 * MB);
+    cluster.rates.insert((BrokerId(1), ReplicationRole::Leader), 25 * MB);
+    cluster.rates.insert((BrokerId(4), ReplicationRole::Follower), 25 * MB);
     let done = |cluster: &Cluster| cluster.partitions.iter().map(|p| p.to[0].1).sum::<u64>();
     (0..80).for_each(|_| cluster.tick());
     let burst = done(&cluster);

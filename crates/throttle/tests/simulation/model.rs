@@ -5,8 +5,8 @@ use mapper::{BrokerId, Bytes, PartitionId, Rate, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use throttle::{
-    BrokerSeen, Cause, CopySeen, Decision, Destination, Ports, Role, Seen, ThrottledReplicas,
-    Traffic,
+    BrokerSeen, BrokerTraffic, CopySeen, PerDirection, ReplicaToFill, ReplicationRole,
+    ThrottleDecision, ThrottleInputs, ThrottledReplicas, WhyNotInSync,
 };
 
 pub(crate) const MB: u64 = 1_000_000;
@@ -17,7 +17,7 @@ pub(crate) const WARM_UP: u64 = 60;
 const KEPT: usize = 240;
 
 /// What clients want to send and to fetch, at a time in seconds; in bytes per second.
-pub(crate) type Clients = Box<dyn Fn(u64) -> Ports<u64>>;
+pub(crate) type Clients = Box<dyn Fn(u64) -> PerDirection<u64>>;
 
 pub(crate) struct Node {
     /// Of the network card, each way; bytes per second.
@@ -31,9 +31,9 @@ pub(crate) struct Node {
     /// all of it, and all of it presses.
     pub(crate) patience: Option<u64>,
     /// What clients could not send or get yet.
-    backlog: Ports<u64>,
-    quotas: Ports<Quota>,
-    seconds: Vec<Ports<Second>>,
+    backlog: PerDirection<u64>,
+    quotas: PerDirection<Quota>,
+    seconds: Vec<PerDirection<Second>>,
 }
 
 /// What passed in one second through one port.
@@ -57,12 +57,12 @@ pub(crate) struct Cluster {
     pub(crate) now_ms: u64,
     pub(crate) nodes: BTreeMap<BrokerId, Node>,
     pub(crate) partitions: Vec<Partition>,
-    pub(crate) rates: BTreeMap<(BrokerId, Role), u64>,
+    pub(crate) rates: BTreeMap<(BrokerId, ReplicationRole), u64>,
     pub(crate) lists: ThrottledReplicas,
     /// The averages that metrics tell go over so many seconds.
     pub(crate) window: u64,
     /// When each rate was changed: second, broker, role, to what.
-    pub(crate) writes: Vec<(u64, BrokerId, Role, u64)>,
+    pub(crate) writes: Vec<(u64, BrokerId, ReplicationRole, u64)>,
 }
 
 /// Who sends how much to whom in one tick.
@@ -76,13 +76,13 @@ struct Flow {
 }
 
 pub(crate) fn steady(megabytes: u64) -> Clients {
-    Box::new(move |_| Ports::both(megabytes * MB))
+    Box::new(move |_| PerDirection::both(megabytes * MB))
 }
 
 impl Node {
     /// What clients ask for beside what they want now. Those who go without have so many connections: behind, they ask for
     /// twice as much.
-    fn pressing(&self, role: Role, wanted: u64) -> u64 {
+    fn pressing(&self, role: ReplicationRole, wanted: u64) -> u64 {
         let backlog = *self.backlog.of(role);
         self.patience.map_or(backlog, |_| backlog.min(wanted))
     }
@@ -98,8 +98,8 @@ impl Cluster {
                 tells_replication: true,
                 clients: steady(30),
                 patience: None,
-                backlog: Ports::default(),
-                quotas: Ports::default(),
+                backlog: PerDirection::default(),
+                quotas: PerDirection::default(),
                 seconds: Vec::new(),
             };
             (BrokerId(*id), node)
@@ -146,7 +146,7 @@ impl Cluster {
 
     pub(crate) fn tick(&mut self) {
         if self.now_ms.is_multiple_of(1000) {
-            self.nodes.values_mut().for_each(|node| node.seconds.push(Ports::default()));
+            self.nodes.values_mut().for_each(|node| node.seconds.push(PerDirection::default()));
         }
         let flows = self.wishes();
         let share = self.shares(&flows);
@@ -158,7 +158,7 @@ impl Cluster {
         let second = self.seconds();
         for (id, node) in self.nodes.iter_mut().filter(|(_, node)| node.live) {
             let wanted = (node.clients)(second);
-            for role in Role::ALL {
+            for role in ReplicationRole::ALL {
                 let wanted = wanted.of(role) * TICK_MS / 1000;
                 let waiting = wanted + node.backlog.of(role);
                 let asked = wanted + node.pressing(role, wanted);
@@ -217,50 +217,60 @@ impl Cluster {
         flows
     }
 
-    fn listed(&self, index: usize, broker: BrokerId, role: Role) -> bool {
+    fn listed(&self, index: usize, broker: BrokerId, role: ReplicationRole) -> bool {
         let entry = (PartitionId(index as u32), broker);
         match role {
-            Role::Leader => self.lists.leaders.contains(&entry),
-            Role::Follower => self.lists.followers.contains(&entry),
+            ReplicationRole::Leader => self.lists.leaders.contains(&entry),
+            ReplicationRole::Follower => self.lists.followers.contains(&entry),
         }
     }
 
     fn is_held_back(&mut self, index: usize, from: BrokerId, to: BrokerId) -> bool {
         let now = self.now_ms;
-        [(from, Role::Leader), (to, Role::Follower)].into_iter().any(|(broker, role)| {
-            let rate = self.rates.get(&(broker, role)).copied().unwrap_or(u64::MAX);
-            let listed = self.listed(index, broker, role);
-            let node = self.nodes.get_mut(&broker).expect("the broker exists");
-            listed && node.quotas.of_mut(role).exceeds(now, rate)
-        })
+        [(from, ReplicationRole::Leader), (to, ReplicationRole::Follower)].into_iter().any(
+            |(broker, role)| {
+                let rate = self.rates.get(&(broker, role)).copied().unwrap_or(u64::MAX);
+                let listed = self.listed(index, broker, role);
+                let node = self.nodes.get_mut(&broker).expect("the broker exists");
+                listed && node.quotas.of_mut(role).exceeds(now, rate)
+            },
+        )
     }
 
     /// Which part of what is wanted of it each port can carry.
-    fn shares(&self, flows: &[Flow]) -> BTreeMap<BrokerId, Ports<f64>> {
-        let mut wanted: BTreeMap<BrokerId, Ports<u64>> = BTreeMap::new();
+    fn shares(&self, flows: &[Flow]) -> BTreeMap<BrokerId, PerDirection<f64>> {
+        let mut wanted: BTreeMap<BrokerId, PerDirection<u64>> = BTreeMap::new();
         for (id, node) in &self.nodes {
             let clients = (node.clients)(self.seconds());
             let each = |role| {
                 let wanted = clients.of(role) * TICK_MS / 1000;
                 wanted + node.pressing(role, wanted)
             };
-            wanted.insert(*id, Ports { tx: each(Role::Leader), rx: each(Role::Follower) });
+            wanted.insert(
+                *id,
+                PerDirection {
+                    tx: each(ReplicationRole::Leader),
+                    rx: each(ReplicationRole::Follower),
+                },
+            );
         }
         for flow in flows {
             wanted.entry(flow.from).or_default().tx += flow.bytes;
             wanted.entry(flow.to).or_default().rx += flow.bytes;
         }
-        let share = |(id, wanted): (BrokerId, Ports<u64>)| {
+        let share = |(id, wanted): (BrokerId, PerDirection<u64>)| {
             let can = (self.nodes[&id].capacity * TICK_MS / 1000) as f64;
             let share = |bytes: u64| (can / bytes.max(1) as f64).min(1.0);
-            (id, Ports { tx: share(wanted.tx), rx: share(wanted.rx) })
+            (id, PerDirection { tx: share(wanted.tx), rx: share(wanted.rx) })
         };
         wanted.into_iter().map(share).collect()
     }
 
     fn carry(&mut self, flow: &Flow, bytes: u64) {
         let now = self.now_ms;
-        for (broker, role) in [(flow.from, Role::Leader), (flow.to, Role::Follower)] {
+        for (broker, role) in
+            [(flow.from, ReplicationRole::Leader), (flow.to, ReplicationRole::Follower)]
+        {
             let listed = self.listed(flow.partition, broker, role);
             let node = self.nodes.get_mut(&broker).expect("the broker exists");
             node.seconds.last_mut().expect("begun before").of_mut(role).replication += bytes;
@@ -275,9 +285,9 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn observe(&self, since_ms: u64) -> Seen {
+    pub(crate) fn observe(&self, since_ms: u64) -> ThrottleInputs {
         let copies = self.partitions.iter().enumerate();
-        Seen {
+        ThrottleInputs {
             at: Duration::from_millis(self.now_ms),
             brokers: self
                 .nodes
@@ -289,7 +299,7 @@ impl Cluster {
                 .map(|(n, of)| self.copy(n, of))
                 .collect(),
             applied: self.rates.iter().map(|(at, rate)| (*at, Rate(*rate))).collect(),
-            ..Seen::default()
+            ..ThrottleInputs::default()
         }
     }
 
@@ -302,16 +312,16 @@ impl Cluster {
                 let sum: u64 = last.iter().map(|second| what(second.of(role))).sum();
                 Rate(sum / (last.len() as u64).max(1))
             };
-            Ports { tx: of(Role::Leader), rx: of(Role::Follower) }
+            PerDirection { tx: of(ReplicationRole::Leader), rx: of(ReplicationRole::Follower) }
         };
-        let traffic = Traffic {
+        let traffic = BrokerTraffic {
             total: mean(|second| second.clients + second.replication),
             replication: node.tells_replication.then(|| mean(|second| second.replication)),
             window: Duration::from_secs(self.window),
         };
         BrokerSeen {
             live: node.live,
-            capacity: Some(Ports::both(Rate(node.capacity))),
+            capacity: Some(PerDirection::both(Rate(node.capacity))),
             traffic: (node.metrics && node.live && !last.is_empty()).then_some(traffic),
             ..BrokerSeen::default()
         }
@@ -319,14 +329,14 @@ impl Cluster {
 
     fn copy(&self, index: usize, partition: &Partition) -> CopySeen {
         let told = |id: BrokerId, bytes: u64| self.is_live(id).then_some(Bytes(bytes));
-        let to = |(broker, done): &(BrokerId, u64)| Destination {
+        let to = |(broker, done): &(BrokerId, u64)| ReplicaToFill {
             broker: *broker,
             done: told(*broker, *done),
         };
         let in_sync = [partition.leader].into_iter().chain(partition.followers.iter().copied());
         CopySeen {
             of: TopicPartition { topic: "t".to_owned(), partition: PartitionId(index as u32) },
-            cause: Cause::Reassignment,
+            cause: WhyNotInSync::Reassignment,
             leader: Some(partition.leader).filter(|id| self.is_live(*id)),
             in_sync: in_sync.filter(|id| self.is_live(*id)).collect(),
             destinations: partition.to.iter().map(to).collect(),
@@ -349,7 +359,7 @@ impl Cluster {
     }
 
     /// What a daemon does with a decision: dead brokers are written to when they are back.
-    pub(crate) fn apply(&mut self, decision: &Decision) {
+    pub(crate) fn apply(&mut self, decision: &ThrottleDecision) {
         self.lists = decision.lists.get("t").cloned().unwrap_or_default();
         let named: BTreeSet<_> = decision.rates.keys().copied().collect();
         self.rates.retain(|at, _| named.contains(at));
@@ -367,8 +377,8 @@ impl Cluster {
     pub(crate) fn clients_got(&self, within: std::ops::Range<u64>, over: usize) -> f64 {
         let range = within.start as usize..within.end as usize;
         let ports = self.nodes.values().filter(|node| node.seconds.len() >= range.end);
-        let each =
-            ports.flat_map(|node| Role::ALL.map(|role| (node, role))).flat_map(|(node, role)| {
+        let each = ports.flat_map(|node| ReplicationRole::ALL.map(|role| (node, role))).flat_map(
+            |(node, role)| {
                 node.seconds[range.clone()].windows(over).map(move |seconds| {
                     let sum = |what: fn(&Second) -> u64| {
                         seconds.iter().map(|s| what(s.of(role))).sum::<u64>()
@@ -378,7 +388,8 @@ impl Cluster {
                         wanted => sum(|second| second.clients) as f64 / wanted as f64,
                     }
                 })
-            });
+            },
+        );
         each.fold(1.0, f64::min)
     }
 }

@@ -3,15 +3,17 @@
 use crate::model::{Cluster, MB};
 use mapper::BrokerId;
 use std::ops::Range;
-use throttle::{Decision, Limits, Role, State, Terms, decide};
+use throttle::{
+    ReplicationRole, ThrottleDecision, ThrottleLimits, ThrottleMemory, ThrottleTerms, decide,
+};
 
 pub(crate) struct Run {
     pub(crate) cluster: Cluster,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ThrottleLimits,
     /// Seconds between two rounds.
     pub(crate) interval: u64,
-    state: State,
-    pub(crate) decisions: Vec<(u64, Decision)>,
+    state: ThrottleMemory,
+    pub(crate) decisions: Vec<(u64, ThrottleDecision)>,
     looked_ms: u64,
 }
 
@@ -23,17 +25,17 @@ impl Run {
     pub(crate) fn within(
         mut cluster: Cluster,
         interval: u64,
-        change: impl FnOnce(&mut Terms),
+        change: impl FnOnce(&mut ThrottleTerms),
     ) -> Self {
-        let mut terms = Terms::default();
+        let mut terms = ThrottleTerms::default();
         change(&mut terms);
-        let limits = Limits::new(terms).expect("the terms of a test make sense");
+        let limits = ThrottleLimits::new(terms).expect("the terms of a test make sense");
         cluster.warm_up();
         Self {
             cluster,
             limits,
             interval,
-            state: State::default(),
+            state: ThrottleMemory::default(),
             decisions: Vec::new(),
             looked_ms: 0,
         }
@@ -72,11 +74,11 @@ impl Run {
                 "{index} at {}",
                 cluster.now_ms
             );
-            assert!(cluster.rates.contains_key(&(partition.leader, Role::Leader)));
+            assert!(cluster.rates.contains_key(&(partition.leader, ReplicationRole::Leader)));
             for (to, _) in partition.to.iter().filter(|(to, _)| cluster.nodes[to].live) {
                 assert!(cluster.lists.followers.contains(&entry(*to)));
                 assert!(
-                    cluster.rates.contains_key(&(*to, Role::Follower)),
+                    cluster.rates.contains_key(&(*to, ReplicationRole::Follower)),
                     "{to} at {}",
                     cluster.now_ms
                 );
@@ -87,13 +89,14 @@ impl Run {
     /// How often one port was written to in a time, at most.
     pub(crate) fn most_writes(&self, within: Range<u64>) -> usize {
         let writes = || self.cluster.writes.iter().filter(|write| within.contains(&write.0));
-        let of =
-            |port: (BrokerId, Role)| writes().filter(|write| (write.1, write.2) == port).count();
+        let of = |port: (BrokerId, ReplicationRole)| {
+            writes().filter(|write| (write.1, write.2) == port).count()
+        };
         writes().map(|write| of((write.1, write.2))).max().unwrap_or_default()
     }
 
     /// In MB/s.
-    pub(crate) fn rate(&self, broker: u32, role: Role) -> u64 {
+    pub(crate) fn rate(&self, broker: u32, role: ReplicationRole) -> u64 {
         self.cluster.rates[&(BrokerId(broker), role)] / MB
     }
 }

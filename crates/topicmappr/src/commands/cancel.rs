@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::flags::{ClaimArgs, ConsentArgs, ExecutionArgs};
 use crate::session::Session;
 use crate::views::{CancelView, PutBack};
-use execute::{Aim, Limits, Pace, PauseOn};
+use execute::{Aim, ExecutionLimits, Pace, PauseOn};
 use operate::Status;
 use operate::execution::{Opened, Signals, Terms};
 
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let terms = Terms {
             aim: Aim::Cancel,
             pace: Pace::Unthrottled,
-            limits: Limits::default(),
+            limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: true,
         };

@@ -6,8 +6,8 @@ use crate::session::Session;
 use crate::views::{Next, Preview, Summary};
 use console::units::{rate, seconds, size};
 use execute::{
-    Aim, Estimate, Held, Limits, MOVES_PER_BROKER, OnDeadBroker, Outcome, Pace, PauseOn, Round,
-    Standing, cordoned, returned,
+    Aim, Estimate, ExecutionLimits, ExecutionOutcome, MOVES_PER_BROKER, MoveState, NoNewMoves,
+    OnDeadBroker, Pace, PauseOn, Round, cordoned, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -145,7 +145,7 @@ fn has_begun(journal: &Path) -> bool {
 impl Args {
     fn terms(&self) -> Result<Terms, Error> {
         let at_most = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
-        let limits = Limits {
+        let limits = ExecutionLimits {
             moves: self.max_moves.map_or(usize::MAX, at_most),
             moves_per_broker: at_most(self.max_moves_per_broker),
             until_seconds: self.until.as_deref().map(until).transpose()?,
@@ -154,7 +154,7 @@ impl Args {
                 DeadArg::Cancel => OnDeadBroker::Cancel,
             },
             stalled_after_seconds: self.stalled_after.as_secs(),
-            ..Limits::default()
+            ..ExecutionLimits::default()
         };
         let pause_on = match self.pause_on {
             PauseArg::None => PauseOn::Never,
@@ -272,7 +272,7 @@ impl Args {
         }
         refuse_below_ingest(execution, &look, &round, &mut session.context()?).await?;
         if self.consent.dry_run {
-            let open = round.course.count(|s| !matches!(s, Standing::Done | Standing::Left(_)));
+            let open = round.course.count(|s| !matches!(s, MoveState::Done | MoveState::Left(_)));
             let clean = open == 0 && !execution.holds_configs();
             return Ok(Ready::Stop(if clean { Status::Done } else { Status::Findings }));
         }
@@ -334,9 +334,9 @@ fn until(text: &str) -> Result<u64, Error> {
 }
 
 fn refuse_other_tools(round: &Round) -> Result<(), Error> {
-    let stops = round.actions.contains(&execute::Action::Stop(Outcome::HeldByOthers));
+    let stops = round.actions.contains(&execute::Action::Stop(ExecutionOutcome::HeldByOthers));
     match &round.held {
-        Some(Held::OtherTools(partitions)) if stops => {
+        Some(NoNewMoves::OtherTools(partitions)) if stops => {
             Err(Error::OtherTools { partitions: partitions.clone() })
         }
         _ => Ok(()),
@@ -363,10 +363,10 @@ pub(super) fn tell(
 ) -> Result<Status, Error> {
     session.result(&Summary::of(plan, ended))?;
     let status = match ended.why {
-        Why::Over(Outcome::Complete | Outcome::Cancelled) => Status::Done,
-        Why::Over(Outcome::Partly | Outcome::CancelledPartly) => Status::Partly,
-        Why::Over(Outcome::LeftOut) => Status::NoPlan,
-        Why::Over(Outcome::HeldByOthers) => Status::Held,
+        Why::Over(ExecutionOutcome::Complete | ExecutionOutcome::Cancelled) => Status::Done,
+        Why::Over(ExecutionOutcome::Partly | ExecutionOutcome::CancelledPartly) => Status::Partly,
+        Why::Over(ExecutionOutcome::LeftOut) => Status::NoPlan,
+        Why::Over(ExecutionOutcome::HeldByOthers) => Status::Held,
         Why::Left(signal) => left(signal),
     };
     if !matches!(status, Status::Done | Status::NoPlan) {

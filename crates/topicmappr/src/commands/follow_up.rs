@@ -4,7 +4,7 @@ use super::execute;
 use crate::error::Error;
 use crate::facts::with_storage;
 use crate::session::Session;
-use ::execute::{Entry, History, Outcome};
+use ::execute::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 use mapper::Snapshot;
 use operate::execution::{Opened, journal_of};
 use operate::live;
@@ -51,10 +51,17 @@ impl Place {
 
 /// Whether an execution has ended as far as possible.
 pub(super) fn is_over(journal: &Path) -> Result<bool, Error> {
-    let history = History::replay(Store::<Entry>::read(journal)?);
+    let history = ExecutionHistory::replay(Store::<JournalEntry>::read(journal)?);
     Ok(match history.finished {
-        Some(Outcome::Complete | Outcome::LeftOut | Outcome::Cancelled) => true,
-        Some(Outcome::Partly | Outcome::CancelledPartly | Outcome::HeldByOthers) | None => false,
+        Some(
+            ExecutionOutcome::Complete | ExecutionOutcome::LeftOut | ExecutionOutcome::Cancelled,
+        ) => true,
+        Some(
+            ExecutionOutcome::Partly
+            | ExecutionOutcome::CancelledPartly
+            | ExecutionOutcome::HeldByOthers,
+        )
+        | None => false,
     })
 }
 
@@ -93,8 +100,8 @@ mod tests {
         std::fs::write(Place::at(&journal, "sweep", 1).plan, "").unwrap();
         let begun = latest().unwrap();
         assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
-        let (mut store, _) = Store::<Entry>::open(&begun.journal()).unwrap();
-        store.append(&[Entry::Finished { outcome: Outcome::Complete }]).unwrap();
+        let (mut store, _) = Store::<JournalEntry>::open(&begun.journal()).unwrap();
+        store.append(&[JournalEntry::Finished { outcome: ExecutionOutcome::Complete }]).unwrap();
         let over = latest().unwrap();
         assert!(over.is_over);
         assert_eq!(

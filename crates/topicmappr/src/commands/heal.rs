@@ -8,7 +8,7 @@ use crate::flags::SourceArgs;
 use crate::session::Session;
 use crate::views::HealView;
 use console::units::{duration, rate, size};
-use execute::heal::{Found, Notes, Terms, Verdict, heal};
+use execute::heal::{ClusterFaults, HealTerms, HealVerdict, Notes, heal};
 use health::ailments;
 use jiff::Timestamp;
 use mapper::{Bytes, Rate};
@@ -54,7 +54,7 @@ pub(crate) struct Args {
 
 /// The result of a look.
 struct Looked {
-    verdict: Verdict,
+    verdict: HealVerdict,
     notes: Notes,
 }
 
@@ -75,10 +75,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let view = HealView { verdict: &looked.verdict, dry_run: args.dry_run };
     session.event(&view)?;
     if args.dry_run {
-        let well = matches!(looked.verdict, Verdict::Well);
+        let well = matches!(looked.verdict, HealVerdict::Well);
         return Ok(if well { Status::Done } else { Status::Findings });
     }
-    let heals = matches!(looked.verdict, Verdict::Heal { .. });
+    let heals = matches!(looked.verdict, HealVerdict::Heal { .. });
     let next = args.work_dir.join("heal.next.json");
     let planned = match heals {
         true => run_words(&args.plans(&next, session), session),
@@ -96,10 +96,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         Ok(())
     })?;
     match looked.verdict {
-        Verdict::Well | Verdict::Wait { .. } => Ok(Status::Done),
-        Verdict::Hands { .. } => Ok(Status::Findings),
-        Verdict::Heal { .. } if !begins => planned,
-        Verdict::Heal { .. } => {
+        HealVerdict::Well | HealVerdict::Wait { .. } => Ok(Status::Done),
+        HealVerdict::Hands { .. } => Ok(Status::Findings),
+        HealVerdict::Heal { .. } if !begins => planned,
+        HealVerdict::Heal { .. } => {
             // Only a run that has recorded its heal replaces the plan. Another run may still execute the old one.
             fs::rename(&next, &plan)
                 .map_err(|problem| FileError::Write { path: plan.clone(), problem })?;
@@ -113,19 +113,19 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 /// What an Event tells, and its name; a cluster that is well is no news.
-fn news(verdict: &Verdict, planned: &Result<Status, Error>) -> Option<(&'static str, String)> {
+fn news(verdict: &HealVerdict, planned: &Result<Status, Error>) -> Option<(&'static str, String)> {
     let said = verdict.to_string().trim().to_owned();
     let reason = match (verdict, planned) {
-        (Verdict::Well, _) => return None,
-        (Verdict::Wait { .. }, _) => "BrokerLost",
-        (Verdict::Hands { .. }, _) => "LeftToPeople",
-        (Verdict::Heal { .. }, Ok(Status::Done)) => "Healing",
-        (Verdict::Heal { broker, .. }, Ok(status)) => {
+        (HealVerdict::Well, _) => return None,
+        (HealVerdict::Wait { .. }, _) => "BrokerLost",
+        (HealVerdict::Hands { .. }, _) => "LeftToPeople",
+        (HealVerdict::Heal { .. }, Ok(Status::Done)) => "Healing",
+        (HealVerdict::Heal { broker, .. }, Ok(status)) => {
             let code = status.code();
             let note = format!("planning for broker {broker} ended with exit code {code}");
             return Some(("LeftToPeople", note));
         }
-        (Verdict::Heal { broker, .. }, Err(error)) => {
+        (HealVerdict::Heal { broker, .. }, Err(error)) => {
             return Some(("LeftToPeople", format!("no plan for broker {broker}: {error}")));
         }
     };
@@ -149,13 +149,13 @@ impl Args {
             }));
         }
         let snapshot = with_storage(captured.snapshot, source)?;
-        let mut found = Found::of(&ailments(&snapshot));
+        let mut found = ClusterFaults::of(&ailments(&snapshot));
         // A missing fact may be the problem.
         found.trouble.extend(
             captured.notices.iter().map(|notice| format!("not everything is told: {notice}")),
         );
         let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
-        let terms = Terms {
+        let terms = HealTerms {
             lost_for_seconds: self.lost_for.as_secs(),
             max_bytes: self.max_bytes,
             every_seconds: self.every.as_secs(),

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::flags::{BrokerList, ConsentArgs, PlanningArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use mapper::maps::{Finding, Unmapped};
-use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, Snapshot, Terms, Topics};
+use mapper::maps::{MapFinding, Unmapped};
+use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, PlanTerms, Snapshot, TopicSelection};
 use operate::Status;
 use operate::maps::Maps;
 use std::collections::BTreeSet;
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 /// The topics in scope, and the brokers that may lead them.
 struct Scoped {
     assignments: Vec<Assignment>,
-    findings: Vec<Finding>,
+    findings: Vec<MapFinding>,
     unmapped: Vec<Unmapped>,
 }
 
@@ -119,8 +119,8 @@ impl Args {
 
     fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
         let topics = match self.topics.chooses_all() {
-            true => Topics::Rest,
-            false => Topics::Matching(self.topics.scope(Some(".*"))?),
+            true => TopicSelection::Rest,
+            false => TopicSelection::Matching(self.topics.scope(Some(".*"))?),
         };
         let mut assignment = Assignment::new(topics, BTreeSet::new());
         assignment.brokers = match &self.brokers {
@@ -148,9 +148,9 @@ impl Args {
             .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
             .transpose()?;
         Ok(Leaders {
-            terms: Terms {
+            terms: PlanTerms {
                 mends: Mends::Nothing,
-                ..Terms::new(assignments, self.planning.storage_headroom)
+                ..PlanTerms::new(assignments, self.planning.storage_headroom)
             },
             by: match self.by {
                 By::Count => LeadBy::Count,

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::flags::{PlanningArgs, StepArgs, TopicArgs, refuse_unknown};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, Topics};
+use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, TopicSelection};
 use operate::Status;
 
 /// The flags of `replace`.
@@ -69,14 +69,14 @@ impl Args {
         Ok(request)
     }
 
-    fn topics(&self, snapshot: &Snapshot) -> Result<Topics, Error> {
+    fn topics(&self, snapshot: &Snapshot) -> Result<TopicSelection, Error> {
         let scope = self.topics.scope(Some(".*"))?;
         let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();
         if self.topics.chooses_all() || names.is_empty() {
-            return Ok(Topics::Rest);
+            return Ok(TopicSelection::Rest);
         }
         scope.select(&names)?;
-        Ok(Topics::Matching(scope))
+        Ok(TopicSelection::Matching(scope))
     }
 }
 

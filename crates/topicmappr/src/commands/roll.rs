@@ -8,7 +8,7 @@ use ::kubernetes::brokers::Rules;
 use ::kubernetes::lease::lease_name;
 use ::kubernetes::{Kubernetes, Name};
 use console::units::duration;
-use execute::roll::{Memory, Terms, next};
+use execute::roll::{RollMemory, RollTerms, next};
 use jiff::Timestamp;
 use mapper::counted;
 use mapper::maps::Target;
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             // The last pod may still be starting. Waiting for it needs no lock.
             true => None,
             false => {
-                if let execute::roll::Next::Unavailable(partitions) = args.next(&sight) {
+                if let execute::roll::NextRestart::Unavailable(partitions) = args.next(&sight) {
                     return Err(Error::Operate(operate::Error::WouldBeUnavailable { partitions }));
                 }
                 args.agreed(&sight, session)?;
@@ -195,15 +195,15 @@ impl Args {
     }
 
     fn ways(&self) -> Ways {
-        let terms = Terms {
+        let terms = RollTerms {
             allow_unavailable: self.allow_unavailable,
             settle_seconds: self.settle.as_secs(),
         };
         Ways { terms, delete: self.delete, pod_timeout: self.pod_timeout }
     }
 
-    fn next(&self, sight: &Sight) -> execute::roll::Next {
-        next(&sight.scene, &Memory::default(), &self.ways().terms)
+    fn next(&self, sight: &Sight) -> execute::roll::NextRestart {
+        next(&sight.scene, &RollMemory::default(), &self.ways().terms)
     }
 
     fn rehearse(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<Status, Error> {

@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::planning;
 use crate::session::Session;
 use crate::views::{PutBack, RollbackView};
-use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
+use ::execute::{Aim, ExecutionLimits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, RackRule, Ratio, Rebuild,
-    Request, Snapshot, Terms as PlanTerms, Topics,
+    Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, PlanTerms, RackRule, Ratio,
+    Rebuild, Request, Snapshot, TopicSelection,
 };
 use operate::Status;
 use operate::events::Note;
@@ -129,7 +129,7 @@ fn cancelling() -> Terms {
     Terms {
         aim: Aim::Cancel,
         pace: Pace::Unthrottled,
-        limits: Limits::default(),
+        limits: ExecutionLimits::default(),
         pause_on: PauseOn::Never,
         join: true,
     }
@@ -179,7 +179,8 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
         partition: of.partition,
         replicas: list.iter().copied().map(Some).collect(),
     });
-    let all = PlanTerms::new(vec![Assignment::new(Topics::Named(topics), brokers)], headroom);
+    let all =
+        PlanTerms::new(vec![Assignment::new(TopicSelection::Named(topics), brokers)], headroom);
     let terms = PlanTerms { mends: Mends::Nothing, racks: RackRule::AtLeast(0), ..all };
     Request::Rebuild(Rebuild {
         // The lists must keep their order.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::flags::{BesideArgs, ExecutionArgs};
 use crate::session::Session;
 use crate::views::StatusView;
-use execute::{Aim, Course, Ledger, Limits, Pace, PauseOn, Round, Task};
+use execute::{Aim, ExecutionLimits, Ledger, Pace, PauseOn, PlanProgress, Round, Task};
 use operate::Status;
 use operate::execution::{Beside, Observer, Opened, history_of};
 use operate::store::{Store, is_locked};
@@ -41,12 +41,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             cluster_id: &opened.cluster_id,
             aim: Aim::CarryOut,
             pace: history.pace.unwrap_or(Pace::Unthrottled),
-            limits: Limits::default(),
+            limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: true,
         };
         let look = Observer::default().look(&opened.client, &task, &history, &ledger).await?;
-        let course = Course::of(&task, &history, &look.seen);
+        let course = PlanProgress::of(&task, &history, &look.seen);
         let round = Round::of(course);
         session.show(&StatusView::of(&task, &look, &round, &history, &ledger, runs))?;
         Ok(Status::Done)

@@ -134,13 +134,15 @@ fn ledger(args: &Args, session: &mut Session<'_, '_>) -> Result<PathBuf, Error> 
 mod tests {
     use super::*;
     use mapper::snapshot::Partition;
-    use mapper::{Assignment, Balance, BrokerId, PartitionId, Ratio, Scale, Terms, Topics};
+    use mapper::{
+        Assignment, Balance, BrokerId, PartitionId, PlanTerms, Ratio, Scale, TopicSelection,
+    };
     use std::collections::BTreeSet;
 
     fn draining(id: BrokerId, snapshot: &Snapshot) -> Request {
         let brokers = snapshot.brokers().iter().map(|broker| broker.id).collect();
-        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms::new(assignments, Ratio::from_percent(10));
+        let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms::new(assignments, Ratio::from_percent(10));
         Request::Scale(Scale {
             terms,
             balance: Balance { drain: BTreeSet::from([id]), ..Balance::default() },

@@ -2,9 +2,11 @@
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
-use execute::{Accounts, Key, Owner, Resource, Setting, ThrottleOwner, ThrottleValue, Throttled};
+use execute::{
+    Accounts, Key, Owner, Setting, ThrottleOwner, ThrottleResource, ThrottleValue, Throttled,
+};
 use kafka::admin::Quorum;
-use mapper::maps::{Severity as OfMaps, Unmapped};
+use mapper::maps::{MapSeverity, Unmapped};
 use mapper::{BrokerId, TopicPartition};
 use operate::throttles::Untold;
 use operate::words::counted;
@@ -39,7 +41,7 @@ pub(crate) struct OffMap {
     pub(crate) unmapped: Vec<Unmapped>,
     /// Topics with replicas on brokers outside their map.
     pub(crate) drifted: Vec<String>,
-    pub(crate) problems: Vec<(OfMaps, String)>,
+    pub(crate) problems: Vec<(MapSeverity, String)>,
 }
 
 /// The owner of the running moves.
@@ -79,7 +81,8 @@ impl Moves {
 
     fn is_ours(&self, of: &TopicPartition) -> bool {
         Key::OF_TOPICS.iter().any(|key| {
-            let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
+            let setting =
+                Setting { resource: ThrottleResource::Topic(of.topic.clone()), key: *key };
             let held = self.accounts.ledger().get(&setting);
             let ours = held.into_iter().flat_map(|held| &held.ours);
             ours.filter_map(ThrottleValue::replica).any(|one| one.partition == of.partition)
@@ -193,8 +196,8 @@ fn off_map(off: &OffMap) -> Vec<Finding> {
     let mut found = Vec::new();
     for (severity, message) in &off.problems {
         let severity = match severity {
-            OfMaps::Error | OfMaps::Warning => Severity::Warning,
-            OfMaps::Notice => Severity::Notice,
+            MapSeverity::Error | MapSeverity::Warning => Severity::Warning,
+            MapSeverity::Notice => Severity::Notice,
         };
         found.push(Finding::new("maps", severity, message.clone()).run(Needs::Maps, "maps check"));
     }

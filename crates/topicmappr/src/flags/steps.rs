@@ -1,7 +1,7 @@
 //! How a plan is cut into steps.
 
 use console::units;
-use mapper::{Bytes, Pacing, StepOrder};
+use mapper::{Bytes, StepLimits, StepOrder};
 use std::str::FromStr;
 
 /// The flags of steps.
@@ -26,9 +26,9 @@ pub(crate) struct StepArgs {
 
 impl StepArgs {
     /// As a request says it.
-    pub(crate) fn pacing(&self) -> Pacing {
+    pub(crate) fn pacing(&self) -> StepLimits {
         let limits = self.steps.unwrap_or_default();
-        Pacing {
+        StepLimits {
             max_bytes: limits.max_bytes,
             max_moves_per_broker: limits.max_moves_per_broker,
             order: limits.order,

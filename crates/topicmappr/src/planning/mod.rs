@@ -13,7 +13,7 @@ use crate::lost::LostBroker;
 use crate::session::Session;
 use crate::views::{Caution, Cautions, Next, PlacementChoice, Report, Sums, Surroundings};
 use jiff::SignedDuration;
-use mapper::maps::{Finding, Unmapped};
+use mapper::maps::{MapFinding, Unmapped};
 use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
 use operate::Status;
 use operate::live::Facts;
@@ -27,7 +27,7 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) placement: Option<PlacementChoice>,
     /// The findings from resolving the maps.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<MapFinding>,
     /// Topics that no map takes.
     pub(crate) unmapped: Vec<Unmapped>,
 }

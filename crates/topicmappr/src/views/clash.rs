@@ -1,6 +1,6 @@
 //! Which rules clash, and what would make a plan possible.
 
-use mapper::{Bytes, Clash, RackRule, Ratio, Remedy, Rule};
+use mapper::{Bytes, Clash, ClashRule, RackRule, Ratio, Remedy};
 use operate::words::ranges;
 use operate::words::{counted, listed, uncordon};
 use std::fmt;
@@ -28,32 +28,32 @@ pub(super) fn write(clash: &Clash, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn rule(rule: &Rule) -> String {
+fn rule(rule: &ClashRule) -> String {
     match rule {
-        Rule::Racks { spread: RackRule::Spread } => {
+        ClashRule::Racks { spread: RackRule::Spread } => {
             "racks: replicas on as many racks as possible, as evenly as possible".to_owned()
         }
-        Rule::Racks { spread: RackRule::AtLeast(racks) } => {
+        ClashRule::Racks { spread: RackRule::AtLeast(racks) } => {
             format!("racks: replicas on at least {racks} racks (--min-rack-ids {racks})")
         }
-        Rule::Hosts => "hosts: replicas of one rack on different hosts".to_owned(),
-        Rule::Storage { headroom } => {
+        ClashRule::Hosts => "hosts: replicas of one rack on different hosts".to_owned(),
+        ClashRule::Storage { headroom } => {
             let filled = Ratio::from_ppm(1_000_000_u32.saturating_sub(headroom.ppm()));
             format!("storage: no broker filled beyond {} of its storage", percent(filled))
         }
-        Rule::Lost { brokers } => format!("lost: no replica on {}", ranges(brokers)),
-        Rule::Cordoned { brokers } => {
+        ClashRule::Lost { brokers } => format!("lost: no replica on {}", ranges(brokers)),
+        ClashRule::Cordoned { brokers } => {
             format!("cordons: no new replica on {} (cordoned.log.dirs)", ranges(brokers))
         }
-        Rule::Allowed => "brokers: only those that are allowed for the topics".to_owned(),
-        Rule::Drained { brokers } => format!("drain: no replica on {}", ranges(brokers)),
-        Rule::Replication => "replication: the requested factor".to_owned(),
-        Rule::FixRacks => {
+        ClashRule::Allowed => "brokers: only those that are allowed for the topics".to_owned(),
+        ClashRule::Drained { brokers } => format!("drain: no replica on {}", ranges(brokers)),
+        ClashRule::Replication => "replication: the requested factor".to_owned(),
+        ClashRule::FixRacks => {
             "--fix-racks: partitions that broke the rack rule are repaired".to_owned()
         }
-        Rule::Forced => "--force-rebuild: everything in scope is placed again".to_owned(),
-        Rule::Pairs => "--sub-affinity: one incoming broker for each outgoing one".to_owned(),
-        Rule::Limits => "limits: --max-bytes-moved, --max-moves".to_owned(),
+        ClashRule::Forced => "--force-rebuild: everything in scope is placed again".to_owned(),
+        ClashRule::Pairs => "--sub-affinity: one incoming broker for each outgoing one".to_owned(),
+        ClashRule::Limits => "limits: --max-bytes-moved, --max-moves".to_owned(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! How even a plan leaves what it was asked to even, and the best that any plan could reach.
 
-use mapper::{Figures, Floor, Goal, Plan};
+use mapper::{BalanceFloor, BalanceGoal, Figures, Plan};
 use std::fmt;
 
 /// One line for each goal of the plan, in their order.
 #[derive(Debug)]
 pub(super) struct Evenness<'a> {
-    goals: &'a [Goal],
+    goals: &'a [BalanceGoal],
     before: &'a Figures,
     after: &'a Figures,
-    floor: Floor,
+    floor: BalanceFloor,
 }
 
 impl<'a> Evenness<'a> {
@@ -31,25 +31,25 @@ impl fmt::Display for Evenness<'_> {
         let text = |number: u64| number.to_string();
         for goal in self.goals {
             let (name, before, after, best) = match goal {
-                Goal::Storage => (
+                BalanceGoal::Storage => (
                     "storage",
                     range(before.min_used_ratio, before.max_used_ratio, percent),
                     range(after.min_used_ratio, after.max_used_ratio, percent),
                     best(floor.min_used_ratio.map(percent), Some(percent(floor.max_used_ratio))),
                 ),
-                Goal::Replicas => (
+                BalanceGoal::Replicas => (
                     "replicas",
                     range(before.min_replicas, before.max_replicas, text),
                     range(after.min_replicas, after.max_replicas, text),
                     best(floor.min_replicas.map(text), floor.max_replicas.map(text)),
                 ),
-                Goal::Leaders => (
+                BalanceGoal::Leaders => (
                     "leaders",
                     range(before.min_leaders, before.max_leaders, text),
                     range(after.min_leaders, after.max_leaders, text),
                     best(None, floor.max_leaders.map(text)),
                 ),
-                Goal::Network => (
+                BalanceGoal::Network => (
                     "network",
                     range(before.min_network_ratio, before.max_network_ratio, percent),
                     range(after.min_network_ratio, after.max_network_ratio, percent),

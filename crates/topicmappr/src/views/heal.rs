@@ -1,6 +1,6 @@
 //! `heal`, in words.
 
-use execute::heal::Verdict;
+use execute::heal::HealVerdict;
 use serde::Serialize;
 use std::fmt;
 
@@ -8,13 +8,13 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub(crate) struct HealView<'a> {
     #[serde(flatten)]
-    pub(crate) verdict: &'a Verdict,
+    pub(crate) verdict: &'a HealVerdict,
     pub(crate) dry_run: bool,
 }
 
 impl fmt::Display for HealView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.dry_run && matches!(self.verdict, Verdict::Heal { .. }) {
+        if self.dry_run && matches!(self.verdict, HealVerdict::Heal { .. }) {
             f.write_str("Would be done: ")?;
         }
         self.verdict.fmt(f)

@@ -1,6 +1,6 @@
 //! Leaders that a plan leaves uneven, because it was not asked to even them.
 
-use mapper::{BrokerFigures, BrokerId, Goal, Plan, Request};
+use mapper::{BalanceGoal, BrokerFigures, BrokerId, Plan, Request};
 use std::fmt;
 
 /// Leaders are uneven where the busiest broker leads this many times the mean. Below that, `rebalance` of storage alone is as
@@ -28,7 +28,7 @@ impl UnevenLeaders {
             return None;
         }
         let goals = &plan.request.balance()?.goals;
-        if goals.contains(&Goal::Leaders) {
+        if goals.contains(&BalanceGoal::Leaders) {
             return None;
         }
         let emptied = plan.request.emptied();
@@ -54,12 +54,12 @@ fn exact(count: u64) -> f64 {
     count as f64
 }
 
-fn name(goal: &Goal) -> &'static str {
+fn name(goal: &BalanceGoal) -> &'static str {
     match goal {
-        Goal::Storage => "storage",
-        Goal::Replicas => "replicas",
-        Goal::Leaders => "leaders",
-        Goal::Network => "network",
+        BalanceGoal::Storage => "storage",
+        BalanceGoal::Replicas => "replicas",
+        BalanceGoal::Leaders => "leaders",
+        BalanceGoal::Network => "network",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why there is no plan, so that "why not 1004?" is answered at once.
 
 use super::table::Table;
-use mapper::{BrokerId, NoPlan, Refusal, Standing};
+use mapper::{BrokerId, NoPlan, NoPlanStatus, Refusal};
 use operate::words::ranges;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,13 +16,13 @@ pub(super) fn details(reason: &NoPlan, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             writeln!(f, "  Why not another broker:")?;
             f.write_str(&refused(refusals))?;
             match standing {
-                Standing::Infeasible => {
+                NoPlanStatus::Infeasible => {
                     writeln!(
                         f,
                         "  Proven: no choice of brokers for what has to move keeps every rule."
                     )
                 }
-                Standing::Unproven => Ok(()),
+                NoPlanStatus::Unproven => Ok(()),
             }
         }
         NoPlan::TooFewBrokers { lost, .. } if !lost.is_empty() => {

@@ -1,7 +1,7 @@
 //! Why a plan moves nothing: all is well, or nothing better was found.
 
 use super::relief::Unrelieved;
-use mapper::{Figures, Floor, Goal, Plan, Ratio, Request};
+use mapper::{BalanceFloor, BalanceGoal, Figures, Plan, Ratio, Request};
 
 /// What stands in place of the figures of a plan without moves.
 pub(super) fn why(plan: &Plan) -> &'static str {
@@ -28,7 +28,7 @@ fn is_even(plan: &Plan) -> bool {
         || balance.goals.iter().all(|goal| is_reached(*goal, &plan.after, floor, balance.tolerance))
 }
 
-fn is_reached(goal: Goal, after: &Figures, floor: Floor, tolerance: Ratio) -> bool {
+fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance: Ratio) -> bool {
     let slack = f64::from(tolerance.ppm()) / 1_000_000.0;
     let most = |found: Option<f64>, best: Option<f64>| match (found, best) {
         (Some(found), Some(best)) => found <= best * (1.0 + slack) + ROUNDING,
@@ -44,19 +44,19 @@ fn is_reached(goal: Goal, after: &Figures, floor: Floor, tolerance: Ratio) -> bo
         _ => true,
     };
     match goal {
-        Goal::Storage => {
+        BalanceGoal::Storage => {
             most(after.max_used_ratio, Some(floor.max_used_ratio))
                 && least(after.min_used_ratio, floor.min_used_ratio)
         }
-        Goal::Network => {
+        BalanceGoal::Network => {
             most(after.max_network_ratio, floor.max_network_ratio)
                 && least(after.min_network_ratio, floor.min_network_ratio)
         }
-        Goal::Replicas => {
+        BalanceGoal::Replicas => {
             pieces(after.max_replicas, floor.max_replicas)
                 && pieces(floor.min_replicas, after.min_replicas)
         }
-        Goal::Leaders => pieces(after.max_leaders, floor.max_leaders),
+        BalanceGoal::Leaders => pieces(after.max_leaders, floor.max_leaders),
     }
 }
 

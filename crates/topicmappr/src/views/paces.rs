@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use super::throttles::what;
-use execute::{Key, Resource, Seen, Setting};
+use execute::{Key, Seen, Setting, ThrottleResource};
 use mapper::{BrokerId, Bytes, Rate};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl PacesView {
         seen: &Seen,
     ) -> Self {
         let rates = rates.filter_map(|setting| {
-            let Resource::Broker(broker) = setting.resource else { return None };
+            let ThrottleResource::Broker(broker) = setting.resource else { return None };
             let set: Option<&BTreeMap<Key, String>> = seen.configs.get(&setting.resource);
             let value =
                 set.and_then(|set| set.get(&setting.key)).and_then(|v| v.parse().ok()).map(Rate);

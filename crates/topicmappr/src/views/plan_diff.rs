@@ -4,8 +4,8 @@ use super::heading;
 use super::report::LONG;
 use super::table::Table;
 use mapper::{
-    BrokerDiff, BrokerFigures, BrokerId, Bytes, Change, Difference, Differs, PlanDiff, PlanSide,
-    Replicas,
+    BrokerDiff, BrokerFigures, BrokerId, Bytes, Differs, PlanChange, PlanDiff, PlanDifference,
+    PlanSide, Replicas,
 };
 use operate::words::counted;
 use serde::Serialize;
@@ -51,7 +51,7 @@ fn origin(side: &PlanSide) -> String {
     }
 }
 
-fn write_differences(differences: &[Difference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_differences(differences: &[PlanDifference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     heading(f, &format!("Differences: {}", counted(differences.len(), "partition")))?;
     let columns = ["partition", "what", "from", "in A", "in B", ">bytes A", ">bytes B"];
     let mut table = Table::new(&columns);
@@ -86,8 +86,8 @@ fn words(differs: Differs) -> &'static str {
     }
 }
 
-fn start(one: &Difference) -> String {
-    let of = |side: &Option<Change>| side.as_ref().and_then(|change| change.from.clone());
+fn start(one: &PlanDifference) -> String {
+    let of = |side: &Option<PlanChange>| side.as_ref().and_then(|change| change.from.clone());
     let list = |from: Option<Replicas>| from.map_or_else(|| "unknown".to_owned(), |f| joined(&f));
     match (of(&one.a), of(&one.b)) {
         (Some(a), Some(b)) if a != b => format!("{} | {}", joined(&a), joined(&b)),
@@ -95,7 +95,7 @@ fn start(one: &Difference) -> String {
     }
 }
 
-fn target(one: &Difference, change: Option<&Change>) -> String {
+fn target(one: &PlanDifference, change: Option<&PlanChange>) -> String {
     let Some(change) = change else {
         return "-".to_owned();
     };
@@ -115,7 +115,7 @@ fn joined(list: &[BrokerId]) -> String {
     ids.join(",")
 }
 
-fn bytes(change: Option<&Change>) -> String {
+fn bytes(change: Option<&PlanChange>) -> String {
     match change {
         None => "-".to_owned(),
         Some(change) => amount(change.bytes),

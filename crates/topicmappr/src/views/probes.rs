@@ -1,6 +1,6 @@
 //! `broker live`, `broker ready`: one sentence.
 
-use health::readiness::Verdict;
+use health::readiness::ReadinessVerdict;
 use serde::Serialize;
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub(crate) struct ReadyView {
 }
 
 impl ReadyView {
-    pub(crate) fn of(verdict: &Verdict) -> Self {
+    pub(crate) fn of(verdict: &ReadinessVerdict) -> Self {
         Self { ready: verdict.ready, sentence: verdict.to_string() }
     }
 

@@ -50,13 +50,13 @@ impl fmt::Display for PutBack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Key, LedgerEntry, Resource};
+    use execute::{Key, LedgerEntry, ThrottleResource};
     use mapper::BrokerId;
 
     #[test]
     fn what_others_have_changed_since_is_not_put_back() {
         let setting =
-            |id| Setting { resource: Resource::Broker(BrokerId(id)), key: Key::LeaderRate };
+            |id| Setting { resource: ThrottleResource::Broker(BrokerId(id)), key: Key::LeaderRate };
         let held = |id, before: Option<&str>| LedgerEntry::Held {
             setting: setting(id),
             before: before.map(str::to_owned),

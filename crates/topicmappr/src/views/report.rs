@@ -15,7 +15,7 @@ use super::warnings::Caution;
 use super::{brokers, changes, heading, lost, steps};
 use crate::lost::LostBroker;
 use mapper::maps::Unmapped;
-use mapper::{Figures, Floor, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver};
+use mapper::{BalanceFloor, Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
@@ -42,7 +42,7 @@ pub(crate) struct Report<'a> {
     after: &'a Figures,
     /// The best reachable.
     #[serde(skip_serializing_if = "Option::is_none")]
-    floor: Option<Floor>,
+    floor: Option<BalanceFloor>,
     #[serde(skip)]
     evenness: Option<Evenness<'a>>,
     /// Leaders that stay uneven, if the request does not even them.

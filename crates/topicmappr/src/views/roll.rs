@@ -2,7 +2,7 @@
 
 use super::heading;
 use ::kubernetes::rolling::RollingSet;
-use execute::roll::{Next, Pod, Role, Scene, order};
+use execute::roll::{NextRestart, Pod, RollScene, ServerRole, order};
 use mapper::BrokerId;
 use operate::events::role_word;
 use operate::roll::{Rolled, Sight, Why};
@@ -31,7 +31,7 @@ struct Restart {
 }
 
 impl RollPlan {
-    pub(crate) fn of(sight: &Sight, next: &Next) -> Self {
+    pub(crate) fn of(sight: &Sight, next: &NextRestart) -> Self {
         let scene = &sight.scene;
         let order = order(scene);
         let restart = |pod: &Pod| Restart {
@@ -45,7 +45,7 @@ impl RollPlan {
         let mut findings = sight.unobserved.clone();
         findings.extend(in_the_way(next));
         // Controllers and ZooKeeper servers have nothing to hand over.
-        let is_broker = |pod: &&Pod| scene.role(pod.id) == Role::Broker;
+        let is_broker = |pod: &&Pod| scene.role(pod.id) == ServerRole::Broker;
         let brokers: Vec<&str> = scene.pods.iter().filter(is_broker).map(|pod| &*pod.uid).collect();
         let short = |set: &&RollingSet| {
             set.grace_seconds < ENOUGH_SECONDS
@@ -77,16 +77,16 @@ const FEW: usize = 5;
 /// Less than this, and Kafka's controlled shutdown may not come to its end.
 const ENOUGH_SECONDS: u64 = 60;
 
-fn up_to_date(scene: &Scene) -> usize {
+fn up_to_date(scene: &RollScene) -> usize {
     scene.pods.iter().filter(|pod| !pod.outdated).count()
 }
 
-fn in_the_way(next: &Next) -> Vec<String> {
+fn in_the_way(next: &NextRestart) -> Vec<String> {
     match next {
-        Next::Done | Next::Restart(_) => Vec::new(),
-        Next::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
-        Next::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions, FEW))],
-        Next::Unavailable(partitions) => vec![format!(
+        NextRestart::Done | NextRestart::Restart(_) => Vec::new(),
+        NextRestart::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
+        NextRestart::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions, FEW))],
+        NextRestart::Unavailable(partitions) => vec![format!(
             "{} would be unavailable for as long as a broker is away (--allow-unavailable): {}",
             counted(partitions.len(), "partition"),
             few(partitions, FEW)

@@ -4,7 +4,7 @@ use super::next::quoted;
 use super::table::Table;
 use super::{Next, heading};
 use crate::flags::SourceArgs;
-use execute::{Entries, Key, Place, Resource, ThrottleOwner, Throttled};
+use execute::{Key, ThrottleOwner, ThrottlePlace, ThrottleResource, Throttled, ThrottledEntries};
 use jiff::Timestamp;
 use mapper::Bytes;
 use operate::throttles::{Outcome, Set, Untold};
@@ -139,16 +139,16 @@ fn age(since: &str) -> Option<String> {
 /// A rate with its unit; of a list no more than fits.
 fn short(one: &Throttled) -> String {
     const FITS: usize = 24;
-    if let Place::On(Resource::Broker(_)) | Place::EveryBroker = one.place {
+    if let ThrottlePlace::On(ThrottleResource::Broker(_)) | ThrottlePlace::EveryBroker = one.place {
         let rate = one.value.parse().map(|rate| format!("{}/s", Bytes(rate)));
         return rate.unwrap_or_else(|_| one.value.clone());
     }
-    match Entries::parse(Some(&one.value)) {
-        Entries::Some(entries) if one.value.len() > FITS => {
+    match ThrottledEntries::parse(Some(&one.value)) {
+        ThrottledEntries::Some(entries) if one.value.len() > FITS => {
             let first = entries.iter().map(ToString::to_string).min().unwrap_or_default();
             format!("{first} and {} more", entries.len() - 1)
         }
-        Entries::Some(_) | Entries::All => one.value.clone(),
+        ThrottledEntries::Some(_) | ThrottledEntries::All => one.value.clone(),
     }
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct Cleared {
 #[derive(Debug, Serialize)]
 struct Left {
     #[serde(flatten)]
-    place: Place,
+    place: ThrottlePlace,
     key: Key,
     why: String,
 }
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use mapper::BrokerId;
 
-    fn throttled(place: Place, key: Key, value: &str) -> Throttled {
+    fn throttled(place: ThrottlePlace, key: Key, value: &str) -> Throttled {
         let (paces, value) = (key.into(), value.to_owned());
         let owner = ThrottleOwner::Unknown;
         let owned_since = None;
@@ -261,19 +261,22 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_and_a_rate_has_its_unit() {
         let list = throttled(
-            Place::On(Resource::Topic("t".to_owned())),
+            ThrottlePlace::On(ThrottleResource::Topic("t".to_owned())),
             Key::LeaderReplicas,
             "0:1001,1:1002,2:1003,3:1004",
         );
         assert_eq!(short(&list), "0:1001 and 3 more");
-        let rate =
-            throttled(Place::On(Resource::Broker(BrokerId(1))), Key::FollowerRate, "1048576");
+        let rate = throttled(
+            ThrottlePlace::On(ThrottleResource::Broker(BrokerId(1))),
+            Key::FollowerRate,
+            "1048576",
+        );
         assert_eq!((short(&rate), what(rate.key)), ("1.0 MiB/s".to_owned(), "follower rate"));
     }
 
     #[test]
     fn what_is_still_set_was_not_cleared() {
-        let place = Place::On(Resource::Broker(BrokerId(1)));
+        let place = ThrottlePlace::On(ThrottleResource::Broker(BrokerId(1)));
         let found = [
             throttled(place.clone(), Key::LeaderRate, "5"),
             throttled(place.clone(), Key::FollowerRate, "5"),

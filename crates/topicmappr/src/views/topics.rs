@@ -4,7 +4,7 @@ use super::heading;
 use super::report::{LONG, Report};
 use super::table::Table;
 use crate::error::Error;
-use ::topics::{ConfigChange, Decision};
+use ::topics::{TopicChanges, TopicConfigChange};
 use operate::topics::{Applied, Done, Looked, Outcome, Step};
 use operate::words::counted;
 use serde::{Serialize, Serializer};
@@ -39,7 +39,7 @@ impl<'a> TopicsView<'a> {
         Self { plan, no_plan, ..self }
     }
 
-    fn decision(&self) -> &'a Decision {
+    fn decision(&self) -> &'a TopicChanges {
         &self.looked.decision
     }
 
@@ -50,7 +50,7 @@ impl<'a> TopicsView<'a> {
             what: "left as it is",
             why: held.why.to_string(),
             hint: match held.why {
-                topics::Why::Deleted => {
+                topics::WhyHeld::Deleted => {
                     Some("--recreate makes it again; or take its definition away".to_owned())
                 }
                 _ => None,
@@ -62,7 +62,7 @@ impl<'a> TopicsView<'a> {
 
     /// How many topics are as they are defined, as far as was looked.
     fn as_defined(&self) -> usize {
-        let Decision { create, grow, configs, moves, held, .. } = self.decision();
+        let TopicChanges { create, grow, configs, moves, held, .. } = self.decision();
         let touched: BTreeSet<&str> = create
             .iter()
             .map(|new| new.topic.as_str())
@@ -167,7 +167,7 @@ impl TopicsView<'_> {
     }
 
     fn write_new(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Decision { create, grow, .. } = self.decision();
+        let TopicChanges { create, grow, .. } = self.decision();
         if !create.is_empty() {
             heading(f, "New topics")?;
             let mut table = Table::new(&["map", "topic", ">partitions", ">replication", "config"]);
@@ -275,7 +275,7 @@ fn finish(f: &mut fmt::Formatter<'_>, table: Table, count: usize) -> fmt::Result
 }
 
 /// A line for each key.
-fn lines(change: &ConfigChange) -> Vec<[String; 4]> {
+fn lines(change: &TopicConfigChange) -> Vec<[String; 4]> {
     let before = |key: &String| change.before.get(key).cloned().unwrap_or_else(|| "-".to_owned());
     let set = change.set.iter().map(|(key, value)| (key, value.clone()));
     let unset = change.unset.iter().map(|key| (key, "-".to_owned()));
@@ -284,7 +284,7 @@ fn lines(change: &ConfigChange) -> Vec<[String; 4]> {
 
 impl Serialize for TopicsView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Decision { create, grow, configs, moves, prune, .. } = self.decision();
+        let TopicChanges { create, grow, configs, moves, prune, .. } = self.decision();
         let mut view = json!({
             "cluster_id": self.looked.snapshot.cluster_id(),
             "documents": self.looked.definitions.documents(),

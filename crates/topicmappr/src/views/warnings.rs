@@ -3,7 +3,7 @@
 use super::Ink;
 use ::kubernetes::{Difference, Finding as PodFinding};
 use jiff::SignedDuration;
-use mapper::maps::{Finding, Severity, Unmapped};
+use mapper::maps::{MapFinding, MapSeverity, Unmapped};
 use mapper::{BrokerId, Warning};
 use operate::words::counted;
 use operate::words::ranges;
@@ -31,8 +31,8 @@ impl Caution {
     }
 
     /// A finding about maps, where it is a warning.
-    pub(crate) fn of_finding(finding: &Finding) -> Option<Self> {
-        (finding.severity() == Severity::Warning).then(|| Self {
+    pub(crate) fn of_finding(finding: &MapFinding) -> Option<Self> {
+        (finding.severity() == MapSeverity::Warning).then(|| Self {
             code: finding.code(),
             message: finding.to_string(),
             evidence: Value::Null,
@@ -41,7 +41,7 @@ impl Caution {
 
     /// A finding about pods, where it is a warning.
     pub(crate) fn of_pod_finding(finding: &PodFinding) -> Option<Self> {
-        (finding.severity() == Severity::Warning).then(|| Self {
+        (finding.severity() == MapSeverity::Warning).then(|| Self {
             code: finding.code(),
             message: finding.to_string(),
             evidence: Value::Null,

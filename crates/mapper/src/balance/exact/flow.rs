@@ -6,9 +6,9 @@
 //! costs less than the cheapest flow. The flow also says which way the bytes go in the best plans.
 
 use super::marks::Marks;
-use super::model::{Item, Model, SmallSeats};
-use super::network::{Flow, Network};
-use super::{Asked, State};
+use super::model::{SeatsToDecide, SmallSeats, StorageModel};
+use super::network::{ArcFlow, Network};
+use super::{BalanceState, SearchConditions};
 use crate::dense::BrokerIx;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -25,7 +25,7 @@ pub(super) struct Classes {
 
 /// Partitions with the same open seats and choices.
 struct Class {
-    kind: Kind,
+    kind: ClassKind,
     /// Items of the model, the largest first.
     items: Vec<usize>,
     /// Bytes of one replica of each item, summed.
@@ -34,23 +34,23 @@ struct Class {
 
 /// The decision that a class leaves open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
+struct ClassKind {
     seats: usize,
     /// Brokers, and whether bytes have to be copied there.
     choices: SmallVec<[(BrokerIx, bool); 8]>,
     /// For each rack that limits the choice: its choices, and how many of them are taken at least and at most.
-    racks: SmallVec<[Rack; 4]>,
+    racks: SmallVec<[ClassRack; 4]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Rack {
+struct ClassRack {
     choices: SmallVec<[usize; 8]>,
     least: usize,
     most: usize,
 }
 
 /// The cheapest flow.
-pub(super) struct Poured {
+pub(super) struct CheapestFlow {
     /// Bytes copied.
     pub(super) copied: u64,
     /// For each class and each of its choices the bytes that go there.
@@ -58,11 +58,11 @@ pub(super) struct Poured {
 }
 
 impl Classes {
-    pub(super) fn new(asked: &Asked<'_, '_>, model: &Model) -> Self {
-        let mut kinds: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
+    pub(super) fn new(asked: &SearchConditions<'_, '_>, model: &StorageModel) -> Self {
+        let mut kinds: BTreeMap<ClassKind, Vec<usize>> = BTreeMap::new();
         let mut off = vec![0; model.base.len()];
         for (at, item) in model.items.iter().enumerate() {
-            kinds.entry(Kind::of(asked, model, item)).or_default().push(at);
+            kinds.entry(ClassKind::of(asked, model, item)).or_default().push(at);
             for (broker, column) in &item.choices {
                 off[*broker as usize] += model.seat(*column).load.abs_diff(item.size);
             }
@@ -79,7 +79,12 @@ impl Classes {
     }
 
     /// The cheapest flow that ends between the marks. `off`: the bytes by which it may pass them. `None`: there is none.
-    pub(super) fn pour(&self, model: &Model, marks: &Marks, off: &[u64]) -> Option<Poured> {
+    pub(super) fn pour(
+        &self,
+        model: &StorageModel,
+        marks: &Marks,
+        off: &[u64],
+    ) -> Option<CheapestFlow> {
         let mut network = Network::default();
         let brokers: Vec<usize> = model.base.iter().map(|_| network.node()).collect();
         let sink = network.node();
@@ -107,11 +112,15 @@ impl Classes {
         let of: Vec<Vec<u64>> =
             arcs.iter().map(|arcs| arcs.iter().map(carried).collect()).collect();
         let copied = self.all.iter().zip(&of).map(|(class, of)| class.copied(of)).sum();
-        Some(Poured { copied, of })
+        Some(CheapestFlow { copied, of })
     }
 
     /// Whole replicas, as near to a flow as their sizes allow: for each item of the model its brokers.
-    pub(super) fn whole(&self, model: &Model, poured: &Poured) -> Vec<(usize, SmallSeats)> {
+    pub(super) fn whole(
+        &self,
+        model: &StorageModel,
+        poured: &CheapestFlow,
+    ) -> Vec<(usize, SmallSeats)> {
         let mut all: Vec<(&Class, &Vec<u64>)> = self.all.iter().zip(&poured.of).collect();
         // Rounding errors pass on to the next class. Small replicas correct them best, so they come last.
         all.sort_by_key(|(class, _)| Reverse(class.items.last().map(|at| model.items[*at].size)));
@@ -120,8 +129,8 @@ impl Classes {
     }
 }
 
-impl Kind {
-    fn of(asked: &Asked<'_, '_>, model: &Model, item: &Item) -> Self {
+impl ClassKind {
+    fn of(asked: &SearchConditions<'_, '_>, model: &StorageModel, item: &SeatsToDecide) -> Self {
         let rack = |broker: BrokerIx| asked.rules.cluster.rack[broker as usize];
         let choices = item.choices.iter().map(|(b, column)| (*b, model.seat(*column).moves));
         let mut racks = SmallVec::new();
@@ -132,7 +141,7 @@ impl Kind {
                 item.choices.iter().enumerate().filter(there).map(|(at, _)| at).collect();
             let (least, most) = (least.saturating_sub(held), most.saturating_sub(held));
             if !choices.is_empty() && (least > 0 || most < choices.len()) {
-                racks.push(Rack { choices, least, most });
+                racks.push(ClassRack { choices, least, most });
             }
         }
         Self { seats: item.open, choices: choices.collect(), racks }
@@ -172,7 +181,12 @@ impl Class {
     /// The largest replicas go where most of the class goes. The small ones correct the rounding errors.
     ///
     /// `left`: for each broker the bytes that earlier classes brought too few (positive) or too many (negative).
-    fn whole(&self, model: &Model, of: &[u64], left: &mut [i64]) -> Vec<(usize, SmallSeats)> {
+    fn whole(
+        &self,
+        model: &StorageModel,
+        of: &[u64],
+        left: &mut [i64],
+    ) -> Vec<(usize, SmallSeats)> {
         let mut open: Vec<i64> = of.iter().map(|bytes| signed(*bytes)).collect();
         for (at, open) in open.iter_mut().enumerate() {
             if (1..self.bytes).contains(&of[at]) {
@@ -222,10 +236,10 @@ impl Class {
 
 /// A state with whole replicas on the brokers of `seats`.
 pub(super) fn placed<'a>(
-    asked: &Asked<'_, 'a>,
-    model: &Model,
+    asked: &SearchConditions<'_, 'a>,
+    model: &StorageModel,
     seats: &[(usize, SmallSeats)],
-) -> State<'a> {
+) -> BalanceState<'a> {
     let mut state = asked.before.clone();
     for (at, seats) in seats {
         let item = &model.items[*at];
@@ -236,8 +250,8 @@ pub(super) fn placed<'a>(
     state
 }
 
-fn flow(low: u64, now: u64, high: u64) -> Flow {
-    Flow { low: signed(low), now: signed(now), high: signed(high) }
+fn flow(low: u64, now: u64, high: u64) -> ArcFlow {
+    ArcFlow { low: signed(low), now: signed(now), high: signed(high) }
 }
 
 /// Bytes of clusters are far below 2^62.
@@ -247,17 +261,17 @@ fn signed(bytes: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::field::{Field, Special};
-    use super::super::pace::Pace;
+    use super::super::super::load_goals::{LoadGoals, Special};
+    use super::super::search_limits::SearchLimits;
     use super::*;
     use crate::bytes::{Bytes, Ratio};
-    use crate::dense::Cluster;
-    use crate::exact::{Answer, Limits, Who};
+    use crate::dense::DenseCluster;
+    use crate::exact::{SolverAnswer, SolverChoice, SolverLimits};
     use crate::ids::{BrokerId, PartitionId};
-    use crate::request::{Balance, Terms};
+    use crate::request::{Balance, PlanTerms};
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::target::Targets;
-    use crate::{Assignment, Topics};
+    use crate::{Assignment, TopicSelection};
 
     const BROKERS: u32 = 8;
     const RACKS: u32 = 4;
@@ -296,28 +310,31 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "compared to a ten-millionth")]
     fn the_cheapest_flow_is_what_the_simplex_algorithm_finds() {
         let brokers = (0..BROKERS).map(BrokerId).collect();
-        let all = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms::new(all, Ratio::from_percent(10));
+        let all = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms::new(all, Ratio::from_percent(10));
         let balance = Balance::default();
         let mut compared = 0;
         for seed in 0..20 {
             let snapshot = cluster(seed);
-            let cluster = Cluster::new(&snapshot);
+            let cluster = DenseCluster::new(&snapshot);
             let targets = Targets::new(&cluster, &terms).unwrap();
-            let field = Field::new(&cluster, &terms, &balance, Special::default());
-            let before = State::after_repairs(&cluster, &targets, &balance, &[], Vec::new());
-            let layout = field.layout(&before, super::super::Load::Storage);
-            let (rules, balance, pace) = (&field.rules, &balance, Pace::Led);
-            let asked = Asked { before, rules, balance, repairs: &[], layout: &layout, pace };
-            let model = Model::new(&asked);
+            let goals = LoadGoals::new(&cluster, &terms, &balance, Special::default());
+            let before = BalanceState::after_repairs(&cluster, &targets, &balance, &[], Vec::new());
+            let layout = goals.layout(&before, super::super::BalancedLoad::Storage);
+            let (rules, balance, pace) = (&goals.rules, &balance, SearchLimits::Led);
+            let asked =
+                SearchConditions { before, rules, balance, repairs: &[], layout: &layout, pace };
+            let model = StorageModel::new(&asked);
             let marks = asked.marks(&layout.bands);
             let (mut program, _) = model.rules(&asked);
             model.bound_loads(&mut program, &marks, 0.0, &[None; BROKERS as usize]);
             for (column, cost) in model.terms(|seat| model.load(seat.copied)) {
                 program.columns[column].cost = cost;
             }
-            let limits = Limits { who: Who::Quick, nodes: 0, gap: 0.0 };
-            let Answer::Found(found) = program.relaxed().solve(limits, None) else { continue };
+            let limits = SolverLimits { who: SolverChoice::Quick, nodes: 0, gap: 0.0 };
+            let SolverAnswer::Found(found) = program.relaxed().solve(limits, None) else {
+                continue;
+            };
             let classes = Classes::new(&asked, &model);
             let poured = classes.pour(&model, &marks, &classes.off).unwrap();
             let (flow, simplex) = (poured.copied as f64, found.bound * model.unit);

@@ -7,13 +7,13 @@ use super::super::band::Band;
 use super::super::bound::edges;
 use super::flow::{Classes, placed};
 use super::marks::Marks;
-use super::model::Model;
+use super::model::StorageModel;
 use super::whittle::whittle;
-use super::{Asked, State, copied, is_near};
+use super::{BalanceState, SearchConditions, copied, is_near};
 use crate::bytes::Bytes;
 
 /// Evens a state as far as possible.
-pub(in super::super) type Evens<'e, 'a> = &'e dyn Fn(&mut State<'a>);
+pub(in super::super) type Evens<'e, 'a> = &'e dyn Fn(&mut BalanceState<'a>);
 
 /// Parts of each band, of [`PARTS`], that the flow keeps free on both sides, because whole replicas overshoot. They are
 /// tried in this order. The search stops as soon as a plan is near the bound.
@@ -24,16 +24,16 @@ const PARTS: u64 = 32;
 ///
 /// Returns the number of seats in the program, and a lower bound of bytes for plans that end as evenly.
 pub(super) fn follow<'a>(
-    state: &mut State<'a>,
-    asked: &Asked<'_, 'a>,
+    state: &mut BalanceState<'a>,
+    asked: &SearchConditions<'_, 'a>,
     even: Evens<'_, 'a>,
 ) -> (usize, Option<Bytes>) {
-    let model = Model::new(asked);
+    let model = StorageModel::new(asked);
     let classes = Classes::new(asked, &model);
     let groups = &asked.layout.shares.groups;
     let own = asked.marks(&asked.layout.bands);
     let exact = vec![0; state.used.len()];
-    let better = |state: &mut State<'a>, other: State<'a>| {
+    let better = |state: &mut BalanceState<'a>, other: BalanceState<'a>| {
         let other = whittled(other, asked, &own, even);
         let as_even = groups
             .iter()
@@ -65,11 +65,11 @@ pub(super) fn follow<'a>(
 /// The state with fewer bytes, if evening it again changes nothing. Otherwise planning again after the plan would not
 /// end, and the state stays as it is.
 fn whittled<'a>(
-    state: State<'a>,
-    asked: &Asked<'_, 'a>,
+    state: BalanceState<'a>,
+    asked: &SearchConditions<'_, 'a>,
     own: &Marks,
     even: Evens<'_, 'a>,
-) -> State<'a> {
+) -> BalanceState<'a> {
     let mut fewer = state.clone();
     whittle(&mut fewer, asked, &own.widened(&state.used, &asked.layout.shares.groups));
     let changes = fewer.log.len();
@@ -79,9 +79,9 @@ fn whittled<'a>(
 
 /// The least bytes that a plan copies if it ends as evenly.
 fn bound(
-    state: &State<'_>,
-    asked: &Asked<'_, '_>,
-    model: &Model,
+    state: &BalanceState<'_>,
+    asked: &SearchConditions<'_, '_>,
+    model: &StorageModel,
     classes: &Classes,
 ) -> Option<Bytes> {
     if model.narrowed {

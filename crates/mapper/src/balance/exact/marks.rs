@@ -1,12 +1,12 @@
 //! The loads between which each broker has to end, and the distance of each group's worst broker from them.
 
 use super::super::band::Band;
-use super::super::shares::Group;
+use super::super::shares::BrokerGroup;
 use crate::dense::BrokerIx;
 
 /// The limits for one broker's load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct LoadMark {
     pub(super) low: u64,
     pub(super) high: u64,
     /// The bytes that the disk holds at most, whatever the band says.
@@ -18,7 +18,7 @@ pub(super) struct Mark {
 /// For each broker its marks; `None` for brokers that are not evened.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
-    pub(super) of: Vec<Option<Mark>>,
+    pub(super) of: Vec<Option<LoadMark>>,
 }
 
 /// A distance from a band, as an exact fraction of a share.
@@ -58,16 +58,16 @@ impl Marks {
         let mark = |at: usize| {
             let Band { low, share, high } = bands[at]?;
             let room = limit[at].unwrap_or(u64::MAX).max(before[at]);
-            Some(Mark { low, high, room, share: share.max(1) })
+            Some(LoadMark { low, high, room, share: share.max(1) })
         };
         Self { of: (0..bands.len()).map(mark).collect() }
     }
 
     /// The strain of the worst broker of a group.
-    pub(super) fn strain(&self, used: &[u64], group: &Group) -> Strain {
+    pub(super) fn strain(&self, used: &[u64], group: &BrokerGroup) -> Strain {
         let strain = |broker: &BrokerIx| {
             let at = *broker as usize;
-            let Mark { low, high, share, .. } = self.of[at]?;
+            let LoadMark { low, high, share, .. } = self.of[at]?;
             let bytes = used[at].saturating_sub(high).max(low.saturating_sub(used[at]));
             Some(Strain { bytes, share })
         };
@@ -76,7 +76,7 @@ impl Marks {
     }
 
     /// The marks, widened by each group's strain and by 2^-20 of a share, the resolution of evenness.
-    pub(super) fn widened(&self, used: &[u64], groups: &[Group]) -> Self {
+    pub(super) fn widened(&self, used: &[u64], groups: &[BrokerGroup]) -> Self {
         let mut wider = self.clone();
         for group in groups {
             let strain = self.strain(used, group);
@@ -95,7 +95,7 @@ impl Marks {
     }
 
     pub(super) fn hold(&self, used: &[u64]) -> bool {
-        let held = |(mark, used): (&Option<Mark>, &u64)| {
+        let held = |(mark, used): (&Option<LoadMark>, &u64)| {
             mark.is_none_or(|m| (m.low..=m.high.min(m.room)).contains(used))
         };
         self.of.iter().zip(used).all(held)
@@ -116,7 +116,7 @@ mod tests {
         let band = |share: u64| Some(Band { low: share - 10, share, high: share + 10 });
         let bands = [band(100), band(200), None];
         let marks = Marks::new(&bands, &[None, Some(205), None], &[150, 0, 0]);
-        let group = Group { brokers: vec![0, 1] };
+        let group = BrokerGroup { brokers: vec![0, 1] };
         let used = [150, 150, 7];
         assert!(marks.strain(&used, &group).exceeds(Strain { bytes: 39, share: 100 }));
         let wider = marks.widened(&used, &[group]);

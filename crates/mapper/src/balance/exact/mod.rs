@@ -15,80 +15,82 @@ mod led;
 mod marks;
 mod model;
 mod network;
-mod pace;
+mod search_limits;
+mod solved;
 mod whittle;
 
 use super::band::Band;
 use super::bound::Base;
-use super::field::{Field, Layout};
-use super::load::Load;
-use super::rules::Rules;
-use super::shares::Group;
-use super::state::{Shift, State};
+use super::load::BalancedLoad;
+use super::load_goals::{Layout, LoadGoals};
+use super::rules::BalanceRules;
+use super::shares::BrokerGroup;
+use super::state::{BalanceState, SeatShift};
 use crate::bytes::Bytes;
-use crate::exact::{Answer, Column, Effort, Evidence, Found, Program};
-use crate::finish::Proof;
+use crate::exact::{Column, Program, Solution, SolverAnswer};
 use crate::no_plan::NoPlan;
-use crate::plan::{BoundBy, Floor};
 use crate::request::Balance;
 use crate::work::Work;
 use led::Evens;
 use marks::{Marks, Strain};
-use model::{Model, SmallSeats, Span, replicas};
-use pace::Pace;
+use model::{SmallSeats, Span, StorageModel, replicas};
+use search_limits::SearchLimits;
+pub(super) use solved::Solved;
 
 /// The cluster at the start of a search.
-pub(super) struct Start<'s, 'a> {
-    before: State<'a>,
+pub(super) struct ExactStart<'s, 'a> {
+    before: BalanceState<'a>,
     balance: &'s Balance,
     repairs: &'s [Work],
-    pace: Pace,
+    pace: SearchLimits,
 }
 
-impl<'s, 'a> Start<'s, 'a> {
+impl<'s, 'a> ExactStart<'s, 'a> {
     /// Keeps a copy of the cluster after the repairs, if there will be a search.
     ///
     /// # Errors
     /// [`NoPlan::TooLarge`]: the request asks for the exact solver, and it would not finish.
     pub(super) fn new(
-        state: &State<'a>,
-        field: &Field<'_>,
+        state: &BalanceState<'a>,
+        goals: &LoadGoals<'_>,
         balance: &'s Balance,
         repairs: &'s [Work],
     ) -> Result<Option<Self>, NoPlan> {
         // The program knows only storage, so a search would undo other goals.
-        if field.loads != [Load::Storage] {
+        if goals.loads != [BalancedLoad::Storage] {
             return Ok(None);
         }
-        let pace = Pace::of(balance.solver, binaries(state, repairs))?;
+        let pace = SearchLimits::of(balance.solver, binaries(state, repairs))?;
         // A larger limit has to end at least as evenly. Only the heuristic's order of changes guarantees that.
         let limited = balance.max_bytes_moved.is_some() || balance.max_moves.is_some();
-        let pace = pace.filter(|pace| *pace == Pace::Thorough || !limited);
+        let pace = pace.filter(|pace| *pace == SearchLimits::Thorough || !limited);
         Ok(pace.map(|pace| Self { before: state.clone(), balance, repairs, pace }))
     }
 
     /// Improves the plan of `state`, and proves as much as it can; `None` if a search is not worth its time.
     pub(super) fn search(
         self,
-        state: &mut State<'a>,
-        field: &'s Field<'a>,
+        state: &mut BalanceState<'a>,
+        goals: &'s LoadGoals<'a>,
         layout: &'s Layout,
         base: &Base,
         even_out: Evens<'_, 'a>,
     ) -> Option<Solved> {
         let Self { before, balance, repairs, pace } = self;
-        let even = field.layout(state, Load::Storage).is_even(state);
+        let even = goals.layout(state, BalancedLoad::Storage).is_even(state);
         let least = base.bytes(state, &layout.shares);
         match pace {
-            Pace::Thorough => {}
-            Pace::Short | Pace::Led if even && is_near(copied(state).0, least) => return None,
+            SearchLimits::Thorough => {}
+            SearchLimits::Short | SearchLimits::Led if even && is_near(copied(state).0, least) => {
+                return None;
+            }
             // With other goals, storage is not searched. It must not end less evenly for that reason.
-            Pace::Short if !even => return None,
-            Pace::Short | Pace::Led => {}
+            SearchLimits::Short if !even => return None,
+            SearchLimits::Short | SearchLimits::Led => {}
         }
-        let rules = &field.rules;
-        let asked = Asked { before, rules, balance, repairs, layout, pace };
-        if pace == Pace::Led {
+        let rules = &goals.rules;
+        let asked = SearchConditions { before, rules, balance, repairs, layout, pace };
+        if pace == SearchLimits::Led {
             let (binaries, bound) = led::follow(state, &asked, even_out);
             return Some(Solved {
                 copied: copied(state),
@@ -99,7 +101,9 @@ impl<'s, 'a> Start<'s, 'a> {
         let mut better = state.clone();
         let solved = improve(&mut better, &asked);
         // A short search proves little. The next plan would move again what it leaves outside the bands.
-        if pace == Pace::Short && !field.layout(&better, Load::Storage).is_even(&better) {
+        if pace == SearchLimits::Short
+            && !goals.layout(&better, BalancedLoad::Storage).is_even(&better)
+        {
             return None;
         }
         *state = better;
@@ -113,76 +117,21 @@ fn is_near(bytes: u64, least: Option<Bytes>) -> bool {
 }
 
 /// The conditions for any answer.
-struct Asked<'s, 'a> {
+struct SearchConditions<'s, 'a> {
     /// The cluster once the repairs are done.
-    pub(super) before: State<'a>,
-    pub(super) rules: &'s Rules<'a>,
+    pub(super) before: BalanceState<'a>,
+    pub(super) rules: &'s BalanceRules<'a>,
     pub(super) balance: &'s Balance,
     pub(super) repairs: &'s [Work],
     /// The bands, and the brokers that may give replicas away, before anything was evened.
     pub(super) layout: &'s Layout,
-    pub(super) pace: Pace,
+    pub(super) pace: SearchLimits,
 }
 
-impl Asked<'_, '_> {
+impl SearchConditions<'_, '_> {
     fn marks(&self, bands: &[Option<Band>]) -> Marks {
         let used: Vec<u64> = self.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
         Marks::new(bands, &self.rules.limit, &used)
-    }
-}
-
-/// The result of the search.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Solved {
-    pace: Pace,
-    /// The bytes and replicas that the plan copies.
-    copied: (u64, u64),
-    /// The number of columns in the program.
-    binaries: usize,
-    effort: Effort,
-    /// Whether no plan ends with its worst broker nearer to its share.
-    most_even: bool,
-    /// The least bytes that a plan copies if it ends as evenly.
-    bound: Option<Bytes>,
-    /// Whether no plan that ends as evenly copies fewer bytes.
-    fewest_bytes: bool,
-}
-
-impl Solved {
-    /// A result without any proof.
-    fn nothing(pace: Pace, binaries: usize) -> Self {
-        Self {
-            pace,
-            copied: (0, 0),
-            binaries,
-            effort: Effort::NONE,
-            most_even: false,
-            bound: None,
-            fewest_bytes: false,
-        }
-    }
-
-    /// The proof about a plan; `sums`: the bound from the loads of brokers and racks.
-    pub(super) fn proof(
-        &self,
-        state: &State<'_>,
-        sums: Option<Bytes>,
-        floor: Option<Floor>,
-    ) -> Proof {
-        // A plan that was changed since is another plan, and may be less even.
-        let same = copied(state) == self.copied;
-        let own = self.bound.filter(|_| same);
-        let own = if self.fewest_bytes { own.map(|_| Bytes(self.copied.0)) } else { own };
-        let Self { binaries, effort, pace, .. } = *self;
-        let by = match pace {
-            _ if own <= sums => BoundBy::Loads,
-            Pace::Led => BoundBy::Linear,
-            Pace::Short | Pace::Thorough => BoundBy::Search,
-        };
-        let most_even = (pace != Pace::Led).then_some(same && self.most_even);
-        let engine = pace.engine();
-        let evidence = Evidence { engine, binaries, effort, most_even, fullest: None, by };
-        Proof { bound_bytes: own.max(sums), floor, evidence: Some(evidence) }
     }
 }
 
@@ -190,7 +139,7 @@ impl Solved {
 const MARGIN: f64 = 1e-6;
 
 /// The most columns that a program for this state can have.
-fn binaries(state: &State<'_>, repairs: &[Work]) -> usize {
+fn binaries(state: &BalanceState<'_>, repairs: &[Work]) -> usize {
     let mut repairs = repairs.iter().peekable();
     let choices = (0..state.partitions()).map(|partition| {
         let repair = repairs.next_if(|item| item.partition == partition);
@@ -201,10 +150,10 @@ fn binaries(state: &State<'_>, repairs: &[Work]) -> usize {
 }
 
 /// Improves the plan of `state` as far as a search of limited length can.
-fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
-    let model = Model::new(asked);
+fn improve<'a>(state: &mut BalanceState<'a>, asked: &SearchConditions<'_, 'a>) -> Solved {
+    let model = StorageModel::new(asked);
     let (rules, spans) = model.rules(asked);
-    let mut search = Search {
+    let mut search = StorageSearch {
         rules,
         spans,
         marks: asked.marks(&asked.layout.bands),
@@ -220,19 +169,19 @@ fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
     Solved { copied: copied(state), ..search.solved }
 }
 
-struct Search<'s, 'a> {
-    asked: &'s Asked<'s, 'a>,
-    model: Model,
+struct StorageSearch<'s, 'a> {
+    asked: &'s SearchConditions<'s, 'a>,
+    model: StorageModel,
     rules: Program,
     spans: Vec<Span>,
     marks: Marks,
-    groups: &'s [Group],
+    groups: &'s [BrokerGroup],
     solved: Solved,
 }
 
-impl<'a> Search<'_, 'a> {
+impl<'a> StorageSearch<'_, 'a> {
     /// Undoes the evening if the worst broker of every group is no better for it.
-    fn stay(&self, state: &mut State<'a>) {
+    fn stay(&self, state: &mut BalanceState<'a>) {
         let before = &self.asked.before;
         let in_vain = self.groups.iter().all(|group| {
             let (old, new) = (&before.used, &state.used);
@@ -244,7 +193,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// Brings the worst broker of each group as near to its band as possible.
-    fn evenness(&mut self, state: &mut State<'a>) {
+    fn evenness(&mut self, state: &mut BalanceState<'a>) {
         let strains: Vec<Strain> =
             self.groups.iter().map(|group| self.marks.strain(&state.used, group)).collect();
         self.solved.most_even = !self.model.narrowed;
@@ -280,7 +229,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// Finds the fewest bytes of all plans that end as evenly.
-    fn bytes(&mut self, state: &mut State<'a>) {
+    fn bytes(&mut self, state: &mut BalanceState<'a>) {
         self.marks = self.marks.widened(&state.used, self.groups);
         for margin in [0.0, MARGIN] {
             let program = self.costs_bytes(margin);
@@ -289,7 +238,7 @@ impl<'a> Search<'_, 'a> {
             if margin == 0.0 {
                 self.solved.bound = self.bound(&found);
             }
-            let fewer = |search: &Self, old: &State<'_>, new: &State<'_>| {
+            let fewer = |search: &Self, old: &BalanceState<'_>, new: &BalanceState<'_>| {
                 search.marks.hold(&new.used) && copied(new).0 <= copied(old).0
             };
             if self.take(state, &found, fewer) {
@@ -300,7 +249,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// Finds the fewest replicas of all plans that copy as few bytes.
-    fn replicas(&mut self, state: &mut State<'a>) {
+    fn replicas(&mut self, state: &mut BalanceState<'a>) {
         if !self.solved.fewest_bytes {
             return;
         }
@@ -336,23 +285,23 @@ impl<'a> Search<'_, 'a> {
         program
     }
 
-    fn ask(&mut self, program: &Program, hint: Option<&[f64]>) -> Option<Found> {
+    fn ask(&mut self, program: &Program, hint: Option<&[f64]>) -> Option<Solution> {
         let limits = self.asked.pace.limits(self.solved.binaries);
         match program.solve(limits, hint) {
-            Answer::Found(found) => {
+            SolverAnswer::Found(found) => {
                 self.solved.effort.add(found.effort);
                 Some(found)
             }
-            Answer::Infeasible | Answer::Nothing => None,
+            SolverAnswer::Infeasible | SolverAnswer::Nothing => None,
         }
     }
 
     /// Applies an answer if it follows every rule and is `better`. Returns whether it was applied.
     fn take(
         &self,
-        state: &mut State<'a>,
-        found: &Found,
-        better: impl Fn(&Self, &State<'a>, &State<'a>) -> bool,
+        state: &mut BalanceState<'a>,
+        found: &Solution,
+        better: impl Fn(&Self, &BalanceState<'a>, &BalanceState<'a>) -> bool,
     ) -> bool {
         let mut changed = state.clone();
         for item in &self.model.items {
@@ -376,7 +325,7 @@ impl<'a> Search<'_, 'a> {
         clippy::cast_sign_loss,
         reason = "rounded down by more than a float is off; negative is none"
     )]
-    fn bound(&self, found: &Found) -> Option<Bytes> {
+    fn bound(&self, found: &Solution) -> Option<Bytes> {
         let bytes = (found.bound - MARGIN).max(0.0) * self.model.unit * (1.0 - 1e-9);
         let decided = !self.model.narrowed && found.bound.is_finite();
         decided.then(|| Bytes(self.model.given.0 + bytes.floor() as u64))
@@ -384,7 +333,7 @@ impl<'a> Search<'_, 'a> {
 }
 
 /// The bytes and replicas that a plan copies.
-fn copied(state: &State<'_>) -> (u64, u64) {
+fn copied(state: &BalanceState<'_>) -> (u64, u64) {
     let (mut bytes, mut replicas) = (0, 0);
     for partition in 0..state.partitions() {
         let before = state.cluster.seats_of(partition);
@@ -397,7 +346,7 @@ fn copied(state: &State<'_>) -> (u64, u64) {
 }
 
 /// Gives a partition other brokers. A seat that changes stays in its rack if possible.
-fn change(state: &mut State<'_>, partition: u32, seats: &SmallSeats) {
+fn change(state: &mut BalanceState<'_>, partition: u32, seats: &SmallSeats) {
     let held = state.seats_of(partition as usize);
     let mut gone: SmallSeats = held.iter().copied().filter(|b| !seats.contains(b)).collect();
     let come: SmallSeats = seats.iter().copied().filter(|b| !held.contains(b)).collect();
@@ -407,7 +356,7 @@ fn change(state: &mut State<'_>, partition: u32, seats: &SmallSeats) {
         let at = gone.iter().position(same).unwrap_or(0);
         if at < gone.len() {
             let from = gone.remove(at);
-            state.shift(Shift { partition, from, to });
+            state.shift(SeatShift { partition, from, to });
         }
     }
 }

@@ -5,20 +5,22 @@
 //! The program counts bytes in units of the largest replica, so that factors stay near one. Edges and room come from
 //! integers.
 
-use super::super::load::Load;
-use super::super::shares::replicas_in;
+mod scene;
+
+use super::super::load::BalancedLoad;
 use super::super::shelves::Shelves;
-use super::super::state::State;
-use super::{Asked, Marks};
+use super::super::state::BalanceState;
+use super::{Marks, SearchConditions};
 use crate::dense::BrokerIx;
 use crate::exact::{Column, Program};
 use crate::request::RackRule;
-use crate::target::{RackCounts, Target};
+use crate::target::RackCounts;
 use crate::work::Work;
+use scene::PartitionChoices;
 use smallvec::SmallVec;
 
 /// A partition with seats to decide.
-pub(super) struct Item {
+pub(super) struct SeatsToDecide {
     pub(super) partition: u32,
     /// The bytes of one copy.
     pub(super) size: u64,
@@ -35,8 +37,8 @@ pub(super) struct Item {
 }
 
 /// The seats to decide, by column.
-pub(super) struct Model {
-    pub(super) items: Vec<Item>,
+pub(super) struct StorageModel {
+    pub(super) items: Vec<SeatsToDecide>,
     /// The bytes on each broker that no decision changes.
     pub(super) base: Vec<u64>,
     /// The bytes and replicas that every plan copies.
@@ -45,7 +47,7 @@ pub(super) struct Model {
     pub(super) narrowed: bool,
     /// Bytes of one unit of load.
     pub(super) unit: f64,
-    columns: Vec<Seat>,
+    columns: Vec<SeatColumn>,
 }
 
 /// An extra column that is one if any of these seats is taken.
@@ -56,7 +58,7 @@ pub(super) struct Span {
 
 /// The meaning of a column.
 #[derive(Clone, Copy)]
-pub(super) struct Seat {
+pub(super) struct SeatColumn {
     pub(super) broker: BrokerIx,
     /// The bytes of the replica on the broker.
     pub(super) load: u64,
@@ -66,9 +68,9 @@ pub(super) struct Seat {
     pub(super) moves: bool,
 }
 
-impl Model {
+impl StorageModel {
     /// A model of all seats that may change.
-    pub(super) fn new(asked: &Asked<'_, '_>) -> Self {
+    pub(super) fn new(asked: &SearchConditions<'_, '_>) -> Self {
         let state = &asked.before;
         let mut model = Self {
             items: Vec::new(),
@@ -79,11 +81,12 @@ impl Model {
             columns: Vec::new(),
         };
         let limit = asked.balance.partition_limit;
-        let mut shelves = limit.map(|limit| Shelves::new(state, Some(limit), Load::Storage));
+        let mut shelves =
+            limit.map(|limit| Shelves::new(state, Some(limit), BalancedLoad::Storage));
         let mut repairs = asked.repairs.iter().peekable();
         for partition in 0..state.partitions() {
             let repair = repairs.next_if(|item| item.partition == partition);
-            let scene = Scene { asked, partition, repair };
+            let scene = PartitionChoices { asked, partition, repair };
             match scene.item(shelves.as_mut(), &mut model.narrowed) {
                 Some(item) => model.add(state, item),
                 None => model.give(state, partition, repair),
@@ -93,7 +96,7 @@ impl Model {
         model
     }
 
-    pub(super) fn seat(&self, column: usize) -> &Seat {
+    pub(super) fn seat(&self, column: usize) -> &SeatColumn {
         &self.columns[column]
     }
 
@@ -101,14 +104,14 @@ impl Model {
         self.columns.len()
     }
 
-    fn add(&mut self, state: &State<'_>, mut item: Item) {
+    fn add(&mut self, state: &BalanceState<'_>, mut item: SeatsToDecide) {
         let before = state.cluster.seats_of(item.partition as usize);
         for (broker, column) in &mut item.choices {
             *column = self.columns.len();
             let moves = !before.contains(broker);
             let copied = if moves { item.size } else { 0 };
             let load = state.size_on(item.partition, *broker);
-            self.columns.push(Seat { broker: *broker, load, copied, moves });
+            self.columns.push(SeatColumn { broker: *broker, load, copied, moves });
         }
         for seat in state.seats_of(item.partition as usize) {
             if !item.fixed.contains(seat) {
@@ -120,7 +123,7 @@ impl Model {
     }
 
     /// Adds a repair that leaves nothing to decide.
-    fn give(&mut self, state: &State<'_>, partition: usize, repair: Option<&Work>) {
+    fn give(&mut self, state: &BalanceState<'_>, partition: usize, repair: Option<&Work>) {
         if repair.is_some() {
             let before = state.cluster.seats_of(partition);
             let copies = state.seats_of(partition).iter().filter(|b| !before.contains(b)).count();
@@ -130,7 +133,7 @@ impl Model {
     }
 
     /// The rules alone, as rows over columns without cost.
-    pub(super) fn rules(&self, asked: &Asked<'_, '_>) -> (Program, Vec<Span>) {
+    pub(super) fn rules(&self, asked: &SearchConditions<'_, '_>) -> (Program, Vec<Span>) {
         let (mut program, mut spans) = (Program::default(), Vec::new());
         for _ in &self.columns {
             program.column(Column { cost: 0.0, most: 1.0, whole: true });
@@ -139,7 +142,7 @@ impl Model {
             item.rows(asked, &mut program);
             item.span(asked, &mut program, &mut spans);
         }
-        let Asked { balance, .. } = asked;
+        let SearchConditions { balance, .. } = asked;
         if let Some(most) = balance.max_bytes_moved {
             let most = self.load(most.0.saturating_sub(self.given.0));
             program.row(self.terms(|seat| self.load(seat.copied)), f64::NEG_INFINITY, most);
@@ -185,7 +188,7 @@ impl Model {
     }
 
     /// The factor of each column, without those of zero.
-    pub(super) fn terms(&self, of: impl Fn(&Seat) -> f64) -> Vec<(usize, f64)> {
+    pub(super) fn terms(&self, of: impl Fn(&SeatColumn) -> f64) -> Vec<(usize, f64)> {
         let all = self.columns.iter().map(of).enumerate();
         all.filter(|(_, factor)| *factor != 0.0).collect()
     }
@@ -197,7 +200,7 @@ impl Model {
     }
 
     /// The values of all columns for the seats of a state.
-    pub(super) fn values(&self, state: &State<'_>, spans: &[Span]) -> Vec<f64> {
+    pub(super) fn values(&self, state: &BalanceState<'_>, spans: &[Span]) -> Vec<f64> {
         let mut values = vec![0.0; self.columns.len() + spans.len()];
         for item in &self.items {
             for (broker, column) in &item.choices {
@@ -215,7 +218,7 @@ impl Model {
 }
 
 /// The cost that counts replicas to copy: one for each.
-pub(super) fn replicas(seat: &Seat) -> f64 {
+pub(super) fn replicas(seat: &SeatColumn) -> f64 {
     f64::from(u8::from(seat.moves))
 }
 
@@ -229,8 +232,8 @@ pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
 
-impl Item {
-    fn rows(&self, asked: &Asked<'_, '_>, program: &mut Program) {
+impl SeatsToDecide {
+    fn rows(&self, asked: &SearchConditions<'_, '_>, program: &mut Program) {
         let cluster = asked.rules.cluster;
         let of = |wanted: &dyn Fn(BrokerIx) -> bool| -> Vec<(usize, f64)> {
             let choices = self.choices.iter().filter(|(broker, _)| wanted(*broker));
@@ -268,7 +271,7 @@ impl Item {
     }
 
     /// Asks for the least number of racks: one column per rack is one if the rack is used, and their sum has a bound.
-    fn span(&self, asked: &Asked<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
+    fn span(&self, asked: &SearchConditions<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
         let racks = match asked.rules.racks {
             RackRule::AtLeast(racks) if !self.is_settled() => racks as usize,
             RackRule::AtLeast(_) | RackRule::Spread => return,
@@ -299,14 +302,18 @@ impl Item {
     }
 
     /// The brokers that an answer chooses, the fixed ones included; `None` if they break a rule.
-    pub(super) fn chosen(&self, asked: &Asked<'_, '_>, values: &[f64]) -> Option<SmallSeats> {
+    pub(super) fn chosen(
+        &self,
+        asked: &SearchConditions<'_, '_>,
+        values: &[f64],
+    ) -> Option<SmallSeats> {
         let mut seats = self.fixed.clone();
         let taken = self.choices.iter().filter(|(_, column)| values[*column] > 0.5);
         seats.extend(taken.map(|(broker, _)| *broker));
         self.keeps_rules(asked, &seats).then_some(seats)
     }
 
-    pub(super) fn keeps_rules(&self, asked: &Asked<'_, '_>, seats: &SmallSeats) -> bool {
+    pub(super) fn keeps_rules(&self, asked: &SearchConditions<'_, '_>, seats: &SmallSeats) -> bool {
         let cluster = asked.rules.cluster;
         let counts = RackCounts::of(cluster, seats.iter().copied());
         let racks = self
@@ -329,101 +336,3 @@ impl Item {
 }
 
 pub(super) type SmallSeats = SmallVec<[BrokerIx; 4]>;
-
-/// One partition, with everything that decides where its replicas may go.
-struct Scene<'s, 'a> {
-    asked: &'s Asked<'s, 'a>,
-    partition: usize,
-    repair: Option<&'s Work>,
-}
-
-impl Scene<'_, '_> {
-    fn item(&self, shelves: Option<&mut Shelves>, narrowed: &mut bool) -> Option<Item> {
-        let Self { asked, partition, repair } = self;
-        let state = &asked.before;
-        let movable = state.target_of(*partition);
-        let target = &state.targets.all[movable.or(repair.map(|item| item.target))?];
-        let current = state.seats_of(*partition);
-        if current.iter().any(|broker| !target.allowed[*broker as usize]) {
-            return None;
-        }
-        let fixed = self.fixed(current, movable.is_some(), shelves);
-        let open = current.len() - fixed.len();
-        let racks = self.racks(current, target);
-        let crowded = self.crowded(target, &racks);
-        let hosts_apart = {
-            let host = |broker: &BrokerIx| asked.rules.cluster.host[*broker as usize];
-            current
-                .iter()
-                .enumerate()
-                .all(|(at, broker)| current[..at].iter().all(|other| host(other) != host(broker)))
-        };
-        *narrowed |= crowded && open > 0;
-        if open == 0 || (crowded && !hosts_apart) {
-            return None;
-        }
-        let offline = asked.rules.cluster.partition(*partition).offline();
-        let sound = |broker: &BrokerIx| !offline.contains(&asked.rules.cluster.id(*broker));
-        let open_rack = |broker: &BrokerIx| {
-            let rack = asked.rules.cluster.rack[*broker as usize];
-            racks.iter().any(|(at, _, most)| *at == rack && *most > 0)
-        };
-        let choices = target.brokers.iter().copied();
-        let lets = |broker: &BrokerIx| asked.rules.cluster.cordon_lets(*partition, *broker);
-        let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && lets(b) && open_rack(b));
-        Some(Item {
-            partition: u32::try_from(*partition).unwrap_or(u32::MAX),
-            size: state.size[*partition],
-            choices: choices.map(|broker| (broker, 0)).collect(),
-            fixed,
-            open,
-            racks,
-            apart: crowded,
-        })
-    }
-
-    /// The seats that stay: replicas that were there before and must not move.
-    fn fixed(
-        &self,
-        current: &[BrokerIx],
-        movable: bool,
-        mut shelves: Option<&mut Shelves>,
-    ) -> SmallSeats {
-        let before = self.asked.rules.cluster.seats_of(self.partition);
-        let mut stays = |broker: &BrokerIx| {
-            let shelved = shelves.as_mut().is_none_or(|shelves| {
-                let shelf = shelves.of(*broker, &self.asked.before);
-                shelf.iter().any(|partition| *partition as usize == self.partition)
-            });
-            before.contains(broker)
-                && !(movable && self.asked.layout.gives[*broker as usize] && shelved)
-        };
-        current.iter().copied().filter(|broker| stays(broker)).collect()
-    }
-
-    /// The least and the most replicas in each rack: by the rule, or the present count if the rule is already broken.
-    fn racks(&self, current: &[BrokerIx], target: &Target) -> SmallVec<[(usize, usize, usize); 4]> {
-        let rules = self.asked.rules;
-        let counts = RackCounts::of(rules.cluster, current.iter().copied());
-        let by_rule = |rack: &usize| {
-            let (least, most) = replicas_in(&target.rack_size, *rack, current.len(), rules.racks);
-            (*rack, least, most)
-        };
-        let bounds: SmallVec<[(usize, usize, usize); 4]> =
-            target.racks.iter().map(by_rule).collect();
-        let kept =
-            bounds.iter().all(|(rack, least, most)| (*least..=*most).contains(&counts.get(*rack)));
-        if kept && rules.keeps(current, target) && !rules.local {
-            return bounds;
-        }
-        target.racks.iter().map(|rack| (*rack, counts.get(*rack), counts.get(*rack))).collect()
-    }
-
-    /// Whether a rack may hold two replicas whose hosts could be the same.
-    fn crowded(&self, target: &Target, racks: &[(usize, usize, usize)]) -> bool {
-        let cluster = self.asked.rules.cluster;
-        let several = |rack: usize| racks.iter().any(|(at, _, most)| *at == rack && *most > 1);
-        cluster.shared_hosts
-            && target.brokers.iter().any(|broker| several(cluster.rack[*broker as usize]))
-    }
-}

@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 /// Nodes and arcs between them. Each arc is followed by its reverse arc, which undoes it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Network {
-    arcs: Vec<Arc>,
+    arcs: Vec<ByteArc>,
     /// For each node the arcs that begin there.
     out: Vec<Vec<usize>>,
     /// For each node the bytes that have to leave it, or (negative) that it lacks.
@@ -23,7 +23,7 @@ pub(super) struct Network {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Arc {
+struct ByteArc {
     to: usize,
     /// The bytes that the arc can still take.
     room: i64,
@@ -33,7 +33,7 @@ struct Arc {
 
 /// The flow along an arc: its limits and its present value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Flow {
+pub(super) struct ArcFlow {
     pub(super) low: i64,
     pub(super) now: i64,
     pub(super) high: i64,
@@ -54,11 +54,11 @@ impl Network {
     }
 
     /// Adds an arc and returns its number. A flow that is already there must cost nothing.
-    pub(super) fn arc(&mut self, from: usize, to: usize, flow: Flow, cost: i64) -> usize {
-        let Flow { low, now, high } = flow;
+    pub(super) fn arc(&mut self, from: usize, to: usize, flow: ArcFlow, cost: i64) -> usize {
+        let ArcFlow { low, now, high } = flow;
         let name = self.arcs.len();
-        self.arcs.push(Arc { to, room: high - now, cost });
-        self.arcs.push(Arc { to: from, room: now - low, cost: -cost });
+        self.arcs.push(ByteArc { to, room: high - now, cost });
+        self.arcs.push(ByteArc { to: from, room: now - low, cost: -cost });
         self.out[from].push(name);
         self.out[to].push(name + 1);
         self.excess[from] -= now;
@@ -188,7 +188,7 @@ impl Network {
     }
 
     /// Whether an arc lies on a cheapest way.
-    fn is_tight(&self, from: usize, arc: Arc) -> bool {
+    fn is_tight(&self, from: usize, arc: ByteArc) -> bool {
         arc.room > 0 && arc.cost + self.price[from] == self.price[arc.to]
     }
 
@@ -250,8 +250,8 @@ impl Network {
 mod tests {
     use super::*;
 
-    fn open(high: i64) -> Flow {
-        Flow { low: 0, now: 0, high }
+    fn open(high: i64) -> ArcFlow {
+        ArcFlow { low: 0, now: 0, high }
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         let mut network = Network::default();
         let [a, b, c] = [(); 3].map(|()| network.node());
         // Five bytes already go to `b`, and at least two must stay.
-        let laid = network.arc(a, b, Flow { low: 2, now: 5, high: 5 }, 0);
+        let laid = network.arc(a, b, ArcFlow { low: 2, now: 5, high: 5 }, 0);
         let away = network.arc(a, c, open(9), 1);
         network.supply(a, 5);
         network.supply(b, -2);
@@ -286,7 +286,7 @@ mod tests {
         let mut network = Network::default();
         let [a, b, c, d] = [(); 4].map(|()| network.node());
         // Two ways from `a` to `d`, each half filled.
-        let half = Flow { low: 0, now: 5, high: 10 };
+        let half = ArcFlow { low: 0, now: 5, high: 10 };
         let ways = [(a, b), (b, d), (a, c), (c, d)];
         let arcs = ways.map(|(from, to)| network.arc(from, to, half, 0));
         network.supply(a, 10);

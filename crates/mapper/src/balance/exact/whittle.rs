@@ -4,8 +4,8 @@
 //! A smaller replica would have been enough. It moves instead, and the larger one returns, if both bands allow it.
 
 use super::super::shelves::Shelves;
-use super::super::state::{Shift, State};
-use super::{Asked, Marks};
+use super::super::state::{BalanceState, SeatShift};
+use super::{Marks, SearchConditions};
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
@@ -15,9 +15,14 @@ const ROUNDS: usize = 4;
 /// The most smaller replicas that are tried in place of one that moved. Then that one stays moved.
 const CANDIDATES: usize = 64;
 
-pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Marks) {
+pub(super) fn whittle(
+    state: &mut BalanceState<'_>,
+    asked: &SearchConditions<'_, '_>,
+    marks: &Marks,
+) {
     for _ in 0..ROUNDS {
-        let mut shelves = Shelves::new(state, asked.balance.partition_limit, super::Load::Storage);
+        let mut shelves =
+            Shelves::new(state, asked.balance.partition_limit, super::BalancedLoad::Storage);
         let mut better = false;
         for change in moved(state) {
             let spare = spare(state, marks, change.from, change.to);
@@ -25,7 +30,7 @@ pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Mark
             if spare == 0 || !state.holds(change.partition, change.to) {
                 continue;
             }
-            let home = Shift { from: change.to, to: change.from, ..change };
+            let home = SeatShift { from: change.to, to: change.from, ..change };
             if !asked.rules.admit(state, home.partition, home.from, home.to) {
                 continue;
             }
@@ -42,7 +47,7 @@ pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Mark
             });
             if let Some(partition) = instead {
                 state.shift(home);
-                state.shift(Shift { partition, ..change });
+                state.shift(SeatShift { partition, ..change });
                 better = true;
             }
         }
@@ -53,7 +58,7 @@ pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Mark
 }
 
 /// All moved replicas, the largest first, each with its old and new broker, which are in one rack if possible.
-fn moved(state: &State<'_>) -> Vec<Shift> {
+fn moved(state: &BalanceState<'_>) -> Vec<SeatShift> {
     let mut moved = Vec::new();
     for partition in 0..state.partitions() {
         let (before, now) = (state.cluster.seats_of(partition), state.seats_of(partition));
@@ -66,7 +71,11 @@ fn moved(state: &State<'_>) -> Vec<Shift> {
             let rack = |broker: BrokerIx| state.cluster.rack[broker as usize];
             let at = gone.iter().position(|from| rack(*from) == rack(to)).unwrap_or(0);
             let from = gone.remove(at);
-            moved.push(Shift { partition: u32::try_from(partition).unwrap_or(u32::MAX), from, to });
+            moved.push(SeatShift {
+                partition: u32::try_from(partition).unwrap_or(u32::MAX),
+                from,
+                to,
+            });
         }
     }
     moved.sort_by_key(|c| (Reverse(state.size[c.partition as usize]), c.partition, c.from, c.to));
@@ -74,15 +83,20 @@ fn moved(state: &State<'_>) -> Vec<Shift> {
 }
 
 /// The bytes that `from` may still take and `to` may still give.
-fn spare(state: &State<'_>, marks: &Marks, from: BrokerIx, to: BrokerIx) -> u64 {
+fn spare(state: &BalanceState<'_>, marks: &Marks, from: BrokerIx, to: BrokerIx) -> u64 {
     let (from, to) = (from as usize, to as usize);
     let (Some(gave), Some(took)) = (marks.of[from], marks.of[to]) else { return 0 };
     let above = gave.high.min(gave.room).saturating_sub(state.used[from]);
     above.min(state.used[to].saturating_sub(took.low))
 }
 
-fn may_go(state: &State<'_>, asked: &Asked<'_, '_>, partition: u32, change: Shift) -> bool {
-    let Shift { from, to, .. } = change;
+fn may_go(
+    state: &BalanceState<'_>,
+    asked: &SearchConditions<'_, '_>,
+    partition: u32,
+    change: SeatShift,
+) -> bool {
+    let SeatShift { from, to, .. } = change;
     asked.layout.gives[from as usize]
         && state.holds(partition, from)
         && state.cluster.seats_of(partition as usize).contains(&from)

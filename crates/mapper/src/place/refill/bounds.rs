@@ -2,23 +2,23 @@
 //!
 //! Replicas go where there are fewest. So the result is fixed except for the last level, which only some may reach.
 
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::target::{RackCounts, Target};
 use smallvec::SmallVec;
 
 /// A rack or a host: its number, and the least and the most replicas that it ends with.
-pub(super) type Ends = SmallVec<[(usize, usize, usize); 4]>;
+pub(super) type RackBounds = SmallVec<[(usize, usize, usize); 4]>;
 
 /// A rack or a host: its number, the replicas that it holds, and the replicas that it can hold.
-type Places = SmallVec<[(usize, usize, usize); 4]>;
+type HeldPlaces = SmallVec<[(usize, usize, usize); 4]>;
 
 /// The racks of a partition on these brokers, after `come` more replicas; `None`: the racks cannot hold them.
 pub(super) fn of_racks(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     target: &Target,
     held: &[BrokerIx],
     come: usize,
-) -> Option<Ends> {
+) -> Option<RackBounds> {
     let counts = RackCounts::of(cluster, held.iter().copied());
     let place = |rack: &usize| (*rack, counts.get(*rack), target.rack_size[*rack]);
     poured(&target.racks.iter().map(place).collect(), come)
@@ -26,14 +26,14 @@ pub(super) fn of_racks(
 
 /// The hosts of a rack, after `least` to `most` more replicas; `None`: the hosts cannot hold them.
 pub(super) fn of_hosts(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     target: &Target,
     held: &[BrokerIx],
     rack: usize,
     (least, most): (usize, usize),
-) -> Option<Ends> {
+) -> Option<RackBounds> {
     let host = |broker: BrokerIx| cluster.host[broker as usize];
-    let mut places = Places::new();
+    let mut places = HeldPlaces::new();
     for broker in target.brokers.iter().filter(|b| cluster.rack[**b as usize] == rack) {
         let own = host(*broker);
         let free = usize::from(!held.contains(broker));
@@ -51,7 +51,7 @@ pub(super) fn of_hosts(
 }
 
 /// Fills places level by level. Only some of them reach the last level.
-fn poured(places: &Places, replicas: usize) -> Option<Ends> {
+fn poured(places: &HeldPlaces, replicas: usize) -> Option<RackBounds> {
     let mut held: SmallVec<[usize; 4]> = places.iter().map(|(_, held, _)| *held).collect();
     let mut left = replicas;
     let mut partly: Option<usize> = None;

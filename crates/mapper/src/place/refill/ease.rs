@@ -3,7 +3,7 @@
 //! One replica goes to another broker, or takes the place of a second one, which moves on. Replicas that this plan does
 //! not copy stay.
 
-use super::even::{Full, fullest};
+use super::even::{FullestShare, fullest};
 use crate::dense::BrokerIx;
 use crate::place::Placement;
 use crate::work::Work;
@@ -34,13 +34,13 @@ struct Ease<'e, 'a> {
     work: &'e mut [Work],
     /// The fullest broker.
     broker: BrokerIx,
-    full: Full,
+    full: FullestShare,
     /// The number of exchanges that may still be tried.
     left: &'e mut usize,
 }
 
 /// A replica that this plan copies: its work and seat.
-type Copy = (usize, usize);
+type PlacedCopy = (usize, usize);
 
 impl Ease<'_, '_> {
     /// Moves a replica of the fullest broker to one that stays emptier with it.
@@ -58,7 +58,7 @@ impl Ease<'_, '_> {
     /// Moves a replica of the fullest broker to one where another replica makes room for it.
     fn swap(&mut self) -> bool {
         let from = self.broker;
-        let mut copies_to: BTreeMap<BrokerIx, Vec<Copy>> = BTreeMap::new();
+        let mut copies_to: BTreeMap<BrokerIx, Vec<PlacedCopy>> = BTreeMap::new();
         for copy in self.copies(from) {
             for to in self.placement.admitted(&self.work[copy.0], copy.1) {
                 if to == from {
@@ -84,10 +84,10 @@ impl Ease<'_, '_> {
     }
 
     /// The largest replicas that this plan copies to a broker.
-    fn copies(&self, broker: BrokerIx) -> Vec<Copy> {
+    fn copies(&self, broker: BrokerIx) -> Vec<PlacedCopy> {
         let cluster = self.placement.cluster;
         let placed = self.placement.placed[broker as usize].iter().copied();
-        let mut copies: Vec<Copy> = placed
+        let mut copies: Vec<PlacedCopy> = placed
             .filter(|(at, _)| !cluster.seats_of(self.work[*at].partition).contains(&broker))
             .collect();
         copies.sort_unstable_by_key(|copy| (Reverse(self.size(*copy)), *copy));
@@ -95,13 +95,13 @@ impl Ease<'_, '_> {
         copies
     }
 
-    fn size(&self, (at, _): Copy) -> u64 {
+    fn size(&self, (at, _): PlacedCopy) -> u64 {
         self.work[at].size.unwrap_or(0)
     }
 
     /// The broker that is emptiest with the replica, if it is emptier than the fullest now. `leaves`: bytes on their way
     /// from the fullest broker.
-    fn emptiest(&self, (at, seat): Copy, except: BrokerIx, leaves: u64) -> Option<BrokerIx> {
+    fn emptiest(&self, (at, seat): PlacedCopy, except: BrokerIx, leaves: u64) -> Option<BrokerIx> {
         let size = self.size((at, seat));
         let admitted = self.placement.admitted(&self.work[at], seat).into_iter();
         let fits = admitted.filter(|to| *to != except).filter_map(|to| {
@@ -116,8 +116,8 @@ impl Ease<'_, '_> {
         self.full_with(broker, comes, leaves).is_some_and(|full| self.full.exceeds(full))
     }
 
-    fn full_with(&self, broker: BrokerIx, comes: u64, leaves: u64) -> Option<Full> {
-        let full = Full::of(self.placement, broker)?;
-        Some(Full { used: (full.used + comes).saturating_sub(leaves), ..full })
+    fn full_with(&self, broker: BrokerIx, comes: u64, leaves: u64) -> Option<FullestShare> {
+        let full = FullestShare::of(self.placement, broker)?;
+        Some(FullestShare { used: (full.used + comes).saturating_sub(leaves), ..full })
     }
 }

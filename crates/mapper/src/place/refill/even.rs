@@ -4,20 +4,20 @@
 //! share of its storage that the fullest broker cannot end below. What does not have to move stays.
 
 use super::ease::ease;
-use super::model::{self, Model};
+use super::model::{self, RefillModel};
 use super::seat::seat;
 use super::{ROUNDS, cut, emptied, fresh, nodes};
 use crate::dense::BrokerIx;
 use crate::exact::{
-    Answer, Column, EXACT, Effort, Evidence, Found, HIGHS, Limits, MOST_BINARIES, MOST_LINEAR,
-    POLISHED, Program, Who, thorough,
+    Column, EXACT, Effort, Evidence, HIGHS, MOST_BINARIES, MOST_LINEAR, POLISHED, Program,
+    Solution, SolverAnswer, SolverChoice, SolverLimits, thorough,
 };
 use crate::floor;
-use crate::no_plan::{NoPlan, Standing};
-use crate::place::{Manner, Pairs, Placement};
+use crate::no_plan::{NoPlan, NoPlanStatus};
+use crate::place::{BrokerPairs, Manner, Placement};
 use crate::plan::{BoundBy, CONSTRUCTIVE};
 use crate::request::{Engine, PlaceBy};
-use crate::work::{Search, Work};
+use crate::work::{Work, WorkSearch};
 
 /// More seats than this end even enough as they are filled one by one.
 const MOST_PLACED: usize = 30_000;
@@ -37,8 +37,8 @@ const FINE: f64 = 1e-6;
 
 /// What is polished, and how far.
 pub(crate) struct Polishing<'s, 'a> {
-    pub(crate) search: &'s Search<'a>,
-    pub(crate) pairs: &'a Pairs,
+    pub(crate) search: &'s WorkSearch<'a>,
+    pub(crate) pairs: &'a BrokerPairs,
     pub(crate) manner: Manner,
     pub(crate) engine: Engine,
 }
@@ -59,7 +59,7 @@ pub(crate) fn polish<'a>(
     if !by_size || placed == 0 || (!exact && placed > MOST_PLACED) {
         return Ok(None);
     }
-    let Search { cluster, targets, terms, .. } = *asked.search;
+    let WorkSearch { cluster, targets, terms, .. } = *asked.search;
     let least = floor::fullest(cluster, targets, terms.racks, work);
     let enough = least.map_or(0.0, |least| least.max_used_ratio * (1.0 + NEAR));
     ease(placement, work, enough);
@@ -67,25 +67,25 @@ pub(crate) fn polish<'a>(
         return Ok(None);
     }
     let empty = emptied(placement, work);
-    let Some(pace) = Pace::of(asked.engine, model::weight(placement, &empty))? else {
+    let Some(pace) = RefillLimits::of(asked.engine, model::weight(placement, &empty))? else {
         return Ok(None);
     };
     let Some((_, full)) = fullest(placement) else { return Ok(None) };
-    if full.share() <= enough && pace != Pace::Thorough {
+    if full.share() <= enough && pace != RefillLimits::Thorough {
         return Ok(None);
     }
     let start = fresh(asked.search, asked.pairs, asked.manner, &empty);
-    let Some(model) = Model::new(&start, &empty) else { return Ok(None) };
+    let Some(model) = RefillModel::new(&start, &empty) else { return Ok(None) };
     let polish = Polish { asked, start, empty, model, pace };
     Ok(match pace {
-        Pace::Relaxed => polish.bound_alone(full),
-        Pace::Short | Pace::Thorough => Some(polish.run(full, work)),
+        RefillLimits::Relaxed => polish.bound_alone(full),
+        RefillLimits::Short | RefillLimits::Thorough => Some(polish.run(full, work)),
     })
 }
 
 /// How far a search goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
+enum RefillLimits {
     /// To the proof, or to the limit of what one may wait for.
     Thorough,
     /// A few milliseconds.
@@ -94,7 +94,7 @@ enum Pace {
     Relaxed,
 }
 
-impl Pace {
+impl RefillLimits {
     /// `None`: no search at all.
     fn of(engine: Engine, binaries: usize) -> Result<Option<Self>, NoPlan> {
         match engine {
@@ -114,25 +114,27 @@ struct Polish<'s, 'a> {
     /// The cluster with the seats still empty.
     start: Placement<'a>,
     empty: Vec<Work>,
-    model: Model,
-    pace: Pace,
+    model: RefillModel,
+    pace: RefillLimits,
 }
 
 impl Polish<'_, '_> {
     /// A share that the fullest broker cannot end below, if replicas could be cut into parts.
-    fn bound_alone(&self, full: Full) -> Option<Evidence> {
-        let limits = Limits { who: Who::Strong, nodes: 0, gap: 0.0 };
+    fn bound_alone(&self, full: FullestShare) -> Option<Evidence> {
+        let limits = SolverLimits { who: SolverChoice::Strong, nodes: 0, gap: 0.0 };
         let program = self.least_share(full).relaxed();
-        let Answer::Found(found) = program.solve(limits, None) else { return None };
+        let SolverAnswer::Found(found) = program.solve(limits, None) else { return None };
         Some(self.evidence(full, found.bound - FINE / 10.0, found.effort))
     }
 
-    fn run(mut self, mut full: Full, work: &mut Vec<Work>) -> Evidence {
+    fn run(mut self, mut full: FullestShare, work: &mut Vec<Work>) -> Evidence {
         let binaries = self.model.binaries();
         let nodes = nodes(SHORT_WORK, binaries);
         let limits = match self.pace {
-            Pace::Thorough => thorough(binaries, GAP),
-            Pace::Short | Pace::Relaxed => Limits { who: Who::Quick, nodes, gap: SHORT_GAP },
+            RefillLimits::Thorough => thorough(binaries, GAP),
+            RefillLimits::Short | RefillLimits::Relaxed => {
+                SolverLimits { who: SolverChoice::Quick, nodes, gap: SHORT_GAP }
+            }
         };
         let (mut effort, mut bound) = (Effort::NONE, 0.0_f64);
         for _ in 0..ROUNDS {
@@ -151,10 +153,10 @@ impl Polish<'_, '_> {
                     break;
                 }
                 Err(unseated) => {
-                    let mut certain = Standing::Infeasible;
+                    let mut certain = NoPlanStatus::Infeasible;
                     let shut_out = cut(&mut self.model, unseated, &mut certain);
                     // What is shut out without a proof might have been better than what is found next.
-                    if shut_out.is_none() || certain != Standing::Infeasible {
+                    if shut_out.is_none() || certain != NoPlanStatus::Infeasible {
                         break;
                     }
                 }
@@ -163,12 +165,12 @@ impl Polish<'_, '_> {
         self.evidence(full, bound, effort)
     }
 
-    fn evidence(&self, full: Full, bound: f64, effort: Effort) -> Evidence {
+    fn evidence(&self, full: FullestShare, bound: f64, effort: Effort) -> Evidence {
         Evidence {
             engine: match self.pace {
-                Pace::Thorough => EXACT,
-                Pace::Short => POLISHED,
-                Pace::Relaxed => CONSTRUCTIVE,
+                RefillLimits::Thorough => EXACT,
+                RefillLimits::Short => POLISHED,
+                RefillLimits::Relaxed => CONSTRUCTIVE,
             },
             binaries: self.model.binaries(),
             effort,
@@ -178,18 +180,18 @@ impl Polish<'_, '_> {
         }
     }
 
-    fn ask(&self, full: Full, work: &[Work], limits: Limits) -> Option<Found> {
+    fn ask(&self, full: FullestShare, work: &[Work], limits: SolverLimits) -> Option<Solution> {
         let mut hint = self.model.values(work);
         hint.push(full.share());
         match self.least_share(full).solve(limits, Some(&hint)) {
-            Answer::Found(found) => Some(found),
-            Answer::Infeasible | Answer::Nothing => None,
+            SolverAnswer::Found(found) => Some(found),
+            SolverAnswer::Infeasible | SolverAnswer::Nothing => None,
         }
     }
 
     /// The rules, and one column more: the share that no broker is beyond.
-    fn least_share(&self, full: Full) -> Program {
-        let Model { rules, on, .. } = &self.model;
+    fn least_share(&self, full: FullestShare) -> Program {
+        let RefillModel { rules, on, .. } = &self.model;
         let mut program: Program = rules.clone();
         let most = program.column(Column { cost: 1.0, most: full.share(), whole: false });
         for broker in allowed(&self.start) {
@@ -209,12 +211,12 @@ impl Polish<'_, '_> {
 
 /// What the fullest broker uses of its storage: an exact fraction.
 #[derive(Clone, Copy)]
-pub(super) struct Full {
+pub(super) struct FullestShare {
     pub(super) used: u64,
     pub(super) capacity: u64,
 }
 
-impl Full {
+impl FullestShare {
     /// `None` where it is unknown.
     pub(super) fn of(placement: &Placement<'_>, broker: BrokerIx) -> Option<Self> {
         let at = broker as usize;
@@ -233,9 +235,9 @@ impl Full {
 }
 
 /// Of the allowed brokers.
-pub(super) fn fullest(placement: &Placement<'_>) -> Option<(BrokerIx, Full)> {
+pub(super) fn fullest(placement: &Placement<'_>) -> Option<(BrokerIx, FullestShare)> {
     let all = allowed(placement).into_iter();
-    let all = all.filter_map(|broker| Some((broker, Full::of(placement, broker)?)));
+    let all = all.filter_map(|broker| Some((broker, FullestShare::of(placement, broker)?)));
     all.reduce(|worst, one| if one.1.exceeds(worst.1) { one } else { worst })
 }
 

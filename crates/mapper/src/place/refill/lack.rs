@@ -1,7 +1,7 @@
 //! Proves at any size that no choice of brokers has room: it adds up the bytes that have to go to the same brokers.
 
 use super::even::allowed;
-use super::model::Scene;
+use super::model::SeatsOfPartition;
 use crate::dense::BrokerIx;
 use crate::place::Placement;
 use crate::work::Work;
@@ -24,7 +24,9 @@ pub(super) fn is_certain(placement: &Placement<'_>, work: &[Work]) -> bool {
             *needed.entry(by).or_default() += size * replicas as u128;
         };
         need(By::All, item.empty());
-        for (rack, come) in Scene::new(placement, item).forced().filter(|(_, come)| *come > 0) {
+        for (rack, come) in
+            SeatsOfPartition::new(placement, item).forced().filter(|(_, come)| *come > 0)
+        {
             need(By::Rack(rack), come);
         }
         for seat in (0..item.seats.len()).filter(|seat| item.seats[*seat].is_none()) {

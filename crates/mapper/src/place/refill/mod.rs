@@ -14,18 +14,21 @@ mod seat;
 
 pub(crate) use even::{Polishing, polish};
 
-use super::{Manner, Pairs, Placement};
-use crate::exact::{Answer, Effort, Evidence, Found, HIGHS, Limits, MOST_LINEAR, Program, Who};
-use crate::no_plan::Standing;
+use super::{BrokerPairs, Manner, Placement};
+use crate::exact::{
+    Effort, Evidence, HIGHS, MOST_LINEAR, Program, Solution, SolverAnswer, SolverChoice,
+    SolverLimits,
+};
+use crate::no_plan::NoPlanStatus;
 use crate::plan::BoundBy;
-use crate::work::{Search, Work};
-use model::Model;
+use crate::work::{Work, WorkSearch};
+use model::RefillModel;
 use seat::{Unseated, seat};
 
 /// The limits of a search for room.
 #[derive(Clone, Copy)]
 struct Reach {
-    who: Who,
+    who: SolverChoice,
     /// The engine that plans name, if the search found room where the heuristic did not.
     engine: &'static str,
     /// The most columns for which the linear relaxation is solved.
@@ -37,7 +40,7 @@ struct Reach {
 }
 
 const QUICK: Reach = Reach {
-    who: Who::Quick,
+    who: SolverChoice::Quick,
     engine: "searched (microlp)",
     most_linear: 1_500,
     most_whole: 600,
@@ -48,7 +51,7 @@ const QUICK: Reach = Reach {
 const FURTHER: Option<Reach> = if HIGHS { Some(STRONG) } else { None };
 
 const STRONG: Reach = Reach {
-    who: Who::Strong,
+    who: SolverChoice::Strong,
     engine: "searched (HiGHS)",
     most_linear: MOST_LINEAR,
     most_whole: 4_000,
@@ -71,12 +74,12 @@ pub(super) fn emptied(placement: &Placement<'_>, work: &[Work]) -> Vec<Work> {
 
 /// A placement in which no replica is placed yet.
 fn fresh<'a>(
-    search: &Search<'a>,
-    pairs: &'a Pairs,
+    search: &WorkSearch<'a>,
+    pairs: &'a BrokerPairs,
     manner: Manner,
     work: &[Work],
 ) -> Placement<'a> {
-    let Search { cluster, targets, terms, .. } = *search;
+    let WorkSearch { cluster, targets, terms, .. } = *search;
     let mut placement = Placement::new(cluster, targets, terms, pairs, manner);
     placement.settle(work);
     placement
@@ -87,19 +90,19 @@ fn fresh<'a>(
 /// # Errors
 /// It is proven that there is no room, or the search found none.
 pub(crate) fn rescue<'a>(
-    search: &Search<'a>,
-    pairs: &'a Pairs,
+    search: &WorkSearch<'a>,
+    pairs: &'a BrokerPairs,
     manner: Manner,
     failed: &Placement<'_>,
     work: &mut Vec<Work>,
-) -> Result<(Placement<'a>, Evidence), Standing> {
+) -> Result<(Placement<'a>, Evidence), NoPlanStatus> {
     let empty = emptied(failed, work);
     if lack::is_certain(&fresh(search, pairs, manner, &empty), &empty) {
-        return Err(Standing::Infeasible);
+        return Err(NoPlanStatus::Infeasible);
     }
-    let room = Room { search, pairs, manner, empty };
+    let room = EmptySeats { search, pairs, manner, empty };
     let found = match (room.filled(QUICK), FURTHER) {
-        (Err(Standing::Unproven), Some(further)) => room.filled(further)?,
+        (Err(NoPlanStatus::Unproven), Some(further)) => room.filled(further)?,
         (found, _) => found?,
     };
     *work = found.work;
@@ -107,52 +110,52 @@ pub(crate) fn rescue<'a>(
 }
 
 /// Seats that are still empty, and the means to fill them.
-struct Room<'s, 'a> {
-    search: &'s Search<'a>,
-    pairs: &'a Pairs,
+struct EmptySeats<'s, 'a> {
+    search: &'s WorkSearch<'a>,
+    pairs: &'a BrokerPairs,
     manner: Manner,
     empty: Vec<Work>,
 }
 
 /// The same seats, filled.
-struct Filled<'a> {
+struct RefilledSeats<'a> {
     work: Vec<Work>,
     placement: Placement<'a>,
     evidence: Evidence,
 }
 
-impl<'a> Room<'_, 'a> {
+impl<'a> EmptySeats<'_, 'a> {
     fn fresh(&self) -> Placement<'a> {
         fresh(self.search, self.pairs, self.manner, &self.empty)
     }
 
-    fn filled(&self, reach: Reach) -> Result<Filled<'a>, Standing> {
+    fn filled(&self, reach: Reach) -> Result<RefilledSeats<'a>, NoPlanStatus> {
         let start = self.fresh();
         if model::weight(&start, &self.empty) > reach.most_linear {
-            return Err(Standing::Unproven);
+            return Err(NoPlanStatus::Unproven);
         }
-        let mut model = Model::new(&start, &self.empty).ok_or(Standing::Infeasible)?;
+        let mut model = RefillModel::new(&start, &self.empty).ok_or(NoPlanStatus::Infeasible)?;
         let mut effort = Effort::NONE;
-        let mut refused = Standing::Infeasible;
+        let mut refused = NoPlanStatus::Infeasible;
         for _ in 0..ROUNDS {
             let found = match any(&model.rules, reach, &mut refused) {
-                Answer::Found(found) => found,
-                Answer::Infeasible => return Err(refused),
-                Answer::Nothing => break,
+                SolverAnswer::Found(found) => found,
+                SolverAnswer::Infeasible => return Err(refused),
+                SolverAnswer::Nothing => break,
             };
             effort.add(found.effort);
             let (mut placement, mut work) = (self.fresh(), self.empty.clone());
             match seat(&mut placement, &mut work, &model, &found.values) {
                 Ok(()) => {
                     let evidence = evidence(&model, reach, effort);
-                    return Ok(Filled { work, placement, evidence });
+                    return Ok(RefilledSeats { work, placement, evidence });
                 }
                 Err(unseated) => {
-                    cut(&mut model, unseated, &mut refused).ok_or(Standing::Unproven)?;
+                    cut(&mut model, unseated, &mut refused).ok_or(NoPlanStatus::Unproven)?;
                 }
             }
         }
-        Err(Standing::Unproven)
+        Err(NoPlanStatus::Unproven)
     }
 }
 
@@ -161,15 +164,15 @@ fn nodes(work: usize, columns: usize) -> u64 {
     (work / columns.max(1)).min(MOST_NODES) as u64
 }
 
-fn evidence(model: &Model, Reach { engine, .. }: Reach, effort: Effort) -> Evidence {
+fn evidence(model: &RefillModel, Reach { engine, .. }: Reach, effort: Effort) -> Evidence {
     let binaries = model.binaries();
     Evidence { engine, binaries, effort, most_even: None, fullest: None, by: BoundBy::Loads }
 }
 
 /// Excludes the columns that a rule refused. A refusal for another reason than room is no proof.
-fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<()> {
+fn cut(model: &mut RefillModel, unseated: Unseated, refused: &mut NoPlanStatus) -> Option<()> {
     if !unseated.certain {
-        *refused = Standing::Unproven;
+        *refused = NoPlanStatus::Unproven;
     }
     let most = model::as_float(unseated.together.len().checked_sub(1)? as u64);
     let terms = unseated.together.into_iter().map(|column| (column, 1.0)).collect();
@@ -178,30 +181,30 @@ fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<
 }
 
 /// Any answer. In a large program, columns that the relaxation has decided are not changed.
-fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
+fn any(rules: &Program, reach: Reach, refused: &mut NoPlanStatus) -> SolverAnswer {
     let Reach { who, most_whole, work, .. } = reach;
-    let limits = |columns| Limits { who, nodes: nodes(work, columns), gap: 0.0 };
+    let limits = |columns| SolverLimits { who, nodes: nodes(work, columns), gap: 0.0 };
     let columns = whole(rules);
     if columns <= most_whole {
         return rules.solve(limits(columns), None);
     }
     let linear = match rules.clone().relaxed().solve(limits(columns), None) {
-        Answer::Found(linear) => linear,
-        other @ (Answer::Infeasible | Answer::Nothing) => return other,
+        SolverAnswer::Found(linear) => linear,
+        other @ (SolverAnswer::Infeasible | SolverAnswer::Nothing) => return other,
     };
     // Another decision than that of the relaxation may be possible, so a missing answer proves nothing from here on.
-    *refused = Standing::Unproven;
+    *refused = NoPlanStatus::Unproven;
     let rest = decided(rules, &linear);
     let columns = whole(&rest);
     if columns > most_whole {
-        return Answer::Nothing;
+        return SolverAnswer::Nothing;
     }
     match rest.solve(limits(columns), None) {
-        Answer::Found(mut found) => {
+        SolverAnswer::Found(mut found) => {
             found.effort.add(linear.effort);
-            Answer::Found(found)
+            SolverAnswer::Found(found)
         }
-        other @ (Answer::Infeasible | Answer::Nothing) => other,
+        other @ (SolverAnswer::Infeasible | SolverAnswer::Nothing) => other,
     }
 }
 
@@ -210,7 +213,7 @@ fn whole(rules: &Program) -> usize {
 }
 
 /// The program with every column fixed that already has a whole value.
-fn decided(rules: &Program, linear: &Found) -> Program {
+fn decided(rules: &Program, linear: &Solution) -> Program {
     const WHOLE: f64 = 1e-6;
     let (mut rest, mut taken) = (rules.clone(), Vec::new());
     let columns = rest.columns.iter_mut().zip(&linear.values);

@@ -15,8 +15,8 @@ use crate::work::Work;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-pub(super) struct Model {
-    pub(super) items: Vec<Item>,
+pub(super) struct RefillModel {
+    pub(super) items: Vec<SeatsToFill>,
     /// The rules alone: columns without cost.
     pub(super) rules: Program,
     /// For each broker the load that each of its columns adds, in units.
@@ -26,14 +26,14 @@ pub(super) struct Model {
 }
 
 /// A partition with empty seats.
-pub(super) struct Item {
+pub(super) struct SeatsToFill {
     /// Its index in the work.
     pub(super) at: usize,
-    pub(super) groups: SmallVec<[Group; 1]>,
+    pub(super) groups: SmallVec<[SeatGroup; 1]>,
 }
 
 /// Empty seats that the same brokers may take.
-pub(super) struct Group {
+pub(super) struct SeatGroup {
     pub(super) seats: SmallVec<[usize; 4]>,
     /// These brokers, each with its column.
     pub(super) choices: Vec<(BrokerIx, usize)>,
@@ -54,7 +54,7 @@ pub(super) fn weight(placement: &Placement<'_>, work: &[Work]) -> usize {
     work.iter().map(columns).sum()
 }
 
-impl Model {
+impl RefillModel {
     /// `None`: some seat has no possible broker, even if all others stay empty.
     pub(super) fn new(placement: &Placement<'_>, work: &[Work]) -> Option<Self> {
         let largest =
@@ -66,7 +66,7 @@ impl Model {
             unit: as_float(largest.unwrap_or(1).max(1)),
         };
         for (at, item) in work.iter().enumerate().filter(|(_, item)| item.empty() > 0) {
-            let scene = Scene::new(placement, item);
+            let scene = SeatsOfPartition::new(placement, item);
             model.add(at, &scene)?;
         }
         model.keep_room(placement);
@@ -97,7 +97,7 @@ impl Model {
         values
     }
 
-    fn add(&mut self, at: usize, scene: &Scene<'_, '_>) -> Option<()> {
+    fn add(&mut self, at: usize, scene: &SeatsOfPartition<'_, '_>) -> Option<()> {
         let load = self.load(scene.item.size.unwrap_or(0));
         let mut groups = scene.groups();
         for group in &mut groups {
@@ -121,7 +121,7 @@ impl Model {
             }
         }
         scene.spread(&mut self.rules, &choices().collect::<Vec<_>>())?;
-        self.items.push(Item { at, groups });
+        self.items.push(SeatsToFill { at, groups });
         Some(())
     }
 
@@ -140,7 +140,7 @@ impl Model {
 }
 
 /// A partition with seats to fill.
-pub(super) struct Scene<'s, 'a> {
+pub(super) struct SeatsOfPartition<'s, 'a> {
     placement: &'s Placement<'a>,
     pub(super) item: &'s Work,
     target: &'s Target,
@@ -148,10 +148,10 @@ pub(super) struct Scene<'s, 'a> {
     /// Whether it broke the rack rule before and may continue to break it.
     lenient: bool,
     /// The replicas that each rack ends with; `None` if the rule does not fix them.
-    racks: Option<bounds::Ends>,
+    racks: Option<bounds::RackBounds>,
 }
 
-impl<'s, 'a> Scene<'s, 'a> {
+impl<'s, 'a> SeatsOfPartition<'s, 'a> {
     pub(super) fn new(placement: &'s Placement<'a>, item: &'s Work) -> Self {
         let cluster = placement.cluster;
         let target = &placement.targets.all[item.target];
@@ -180,13 +180,13 @@ impl<'s, 'a> Scene<'s, 'a> {
     }
 
     /// The seats by the brokers that may take them: the replacing broker, or any.
-    fn groups(&self) -> SmallVec<[Group; 1]> {
-        let mut groups: SmallVec<[Group; 1]> = SmallVec::new();
+    fn groups(&self) -> SmallVec<[SeatGroup; 1]> {
+        let mut groups: SmallVec<[SeatGroup; 1]> = SmallVec::new();
         let mut free = None;
         for seat in (0..self.item.seats.len()).filter(|seat| self.item.seats[*seat].is_none()) {
             let partner = self.placement.partner(self.item, seat);
             if let (None, Some(at)) = (partner, free) {
-                let group: &mut Group = &mut groups[at];
+                let group: &mut SeatGroup = &mut groups[at];
                 group.seats.push(seat);
                 continue;
             }
@@ -197,7 +197,7 @@ impl<'s, 'a> Scene<'s, 'a> {
             if partner.is_none() {
                 free = Some(groups.len());
             }
-            groups.push(Group { seats: SmallVec::from_iter([seat]), choices });
+            groups.push(SeatGroup { seats: SmallVec::from_iter([seat]), choices });
         }
         groups
     }
@@ -206,7 +206,7 @@ impl<'s, 'a> Scene<'s, 'a> {
     fn may_take(&self, broker: BrokerIx) -> bool {
         let Placement { cluster, constraints, volumes, used, .. } = self.placement;
         let size = self.item.size.unwrap_or(0);
-        let open = |ends: &bounds::Ends| {
+        let open = |ends: &bounds::RackBounds| {
             let rack = cluster.rack[broker as usize];
             let there =
                 self.held.iter().filter(|held| cluster.rack[**held as usize] == rack).count();
@@ -242,7 +242,7 @@ impl<'s, 'a> Scene<'s, 'a> {
         &self,
         rules: &mut Program,
         choices: &[(BrokerIx, usize)],
-        racks: &bounds::Ends,
+        racks: &bounds::RackBounds,
     ) -> Option<()> {
         let cluster = self.placement.cluster;
         if !cluster.shared_hosts || self.lenient {

@@ -1,6 +1,6 @@
 //! Turns a solver's values into filled seats: each broker gets a seat that the rules, in integers, allow.
 
-use super::model::{Item, Model};
+use super::model::{RefillModel, SeatsToFill};
 use crate::dense::BrokerIx;
 use crate::no_plan::Refusal;
 use crate::place::Placement;
@@ -20,10 +20,10 @@ pub(super) struct Unseated {
 pub(super) fn seat(
     placement: &mut Placement<'_>,
     work: &mut [Work],
-    model: &Model,
+    model: &RefillModel,
     values: &[f64],
 ) -> Result<(), Unseated> {
-    let mut order: Vec<&Item> = model.items.iter().collect();
+    let mut order: Vec<&SeatsToFill> = model.items.iter().collect();
     order.sort_by_key(|item| (Reverse(work[item.at].size), work[item.at].partition));
     for item in order {
         for group in &item.groups {
@@ -79,8 +79,8 @@ fn seat_one(
 fn why(
     placement: &Placement<'_>,
     work: &[Work],
-    model: &Model,
-    item: &Item,
+    model: &RefillModel,
+    item: &SeatsToFill,
     (seat, broker): (usize, BrokerIx),
     values: &[f64],
 ) -> Unseated {

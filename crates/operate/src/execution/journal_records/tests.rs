@@ -1,19 +1,19 @@
 use super::*;
-use ::execute::{History, Pace};
+use ::execute::{ExecutionHistory, Pace};
 use mapper::{PartitionId, TopicPartition};
 
-fn started(ill: u32) -> Entry {
+fn started(ill: u32) -> JournalEntry {
     let (plan, cluster_id, pace) =
         ("p".to_owned(), "c".to_owned(), Pace::BytesPerSecond(mapper::Rate(9)));
     let partition = |n| TopicPartition { topic: "täglich".to_owned(), partition: PartitionId(n) };
-    Entry::Started { plan, cluster_id, pace, ill: (0..ill).map(partition).collect() }
+    JournalEntry::Started { plan, cluster_id, pace, ill: (0..ill).map(partition).collect() }
 }
 
-fn submitted(moves: impl IntoIterator<Item = usize>) -> Entry {
-    Entry::Submitted { moves: moves.into_iter().collect() }
+fn submitted(moves: impl IntoIterator<Item = usize>) -> JournalEntry {
+    JournalEntry::Submitted { moves: moves.into_iter().collect() }
 }
 
-fn records(entries: &[Entry]) -> Records {
+fn records(entries: &[JournalEntry]) -> Records {
     let mut records = Records::new();
     for (number, entry) in entries.iter().enumerate() {
         put_line(&mut records, number, "p", entry);
@@ -49,29 +49,29 @@ fn a_long_line_is_kept_in_pieces_and_counts_only_with_all_of_them() {
 
 #[test]
 fn a_gist_stands_for_all_lines_before_it() {
-    let entries = [started(1), submitted([0, 1]), submitted([2]), Entry::GaveUp];
+    let entries = [started(1), submitted([0, 1]), submitted([2]), JournalEntry::GaveUp];
     let mut records = records(&entries[..3]);
     let lines_of_before = records.clone();
-    let gist = History::replay(entries[..3].to_vec()).gist("c");
+    let gist = ExecutionHistory::replay(entries[..3].to_vec()).gist("c");
     assert_eq!(next_gist(&records), None);
     put_gist(&mut records, 3, "p", gist.clone());
     assert_eq!(records.len(), 1);
     put_line(&mut records, 4, "p", &entries[3]);
     assert_eq!(next_gist(&records), Some(5));
-    let told = History::replay(lines(&records, "p").unwrap());
-    assert_eq!(told, History::replay(entries.to_vec()));
+    let told = ExecutionHistory::replay(lines(&records, "p").unwrap());
+    assert_eq!(told, ExecutionHistory::replay(entries.to_vec()));
 
     // The records of a writer that was killed before it removed old lines, and of one that left a gap.
     records.extend(lines_of_before);
     assert_eq!(lines(&records, "p").unwrap().len(), gist.len() + 1);
-    put_line(&mut records, 6, "p", &Entry::Detached);
+    put_line(&mut records, 6, "p", &JournalEntry::Detached);
     assert_eq!(lines(&records, "p").unwrap().len(), gist.len() + 1);
 }
 
 #[test]
 fn a_gist_of_any_length_makes_those_before_it_go_with_their_pieces() {
     let mut records = records(&[started(9_000)]);
-    put_gist(&mut records, 1, "p", History::replay([started(9_000)]).gist("c"));
+    put_gist(&mut records, 1, "p", ExecutionHistory::replay([started(9_000)]).gist("c"));
     assert!(
         records.keys().all(|name| name.starts_with("journal:00000001")),
         "{:?}",

@@ -1,5 +1,5 @@
 use super::*;
-use execute::{Asked, Key, Pace, rate_setting};
+use execute::{Key, Pace, RequestedRate, rate_setting};
 use mapper::BrokerId;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -9,17 +9,17 @@ fn journal() -> Vec<u8> {
     let (plan, cluster_id) = ("sha256:ab".to_owned(), "c".to_owned());
     let pace = Pace::BytesPerSecond(mapper::Rate(5));
     written(&[
-        Entry::Started { plan, cluster_id, pace, ill: [].into() },
-        Entry::Submitted { moves: vec![1, 2, 3] },
-        Entry::Unpaused,
-        Entry::Detached,
+        JournalEntry::Started { plan, cluster_id, pace, ill: [].into() },
+        JournalEntry::Submitted { moves: vec![1, 2, 3] },
+        JournalEntry::Unpaused,
+        JournalEntry::Detached,
     ])
     .unwrap()
 }
 
 fn ledger() -> Vec<u8> {
     let setting = rate_setting(BrokerId(1), Key::LeaderRate);
-    let asked = Asked { rate_bytes_per_second: mapper::Rate(7), autoremove: true };
+    let asked = RequestedRate { rate_bytes_per_second: mapper::Rate(7), autoremove: true };
     written(&[
         LedgerEntry::Opened { by: "process 1".to_owned().into() },
         LedgerEntry::Held {
@@ -70,9 +70,9 @@ fn what_is_not_ours_is_called_what_it_seems_to_be() {
     ];
     for (text, seems) in of {
         assert_eq!(foreign::<LedgerEntry>(text), seems);
-        assert_eq!(foreign::<Entry>(text), seems);
+        assert_eq!(foreign::<JournalEntry>(text), seems);
     }
-    assert_eq!(foreign::<Entry>(&ledger()), "a ledger");
+    assert_eq!(foreign::<JournalEntry>(&ledger()), "a ledger");
     assert_eq!(foreign::<LedgerEntry>(&journal()), "a journal");
     assert_eq!(foreign::<Request>(&journal()), "a journal");
 }
@@ -82,14 +82,14 @@ fn torn_is_only_a_last_line_without_its_newline_and_only_of_a_file_of_ours() {
     let whole = journal();
     let count = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
     for length in 0..whole.len() {
-        let found = read::<Entry>(&whole[..length]).unwrap();
+        let found = read::<JournalEntry>(&whole[..length]).unwrap();
         assert_eq!(found.entries.len(), count(&whole[..length]), "{length}");
     }
     let mut torn_by_zeros = whole.clone();
     torn_by_zeros.extend([0; 50]);
-    assert_eq!(read::<Entry>(&torn_by_zeros).unwrap().bytes, whole.len() as u64);
+    assert_eq!(read::<JournalEntry>(&torn_by_zeros).unwrap().bytes, whole.len() as u64);
     let complete = [&whole[..], b"{\"version\":1,\"at\":\"2026\n"].concat();
-    let Err(NotOurLine::Broken { line: 5, .. }) = read::<Entry>(&complete) else { panic!() };
+    let Err(NotOurLine::Broken { line: 5, .. }) = read::<JournalEntry>(&complete) else { panic!() };
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn twenty_thousand_damaged_files_are_read_or_refused_and_no_whole_line_is_droppe
     };
     TestRunner::new(config)
         .run(&damaged(), |text| {
-            is_sane::<Entry>(&text).and_then(|()| is_sane::<LedgerEntry>(&text))
+            is_sane::<JournalEntry>(&text).and_then(|()| is_sane::<LedgerEntry>(&text))
         })
         .unwrap();
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::lines;
-use execute::Entry;
+use execute::JournalEntry;
 
 /// A disk that fails at one request, after it has written a part of the text.
 #[derive(Debug, Default)]
@@ -53,11 +53,11 @@ impl Disk for Faulty {
 }
 
 /// The entries of each append; no two appends are equal.
-fn additions() -> Vec<Vec<Entry>> {
-    let submitted = |index| Entry::Submitted { moves: vec![index, index + 1] };
+fn additions() -> Vec<Vec<JournalEntry>> {
+    let submitted = |index| JournalEntry::Submitted { moves: vec![index, index + 1] };
     vec![
         vec![submitted(1)],
-        vec![submitted(2), Entry::Unpaused, submitted(3)],
+        vec![submitted(2), JournalEntry::Unpaused, submitted(3)],
         vec![submitted(4)],
         vec![submitted(5), submitted(6)],
     ]
@@ -75,7 +75,7 @@ fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
             Err(_) => failed.push(entries),
         }
         // The process ends here, and another process reads the file.
-        let found = lines::read::<Entry>(&tail.disk.text).unwrap().undated();
+        let found = lines::read::<JournalEntry>(&tail.disk.text).unwrap().undated();
         let (ours, more) = found.split_at(acknowledged.len());
         assert_eq!(ours, acknowledged, "{:?}", tail.disk);
         let of_a_failure = failed.iter().any(|entries| entries.starts_with(more));
@@ -83,9 +83,9 @@ fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     }
     // Once there is room, appending goes on by itself.
     tail.disk.fails_at = None;
-    tail.append(&lines::written(&[Entry::Detached]).unwrap()).unwrap();
-    acknowledged.push(Entry::Detached);
-    assert_eq!(lines::read::<Entry>(&tail.disk.text).unwrap().undated(), acknowledged);
+    tail.append(&lines::written(&[JournalEntry::Detached]).unwrap()).unwrap();
+    acknowledged.push(JournalEntry::Detached);
+    assert_eq!(lines::read::<JournalEntry>(&tail.disk.text).unwrap().undated(), acknowledged);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_
 
 #[test]
 fn a_file_that_does_not_read_back_takes_nothing() {
-    let text = lines::written(&[Entry::Detached]).unwrap();
+    let text = lines::written(&[JournalEntry::Detached]).unwrap();
     let mut tail =
         LinesFile::of(Faulty { text: text.clone(), ..Faulty::default() }, &text, text.len() as u64);
     tail.disk.fails_at = Some(1);

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views::ReadyView;
 use console::units::duration;
-use health::readiness::{Terms, Told, Verdict, readiness};
+use health::readiness::{ReadinessReports, ReadinessTerms, ReadinessVerdict, readiness};
 use jiff::Timestamp;
 use operate::Status;
 use operate::http_server::{ServerNames, host_name};
@@ -98,8 +98,8 @@ impl Args {
         Ok(if view.ready { Status::Done } else { Status::NoPlan })
     }
 
-    fn terms(&self) -> Terms {
-        Terms {
+    fn terms(&self) -> ReadinessTerms {
+        ReadinessTerms {
             max_lagging: self.max_lag_partitions,
             max_age_seconds: self.max_age.as_secs(),
             max_behind_ms: MAX_BEHIND_MS,
@@ -115,7 +115,10 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn look(&self, session: &mut Session<'_, '_>) -> Result<(Verdict, Found), Error> {
+    async fn look(
+        &self,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(ReadinessVerdict, Found), Error> {
         let subject = self.args.subject.found(session).await?;
         let told = match (self.args.subject.role(), subject.broker) {
             (Role::Zookeeper, _) => ask_zookeeper(self.address).await,
@@ -123,7 +126,7 @@ impl Asked<'_> {
             (Role::Controller, Some(id)) => {
                 ask_controller(self.address, self.properties, id).await?
             }
-            (_, None) => Told::Silent { why: "its id is unknown".to_owned() },
+            (_, None) => ReadinessReports::Silent { why: "its id is unknown".to_owned() },
         };
         let Forces { found, broken } = self.args.subject.forces(&subject, session).await;
         for problem in broken {
@@ -146,7 +149,7 @@ impl Asked<'_> {
     /// Announces by an Event when force begins, changes and ends.
     async fn announce(
         &self,
-        verdict: &Verdict,
+        verdict: &ReadinessVerdict,
         found: &Found,
         told: &mut Option<String>,
         session: &Session<'_, '_>,

@@ -4,7 +4,7 @@ use super::{read, refuse_other_cluster};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::ExplainView;
-use mapper::explain::{Question, explain};
+use mapper::explain::{ExplainQuestion, explain};
 use mapper::{BrokerId, TopicPartition};
 use operate::Status;
 use std::path::PathBuf;
@@ -41,12 +41,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    fn question(&self) -> Question {
+    fn question(&self) -> ExplainQuestion {
         match (&self.partition, self.r#move, self.broker) {
-            (Some(of), _, broker) => Question::Partition(of.clone(), broker),
-            (None, Some(index), broker) => Question::Move(index, broker),
-            (None, None, Some(broker)) => Question::Broker(broker),
-            (None, None, None) => Question::Plan,
+            (Some(of), _, broker) => ExplainQuestion::Partition(of.clone(), broker),
+            (None, Some(index), broker) => ExplainQuestion::Move(index, broker),
+            (None, None, Some(broker)) => ExplainQuestion::Broker(broker),
+            (None, None, None) => ExplainQuestion::Plan,
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, ho
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
-use mapper::maps::{Finding, Unmapped};
+use mapper::maps::{MapFinding, Unmapped};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Engine, Goal, Measure, Mends, Plan, RackRule, Ratio,
-    Snapshot, Terms, Topics,
+    Assignment, Balance, BalanceGoal, BrokerId, Bytes, Engine, Measure, Mends, Plan, PlanTerms,
+    RackRule, Ratio, Snapshot, TopicSelection,
 };
 use operate::Status;
 use operate::live::Facts;
@@ -110,9 +110,9 @@ enum By {
 /// The flags resolved against a cluster.
 pub(in crate::commands) struct Asked {
     pub(in crate::commands) facts: Facts,
-    pub(in crate::commands) terms: Terms,
+    pub(in crate::commands) terms: PlanTerms,
     pub(in crate::commands) balance: Balance,
-    findings: Vec<Finding>,
+    findings: Vec<MapFinding>,
     unmapped: Vec<Unmapped>,
     outputs: Outputs,
 }
@@ -124,7 +124,7 @@ impl EvenArgs {
         let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &maps)?;
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".
         mapper::assign(&facts.snapshot, &assignments)?;
-        let terms = Terms {
+        let terms = PlanTerms {
             assignments,
             mends: Mends::Everything,
             racks: RackRule::at_least(self.min_rack_ids),
@@ -155,8 +155,8 @@ impl EvenArgs {
             return self.scoped_by_maps(snapshot, maps);
         }
         let topics = match self.topics.chooses_all() {
-            true => Topics::Rest,
-            false => Topics::Matching(self.topics.scope(Some(".*"))?),
+            true => TopicSelection::Rest,
+            false => TopicSelection::Matching(self.topics.scope(Some(".*"))?),
         };
         let mut assignment = Assignment::new(topics, BTreeSet::new());
         let holding = holders(in_scope(snapshot, &assignment)?);
@@ -200,10 +200,10 @@ impl EvenArgs {
             return Err(Error::flags(message));
         }
         let goal = |what: &What| match what {
-            What::Storage => Goal::Storage,
-            What::Replicas => Goal::Replicas,
-            What::Leaders => Goal::Leaders,
-            What::Network => Goal::Network,
+            What::Storage => BalanceGoal::Storage,
+            What::Replicas => BalanceGoal::Replicas,
+            What::Leaders => BalanceGoal::Leaders,
+            What::Network => BalanceGoal::Network,
         };
         Ok(Balance {
             goals: self.balance.iter().map(goal).collect(),
@@ -224,4 +224,4 @@ impl EvenArgs {
     }
 }
 
-type Scoped = (Vec<Assignment>, Vec<Finding>, Vec<Unmapped>);
+type Scoped = (Vec<Assignment>, Vec<MapFinding>, Vec<Unmapped>);

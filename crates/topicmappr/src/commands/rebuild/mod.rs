@@ -12,8 +12,8 @@ use crate::views::PlacementChoice;
 use console::units::size_factor;
 use evacuation::EvacuationArgs;
 use mapper::{
-    Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Snapshot,
-    Terms,
+    Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, PlanTerms, RackRule, Ratio, Rebuild, Request,
+    Snapshot,
 };
 use operate::Status;
 use operate::events::Note;
@@ -196,7 +196,7 @@ impl Args {
 
     fn request(&self, placement: PlaceBy, scoped: &Scoped) -> Rebuild {
         Rebuild {
-            terms: Terms {
+            terms: PlanTerms {
                 assignments: scoped.assignments.clone(),
                 mends: Mends::Everything,
                 racks: RackRule::at_least(self.min_rack_ids),

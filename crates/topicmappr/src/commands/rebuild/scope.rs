@@ -4,10 +4,10 @@ use super::{Args, map_string};
 use crate::error::Error;
 use crate::flags::holders;
 use crate::session::Session;
-use mapper::maps::{Finding, Unmapped};
+use mapper::maps::{MapFinding, Unmapped};
 use mapper::scope::Scope;
 use mapper::snapshot::Topic;
-use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, Topics};
+use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, TopicSelection};
 use operate::maps::Maps;
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) struct Scoped {
     /// The lists of `--map-string`.
     pub(super) base: Vec<BaseReplicas>,
     /// The findings of resolving the maps.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<MapFinding>,
     /// Topics that no map takes.
     pub(super) unmapped: Vec<Unmapped>,
     /// Brokers that must not lead some of the topics.
@@ -89,10 +89,10 @@ pub(in crate::commands) fn narrowed(
         .into_iter()
         .enumerate()
         .map(|(index, assignment)| Assignment {
-            topics: Topics::Named(topics_of(index)),
+            topics: TopicSelection::Named(topics_of(index)),
             ..assignment
         })
-        .filter(|assignment| assignment.topics != Topics::Named(BTreeSet::new()))
+        .filter(|assignment| assignment.topics != TopicSelection::Named(BTreeSet::new()))
         .collect())
 }
 
@@ -108,7 +108,7 @@ fn from_flags(
             let message = "--brokers needs --topics REGEX, or --map-string JSON";
             return Err(Error::flags(message));
         }
-        None => (Topics::Matching(args.topics.scope(None)?), Vec::new()),
+        None => (TopicSelection::Matching(args.topics.scope(None)?), Vec::new()),
     };
     let mut assignment = Assignment::new(topics, BTreeSet::new());
     let holding = holding(snapshot, &assignment, &base)?;
@@ -130,7 +130,7 @@ fn given(
     value: &str,
     session: &mut Session<'_, '_>,
     snapshot: &Snapshot,
-) -> Result<(Topics, Vec<BaseReplicas>), Error> {
+) -> Result<(TopicSelection, Vec<BaseReplicas>), Error> {
     let mut lists = map_string::read(value, session.streams.stdin)?;
     let missing = |list: &&BaseReplicas| snapshot.partition(&list.topic, list.partition).is_none();
     if let Some(list) = lists.iter().find(missing) {
@@ -141,7 +141,7 @@ fn given(
     let kept = args.topics.scope_of_excludes()?.select(&names(snapshot))?;
     lists.retain(|list| kept.contains(list.topic.as_str()));
     let topics = lists.iter().map(|list| list.topic.clone()).collect();
-    Ok((Topics::Named(topics), lists))
+    Ok((TopicSelection::Named(topics), lists))
 }
 
 fn names(snapshot: &Snapshot) -> Vec<&str> {

@@ -6,7 +6,7 @@ use crate::flags::PlanningArgs;
 use crate::planning::{self, Outputs, Planned, Prepared};
 use crate::session::Session;
 use crate::views::PlacementChoice;
-use mapper::{NoPlan, PlaceBy, Plan, Rebuild, Request, Terms};
+use mapper::{NoPlan, PlaceBy, Plan, PlanTerms, Rebuild, Request};
 use operate::live::Facts;
 use operate::topics::Looked;
 
@@ -52,5 +52,5 @@ fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice),
 }
 
 fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
-    Rebuild::new(Terms::new(looked.assignments.clone(), args.storage_headroom), placement)
+    Rebuild::new(PlanTerms::new(looked.assignments.clone(), args.storage_headroom), placement)
 }

@@ -3,7 +3,7 @@
 use super::summary::stray;
 use super::trouble::{Trouble, by_others};
 use crate::views::{PutBack, shown};
-use execute::{Action, History, Round, Seen, Standing, Stray, Task};
+use execute::{Action, ExecutionHistory, MoveState, Round, Seen, Stray, Task};
 use mapper::{BrokerId, TopicPartition};
 use operate::words::{counted, listed};
 use serde::Serialize;
@@ -72,13 +72,13 @@ impl fmt::Display for Stopped {
 
 impl<'a> CancelView<'a> {
     pub(crate) fn of(
-        (task, history): (&Task<'a>, &History),
+        (task, history): (&Task<'a>, &ExecutionHistory),
         seen: &Seen,
         round: &Round,
         put_back: Vec<PutBack>,
         (journal, ledger): (&'a Path, &'a Path),
     ) -> Self {
-        let moving = round.course.all(|standing| *standing == Standing::Moving);
+        let moving = round.course.all(|standing| *standing == MoveState::Moving);
         let (refused, moving): (Vec<usize>, Vec<usize>) =
             moving.partition(|index| history.not_cancelled.contains_key(index));
         let partition = |index: &usize| Some(task.of(*index)?.of());
@@ -87,7 +87,7 @@ impl<'a> CancelView<'a> {
             cluster_id: task.cluster_id,
             command: task.plan.request.command(),
             partitions: task.plan.moves.len(),
-            done: round.course.count(|standing| *standing == Standing::Done),
+            done: round.course.count(|standing| *standing == MoveState::Done),
             cancelled: moving.iter().filter_map(|index| cancelled(task, seen, *index)).collect(),
             stopped: stopped(round),
             reordered: reordered(round).filter_map(|index| partition(&index)).collect(),

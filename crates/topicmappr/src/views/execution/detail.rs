@@ -2,7 +2,7 @@
 
 use crate::views::heading;
 use crate::views::table::Table;
-use execute::{Estimate, Round, Seen, Standing, Task};
+use execute::{Estimate, MoveState, Round, Seen, Task};
 use mapper::{BrokerId, Bytes, TopicPartition};
 use operate::execution::Look;
 use serde::Serialize;
@@ -57,7 +57,7 @@ impl Detail {
 }
 
 fn slowest(task: &Task<'_>, look: &Look, round: &Round) -> Vec<Slow> {
-    let moving = round.course.all(|standing| *standing == Standing::Moving);
+    let moving = round.course.all(|standing| *standing == MoveState::Moving);
     let moving = moving.filter_map(|index| task.of(index));
     let mut all: Vec<Slow> = moving
         .filter_map(|change| Some((change, change.copy_bytes().filter(|each| each.0 > 0)?)))

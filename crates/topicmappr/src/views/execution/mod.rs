@@ -14,17 +14,17 @@ pub(crate) use status::StatusView;
 pub(crate) use summary::Summary;
 pub(crate) use undrained::SweepView;
 
-use execute::Outcome;
+use execute::ExecutionOutcome;
 use operate::execution::Why;
 
 fn outcome(why: Why) -> &'static str {
     match why {
-        Why::Over(Outcome::Complete) => "complete",
-        Why::Over(Outcome::Partly) => "partly",
-        Why::Over(Outcome::LeftOut) => "left_out",
-        Why::Over(Outcome::Cancelled) => "cancelled",
-        Why::Over(Outcome::CancelledPartly) => "cancelled_partly",
-        Why::Over(Outcome::HeldByOthers) => "held_by_others",
+        Why::Over(ExecutionOutcome::Complete) => "complete",
+        Why::Over(ExecutionOutcome::Partly) => "partly",
+        Why::Over(ExecutionOutcome::LeftOut) => "left_out",
+        Why::Over(ExecutionOutcome::Cancelled) => "cancelled",
+        Why::Over(ExecutionOutcome::CancelledPartly) => "cancelled_partly",
+        Why::Over(ExecutionOutcome::HeldByOthers) => "held_by_others",
         Why::Left(_) => "detached",
     }
 }

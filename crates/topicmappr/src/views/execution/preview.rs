@@ -2,7 +2,7 @@
 
 use super::trouble::{Trouble, troubles};
 use crate::views::shown;
-use execute::{Estimate, Pace, Round, Standing, Task};
+use execute::{Estimate, MoveState, Pace, Round, Task};
 use mapper::{BrokerId, Bytes, Rate};
 use operate::words::counted;
 use operate::words::duration;
@@ -66,8 +66,8 @@ impl<'a> Preview<'a> {
             command: task.plan.request.command(),
             resumes,
             partitions: task.plan.moves.len(),
-            done: round.course.count(|standing| *standing == Standing::Done),
-            moving: round.course.count(|standing| *standing == Standing::Moving),
+            done: round.course.count(|standing| *standing == MoveState::Done),
+            moving: round.course.count(|standing| *standing == MoveState::Moving),
             topics: topics.len(),
             steps: task.plan.steps.len(),
             left_bytes: estimate.bytes,

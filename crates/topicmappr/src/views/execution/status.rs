@@ -3,7 +3,7 @@
 use super::detail::Detail;
 use super::trouble::{Trouble, troubles};
 use crate::views::shown;
-use execute::{History, Ledger, Round, Task};
+use execute::{ExecutionHistory, Ledger, Round, Task};
 use mapper::TopicPartition;
 use operate::events::Progress;
 use operate::execution::{Look, Why};
@@ -35,7 +35,7 @@ impl StatusView {
         task: &Task<'_>,
         look: &Look,
         round: &Round,
-        history: &History,
+        history: &ExecutionHistory,
         ledger: &Ledger,
         runs: bool,
     ) -> Self {

@@ -4,7 +4,7 @@ use super::outcome;
 use super::trouble::{Trouble, troubles};
 use super::undrained::left;
 use crate::views::shown;
-use execute::{Resource, Standing, Stray};
+use execute::{MoveState, Stray, ThrottleResource};
 use mapper::{BrokerId, Plan, Undrained};
 use operate::execution::{Ended, Why};
 use operate::words::duration;
@@ -54,8 +54,8 @@ impl Summary {
             event: "ended",
             outcome: outcome(ended.why),
             partitions: plan.moves.len(),
-            done: ended.round.course.count(|standing| *standing == Standing::Done),
-            moving: ended.round.course.count(|standing| *standing == Standing::Moving),
+            done: ended.round.course.count(|standing| *standing == MoveState::Done),
+            moving: ended.round.course.count(|standing| *standing == MoveState::Moving),
             took_seconds: ended.took.as_secs(),
             estimated_seconds: ended.estimated_seconds,
             // An interrupted run does not know what would have happened.
@@ -108,10 +108,10 @@ fn one_of(ids: &[BrokerId]) -> String {
     format!("{one}{}", listed(ids))
 }
 
-fn unread(resource: &Resource) -> &'static str {
+fn unread(resource: &ThrottleResource) -> &'static str {
     match resource {
-        Resource::Broker(_) => "the broker does not answer",
-        Resource::Topic(_) => "this user may not see the topic",
+        ThrottleResource::Broker(_) => "the broker does not answer",
+        ThrottleResource::Topic(_) => "this user may not see the topic",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is not as planned, partition by partition.
 
-use execute::{Hindrance, Round, Standing, WhyLeft};
+use execute::{MoveHindrance, MoveState, Round, WhyLeft};
 use mapper::Plan;
 use operate::words::listed;
 use serde::Serialize;
@@ -26,47 +26,50 @@ pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<Trouble> {
 /// What others have changed, deleted or are moving.
 pub(super) fn by_others(plan: &Plan, round: &Round) -> Vec<Trouble> {
     told(plan, round, |standing| {
-        matches!(standing, Standing::Left(_) | Standing::Hindered(Hindrance::MovedByOthers { .. }))
+        matches!(
+            standing,
+            MoveState::Left(_) | MoveState::Hindered(MoveHindrance::MovedByOthers { .. })
+        )
     })
 }
 
-fn told(plan: &Plan, round: &Round, is_told: impl Fn(&Standing) -> bool) -> Vec<Trouble> {
+fn told(plan: &Plan, round: &Round, is_told: impl Fn(&MoveState) -> bool) -> Vec<Trouble> {
     let all = plan.moves.iter().zip(&round.course.standings);
     let told = all.filter(|(_, standing)| is_told(standing)).filter_map(|(change, standing)| {
         let what = match standing {
-            Standing::Done | Standing::Moving | Standing::Ready => return None,
-            Standing::Hindered(hindrance) => hindered(hindrance),
-            Standing::Left(why) => left(why),
+            MoveState::Done | MoveState::Moving | MoveState::Ready => return None,
+            MoveState::Hindered(hindrance) => hindered(hindrance),
+            MoveState::Left(why) => left(why),
         };
         Some(Trouble { partition: change.of().to_string(), what })
     });
     told.collect()
 }
 
-fn hindered(hindrance: &Hindrance) -> String {
+fn hindered(hindrance: &MoveHindrance) -> String {
     match hindrance {
-        Hindrance::NoLeader { heals } => {
+        MoveHindrance::NoLeader { heals } => {
             format!("it has no leader; one of {} has to return", listed(heals))
         }
-        Hindrance::DeadReplicas { brokers } => {
+        MoveHindrance::DeadReplicas { brokers } => {
             format!("waits for {} to return", listed(brokers))
         }
-        Hindrance::Untold => "whether its topic still exists is unknown".to_owned(),
-        Hindrance::Cordoned { brokers, log_dir: None } => {
+        MoveHindrance::Untold => "whether its topic still exists is unknown".to_owned(),
+        MoveHindrance::Cordoned { brokers, log_dir: None } => {
             format!("{} was cordoned since the plan was made", listed(brokers))
         }
-        Hindrance::Cordoned { brokers, log_dir: Some(dir) } => {
+        MoveHindrance::Cordoned { brokers, log_dir: Some(dir) } => {
             format!("log dir {dir} of {} was cordoned since the plan was made", listed(brokers))
         }
-        Hindrance::NotItsTurn => "waits for its earlier step".to_owned(),
-        Hindrance::MovedByOthers { target } => {
+        MoveHindrance::NotItsTurn => "waits for its earlier step".to_owned(),
+        MoveHindrance::MovedByOthers { target } => {
             format!("another tool is moving it to {}", listed(target))
         }
-        Hindrance::NoRoom { broker, log_dir, missing_bytes } => {
+        MoveHindrance::NoRoom { broker, log_dir, missing_bytes } => {
             let dir = log_dir.as_ref().map(|dir| format!(" in {dir}")).unwrap_or_default();
             format!("{broker} lacks {missing_bytes} of room{dir}")
         }
-        Hindrance::RoomNotFreed { broker } => {
+        MoveHindrance::RoomNotFreed { broker } => {
             format!("an earlier step was to make room on {broker}, and has not")
         }
     }

@@ -4,7 +4,7 @@ use super::{answer, known, percent};
 use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
-use mapper::explain::{BrokerExplained, Passing, Placed};
+use mapper::explain::{BrokerExplained, Passing, PlacedReplicas};
 use mapper::{BrokerFigures, Bytes};
 use operate::words::counted;
 use std::fmt;
@@ -76,7 +76,11 @@ fn write_passing(what: &str, all: &[Passing], f: &mut fmt::Formatter<'_>) -> fmt
 /// So many replicas tell what goes on.
 const FEW: usize = LONG / 2;
 
-fn write_placed(one: &BrokerExplained, placed: &Placed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_placed(
+    one: &BrokerExplained,
+    placed: &PlacedReplicas,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     if placed.replicas == 0 {
         return Ok(());
     }

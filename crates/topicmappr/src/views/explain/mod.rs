@@ -6,7 +6,9 @@ mod partition;
 use super::heading;
 use super::table::Table;
 use mapper::Bytes;
-use mapper::explain::{Admitted, Compared, Evenness, Explained, PlanExplained, Verdict};
+use mapper::explain::{
+    Admitted, BrokerVerdict, Compared, Explained, PlanExplained, StorageExtremes,
+};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
@@ -91,7 +93,7 @@ fn percent(ratio: Option<f64>) -> String {
 }
 
 /// The fullest and the emptiest broker, before and after.
-fn evenness(before: &Evenness, after: &Evenness) -> String {
+fn evenness(before: &StorageExtremes, after: &StorageExtremes) -> String {
     if before.max_used_ratio.is_none() || after.max_used_ratio.is_none() {
         return "capacities are not known".to_owned();
     }
@@ -105,17 +107,19 @@ fn evenness(before: &Evenness, after: &Evenness) -> String {
 }
 
 /// What speaks against a broker, as a sentence about it.
-fn answer(verdict: &Verdict) -> String {
+fn answer(verdict: &BrokerVerdict) -> String {
     match verdict {
-        Verdict::Refused { why } => why.to_string(),
-        Verdict::NoRoomDuring { step, missing_bytes } => {
+        BrokerVerdict::Refused { why } => why.to_string(),
+        BrokerVerdict::NoRoomDuring { step, missing_bytes } => {
             format!("it lacks {missing_bytes} in step {step}, with both copies of what moves there")
         }
-        Verdict::NotThePartner { partner } => {
+        BrokerVerdict::NotThePartner { partner } => {
             format!("--sub-affinity gives these replicas to {partner} only")
         }
-        Verdict::LeavesItsRack => "--locality-scoped keeps the replica in its rack".to_owned(),
-        Verdict::Admitted(admitted) => of_admitted(admitted),
+        BrokerVerdict::LeavesItsRack => {
+            "--locality-scoped keeps the replica in its rack".to_owned()
+        }
+        BrokerVerdict::Admitted(admitted) => of_admitted(admitted),
     }
 }
 

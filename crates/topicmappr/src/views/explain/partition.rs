@@ -5,8 +5,8 @@ use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
 use mapper::explain::{
-    Cause, Comes, Instead, LeaderChange, Leaves, PartitionExplained, RackCount, Stays, Verdict,
-    Without,
+    BrokerVerdict, Comes, Instead, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount,
+    WhyItStays, Without,
 };
 use mapper::{BrokerId, WhyLeftOut};
 use operate::words::ranges;
@@ -47,14 +47,18 @@ fn steps(steps: &[usize]) -> String {
     texts.join(", then ")
 }
 
-fn write_stays(one: &PartitionExplained, stays: &Stays, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_stays(
+    one: &PartitionExplained,
+    stays: &WhyItStays,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     writeln!(f, "stays on {} ({})", listed(&one.from), racks(&one.racks_before))?;
     match stays {
-        Stays::OutOfScope => writeln!(f, "  The plan's request does not cover its topic."),
-        Stays::NothingWrong => {
+        WhyItStays::OutOfScope => writeln!(f, "  The plan's request does not cover its topic."),
+        WhyItStays::NothingWrong => {
             writeln!(f, "  Nothing about it is wrong, and nothing was gained by moving it.")
         }
-        Stays::LeftOut(why) => writeln!(f, "  {}", left_out(why)),
+        WhyItStays::LeftOut(why) => writeln!(f, "  {}", left_out(why)),
     }
 }
 
@@ -90,27 +94,32 @@ fn write_leaves(leaves: &Leaves, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "  {broker} gives its replica up: {}", cause(&leaves.cause))
 }
 
-fn cause(cause: &Cause) -> String {
+fn cause(cause: &LeaveCause) -> String {
     match cause {
-        Cause::NotLive => "it is not live".to_owned(),
-        Cause::FailedLogDir => "the replica is in a failed log dir".to_owned(),
-        Cause::Leaving => "the plan empties it".to_owned(),
-        Cause::NotAllowed => "it is not among the brokers allowed for this topic".to_owned(),
-        Cause::OffMap { map } => format!("it is not one of {map}'s brokers"),
-        Cause::FewerReplicas { before, after } => {
+        LeaveCause::NotLive => "it is not live".to_owned(),
+        LeaveCause::FailedLogDir => "the replica is in a failed log dir".to_owned(),
+        LeaveCause::Leaving => "the plan empties it".to_owned(),
+        LeaveCause::NotAllowed => "it is not among the brokers allowed for this topic".to_owned(),
+        LeaveCause::OffMap { map } => format!("it is not one of {map}'s brokers"),
+        LeaveCause::FewerReplicas { before, after } => {
             format!("{after} replicas are requested, {before} existed")
         }
-        Cause::CrowdedRack { held } => {
+        LeaveCause::CrowdedRack { held } => {
             format!("its rack had {held} replicas, another rack had fewer")
         }
-        Cause::Balance { used_ratio_before, used_ratio_after, replicas_before, replicas_after } => {
+        LeaveCause::Balance {
+            used_ratio_before,
+            used_ratio_after,
+            replicas_before,
+            replicas_after,
+        } => {
             format!(
                 "it held more than its share: {} -> {} of its storage, {replicas_before} -> {replicas_after} replicas",
                 percent(*used_ratio_before),
                 percent(*used_ratio_after)
             )
         }
-        Cause::Forced => "everything is placed again, or the list was requested".to_owned(),
+        LeaveCause::Forced => "everything is placed again, or the list was requested".to_owned(),
     }
 }
 
@@ -146,7 +155,7 @@ fn write_instead(comes: &Comes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     heading(f, &format!("Why not another broker than {}", comes.broker))?;
     let mut groups: BTreeMap<(bool, String), Vec<BrokerId>> = BTreeMap::new();
     for Instead { broker, verdict, .. } in &comes.instead {
-        let admitted = matches!(verdict, Verdict::Admitted(_));
+        let admitted = matches!(verdict, BrokerVerdict::Admitted(_));
         groups.entry((!admitted, answer(verdict))).or_default().push(*broker);
     }
     let mut table = Table::new(&["broker", "answer"]);

@@ -144,7 +144,7 @@ fn term(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mapper::{BrokerId, RackRule, Ratio, Replace, Topics};
+    use mapper::{BrokerId, RackRule, Ratio, Replace, TopicSelection};
 
     const CLUSTER: &[u8] =
         br#"{"version":1,"cluster_id":"<script>alert(1)</script><i>&","brokers":[
@@ -157,8 +157,13 @@ mod tests {
     fn a_page_needs_nothing_beside_it_and_takes_no_name_for_markup() {
         let snapshot = Snapshot::from_json(CLUSTER).unwrap();
         let headroom = Ratio::from_percent(10);
-        let request =
-            Replace::new(Topics::Rest, BrokerId(1), BrokerId(2), RackRule::Spread, headroom);
+        let request = Replace::new(
+            TopicSelection::Rest,
+            BrokerId(1),
+            BrokerId(2),
+            RackRule::Spread,
+            headroom,
+        );
         let plan = mapper::replace(&snapshot, &request).unwrap();
         let broken = mapper::check(&snapshot, &plan);
         let page = Page { plan: &plan, snapshot: Some((&snapshot, broken)) }.to_string();

@@ -10,7 +10,7 @@ pub(crate) use pods::PodProblems;
 pub(crate) use resolved::ResolvedMaps;
 pub(crate) use show::MapsShow;
 
-use mapper::maps::{Finding, Severity};
+use mapper::maps::{MapFinding, MapSeverity};
 use serde::Serialize;
 
 /// A finding, for programs.
@@ -22,15 +22,15 @@ pub(in crate::views) struct Problem {
 }
 
 impl Problem {
-    pub(in crate::views) fn of(finding: &Finding) -> Self {
+    pub(in crate::views) fn of(finding: &MapFinding) -> Self {
         Self::new(finding.code(), finding.severity(), finding.to_string())
     }
 
-    fn new(code: &'static str, severity: Severity, message: String) -> Self {
+    fn new(code: &'static str, severity: MapSeverity, message: String) -> Self {
         let severity = match severity {
-            Severity::Notice => "notice",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
+            MapSeverity::Notice => "notice",
+            MapSeverity::Warning => "warning",
+            MapSeverity::Error => "error",
         };
         Self { code, severity, message }
     }

@@ -3,7 +3,7 @@
 use super::Problem;
 use ::kubernetes::{Difference, Finding};
 use mapper::Snapshot;
-use mapper::maps::{Map, MapName, Severity};
+use mapper::maps::{Map, MapName, MapSeverity};
 use operate::pods::Pods;
 use std::collections::BTreeSet;
 
@@ -51,5 +51,5 @@ fn of_finding(finding: &Finding) -> Problem {
 }
 
 fn of_difference(difference: &Difference) -> Problem {
-    Problem::new(Difference::CODE, Severity::Warning, difference.to_string())
+    Problem::new(Difference::CODE, MapSeverity::Warning, difference.to_string())
 }

@@ -1,11 +1,13 @@
 //! Plans again, with the relevant part of the cluster, as often as the work limit allows.
 
+use crate::assign::assign;
 use crate::balance::without_drained;
-use crate::dense::Cluster;
-use crate::plan::Plan;
+use crate::bytes::Bytes;
+use crate::check::check;
+use crate::dense::DenseCluster;
+use crate::planners::plan;
 use crate::request::{BaseLists, Request};
 use crate::snapshot::Snapshot;
-use crate::{NoPlan, check, leaders, rebalance, rebuild, replace, scale};
 use std::borrow::Cow;
 
 /// A cluster with fewer partitions is planned as a whole.
@@ -14,20 +16,6 @@ const SMALL: usize = 1_000;
 const SEARCH: u64 = 2_000_000;
 /// The most partitions of the whole cluster that are planned to confirm the results.
 const CONFIRM: u64 = 2_000_000;
-
-/// Makes a plan with the planner of the request's command.
-///
-/// # Errors
-/// As the planner of the request's command.
-pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, NoPlan> {
-    match request {
-        Request::Rebuild(request) => rebuild(snapshot, request),
-        Request::Replace(request) => replace(snapshot, request),
-        Request::Leaders(request) => leaders(snapshot, request),
-        Request::Rebalance(request) => rebalance(snapshot, request),
-        Request::Scale(request) => scale(snapshot, request),
-    }
-}
 
 /// Attempts at a plan.
 pub(super) struct Trials<'a> {
@@ -113,7 +101,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
         Some(balance) => without_drained(request.terms(), balance),
         None => request.terms().clone(),
     };
-    let taken = crate::assign(whole, &terms.assignments).ok()?;
+    let taken = assign(whole, &terms.assignments).ok()?;
     let base = BaseLists::of(request);
     let outgoing = match request {
         Request::Replace(replace) => Some(replace.outgoing),
@@ -121,10 +109,10 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
             None
         }
     };
-    let cluster = Cluster::new(whole);
+    let cluster = DenseCluster::new(whole);
     let used = |id| {
         let at = cluster.index_of(id)? as usize;
-        cluster.used[at].map(crate::Bytes)
+        cluster.used[at].map(Bytes)
     };
     let names = whole.topics();
     let part = whole.only(
@@ -149,17 +137,17 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{clash::clash_of, rule::Rule};
+    use super::super::{ClashRule, clash_of};
     use super::*;
-    use crate::{Assignment, PlaceBy, Ratio, Rebuild, Terms, Topics};
+    use crate::{Assignment, PlaceBy, PlanTerms, Ratio, Rebuild, TopicSelection};
 
     /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
     fn no_space() -> (Snapshot, Request) {
         let fixture = include_bytes!("../../../../fixtures/no-space.json");
         let snapshot = Snapshot::from_json(fixture).unwrap();
         let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
-        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms::new(assignments, Ratio::from_percent(10));
+        let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms::new(assignments, Ratio::from_percent(10));
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Storage));
         (snapshot, request)
     }
@@ -172,7 +160,7 @@ mod tests {
         assert!(partitions(&part.snapshot) < partitions(&snapshot));
         let of_part = clash_of(&mut part, &why);
         assert_eq!(of_part, clash_of(&mut Trials::with_small(&snapshot, &request, 1_000), &why));
-        assert!(matches!(of_part.rules[..], [Rule::Storage { .. }, Rule::Lost { .. }]));
+        assert!(matches!(of_part.rules[..], [ClashRule::Storage { .. }, ClashRule::Lost { .. }]));
         assert_eq!(of_part.remedies.len(), 3);
     }
 }

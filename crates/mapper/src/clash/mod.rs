@@ -5,20 +5,25 @@
 //! of them was tried. The number of planned partitions bounds the work, never the time, so every machine gives the same
 //! answer.
 
-use super::NoPlan;
-use super::remedy::Remedy;
-use super::rule::Rule;
-use super::search;
-use super::trials::Trials;
+mod remedy;
+mod rule;
+mod search;
+mod trials;
+
+pub use remedy::Remedy;
+pub use rule::ClashRule;
+
+use crate::no_plan::NoPlan;
 use crate::request::Request;
 use crate::snapshot::Snapshot;
 use serde::Serialize;
+use trials::Trials;
 
 /// Why there is no plan, beyond the first seat without a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clash {
     /// Rules that no plan keeps together. Empty: the cause is no rule that the request could drop.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ClashRule>,
     /// Whether a plan exists without any one of them. False if there were too many partitions to find out.
     pub minimal: bool,
     /// Each of these alone makes a plan possible.
@@ -32,14 +37,14 @@ pub fn clash(snapshot: &Snapshot, request: &Request, why: &NoPlan) -> Clash {
     clash_of(&mut Trials::new(snapshot, request), why)
 }
 
-pub(super) fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
+fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
     let mut clash = Clash { rules: Vec::new(), minimal: true, remedies: Vec::new(), untried: 0 };
     // Only missing facts prevent a choice of leaders, and no rule causes a wrong pattern.
     if matches!(trials.request, Request::Leaders(_)) || matches!(why, NoPlan::Scope(_)) {
         return clash;
     }
     if !matches!(why, NoPlan::MissingFact { .. }) {
-        let all = Rule::of(trials.whole, trials.request);
+        let all = ClashRule::of(trials.whole, trials.request);
         (clash.rules, clash.minimal) = smallest(trials, all);
     }
     clash.remedies = search::remedies(trials, &clash.rules, why);
@@ -48,11 +53,11 @@ pub(super) fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
 }
 
 /// Removes each rule without which the others still clash. Returns the rest, and whether all rules were tried.
-fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
+fn smallest(trials: &mut Trials<'_>, all: Vec<ClashRule>) -> (Vec<ClashRule>, bool) {
     let mut kept = all.clone();
     let mut minimal = true;
     for rule in &all {
-        let without: Vec<&Rule> = kept.iter().filter(|other| *other != rule).collect();
+        let without: Vec<&ClashRule> = kept.iter().filter(|other| *other != rule).collect();
         match still_clash(trials, &all, &without) {
             Some(true) => kept.retain(|other| other != rule),
             Some(false) => {}
@@ -62,7 +67,7 @@ fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
     // A heuristic planner can find a plan with more rules and none with fewer, so look again.
     loop {
         let needless = kept.iter().position(|rule| {
-            let without: Vec<&Rule> = kept.iter().filter(|other| *other != rule).collect();
+            let without: Vec<&ClashRule> = kept.iter().filter(|other| *other != rule).collect();
             still_clash(trials, &all, &without) == Some(true)
         });
         match needless {
@@ -76,7 +81,7 @@ fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
 }
 
 /// Whether there is no plan that keeps these rules and drops all others; `None`: not tried.
-fn still_clash(trials: &mut Trials<'_>, all: &[Rule], kept: &[&Rule]) -> Option<bool> {
+fn still_clash(trials: &mut Trials<'_>, all: &[ClashRule], kept: &[&ClashRule]) -> Option<bool> {
     trials.fails(|snapshot, request| {
         let (mut snapshot, mut request) = (snapshot.clone(), request.clone());
         for rule in all.iter().filter(|rule| !kept.contains(rule)) {

@@ -1,20 +1,20 @@
 //! Which brokers give, which take, and between which bands: the request applied to the cluster.
 
 use super::band::Band;
-use super::load::{Load, REPLICA};
-use super::rules::Rules;
+use super::load::{BalancedLoad, REPLICA};
+use super::rules::BalanceRules;
 use super::shares::{Shares, shares};
-use super::state::State;
+use super::state::BalanceState;
 use crate::bytes::{Bytes, Ratio};
-use crate::dense::{BrokerIx, Cluster};
-use crate::plan::Floor;
-use crate::request::{Balance, Measure, Rebalance, Relieve, Terms};
+use crate::dense::{BrokerIx, DenseCluster};
+use crate::plan::BalanceFloor;
+use crate::request::{Balance, Measure, PlanTerms, Rebalance, Relieve};
 
 /// The rules and goals of a request, for any state of the cluster.
-pub(super) struct Field<'a> {
-    pub(super) rules: Rules<'a>,
+pub(super) struct LoadGoals<'a> {
+    pub(super) rules: BalanceRules<'a>,
     /// The loads to even, the most important first.
-    pub(super) loads: Vec<Load>,
+    pub(super) loads: Vec<BalancedLoad>,
     by: Measure,
     tolerance: Ratio,
     threshold: Threshold,
@@ -41,16 +41,16 @@ pub(super) enum Threshold {
 
 /// The bands for one state and one load.
 pub(super) struct Layout {
-    pub(super) load: Load,
+    pub(super) load: BalancedLoad,
     pub(super) bands: Vec<Option<Band>>,
     pub(super) shares: Shares,
     pub(super) gives: Vec<bool>,
 }
 
-impl<'a> Field<'a> {
+impl<'a> LoadGoals<'a> {
     pub(super) fn new(
-        cluster: &'a Cluster<'a>,
-        terms: &Terms,
+        cluster: &'a DenseCluster<'a>,
+        terms: &PlanTerms,
         balance: &Balance,
         special: Special,
     ) -> Self {
@@ -61,9 +61,14 @@ impl<'a> Field<'a> {
         if let Some((_, below)) = relieve {
             keep_below(cluster, below, &mut limit);
         }
-        let rules = Rules { cluster, racks: terms.racks, local: balance.locality_scoped, limit };
+        let rules =
+            BalanceRules { cluster, racks: terms.racks, local: balance.locality_scoped, limit };
         // `relieve` empties one broker, and evens no other load.
-        let loads = if relieve.is_some() { vec![Load::Storage] } else { Load::of(&balance.goals) };
+        let loads = if relieve.is_some() {
+            vec![BalancedLoad::Storage]
+        } else {
+            BalancedLoad::of(&balance.goals)
+        };
         Self {
             rules,
             loads,
@@ -75,13 +80,13 @@ impl<'a> Field<'a> {
     }
 
     /// The bands for a state. They depend only on where replicas are, not on the changes that led there.
-    pub(super) fn layout(&self, state: &State<'_>, load: Load) -> Layout {
+    pub(super) fn layout(&self, state: &BalanceState<'_>, load: BalancedLoad) -> Layout {
         let gives = self.gives(state);
-        let by = if load == Load::Storage { self.by } else { Measure::PercentUsed };
+        let by = if load == BalancedLoad::Storage { self.by } else { Measure::PercentUsed };
         let shares = shares(state, &self.rules, load, by, &gives);
         let around = |share: u64| match load {
-            Load::Storage | Load::Network => Band::around(share, self.tolerance),
-            Load::Replicas => Band::of_pieces(share, self.tolerance, REPLICA),
+            BalancedLoad::Storage | BalancedLoad::Network => Band::around(share, self.tolerance),
+            BalancedLoad::Replicas => Band::of_pieces(share, self.tolerance, REPLICA),
         };
         let bands = match self.relieve {
             None => shares.of.iter().map(|share| share.map(around)).collect(),
@@ -91,11 +96,11 @@ impl<'a> Field<'a> {
     }
 
     /// The bands of all loads, the most important first.
-    pub(super) fn layouts(&self, state: &State<'_>) -> Vec<Layout> {
+    pub(super) fn layouts(&self, state: &BalanceState<'_>) -> Vec<Layout> {
         self.loads.iter().map(|load| self.layout(state, *load)).collect()
     }
 
-    fn gives(&self, state: &State<'_>) -> Vec<bool> {
+    fn gives(&self, state: &BalanceState<'_>) -> Vec<bool> {
         let cluster = self.rules.cluster;
         if let Some((relieved, _)) = self.relieve {
             return (0..cluster.ids.len()).map(|at| at == relieved as usize).collect();
@@ -117,7 +122,7 @@ impl<'a> Field<'a> {
     }
 
     /// Every broker may fill up to the mark. A broker that is already above it keeps its load, unless it is relieved.
-    fn below(&self, state: &State<'_>, shares: &Shares, below: Ratio) -> Vec<Option<Band>> {
+    fn below(&self, state: &BalanceState<'_>, shares: &Shares, below: Ratio) -> Vec<Option<Band>> {
         let band = |at: usize| {
             shares.of[at]?;
             let capacity = self.rules.cluster.capacity[at]?;
@@ -131,7 +136,7 @@ impl<'a> Field<'a> {
 }
 
 /// Limits each broker to the mark to which one broker is relieved. A broker above the mark takes nothing.
-fn keep_below(cluster: &Cluster<'_>, below: Ratio, limit: &mut [Option<u64>]) {
+fn keep_below(cluster: &DenseCluster<'_>, below: Ratio, limit: &mut [Option<u64>]) {
     let facts = cluster.capacity.iter().zip(&cluster.used);
     for (limit, (capacity, used)) in limit.iter_mut().zip(facts) {
         let Some((capacity, used)) = capacity.zip(*used) else { continue };
@@ -165,14 +170,14 @@ fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
 }
 
 impl Layout {
-    pub(super) fn is_even(&self, state: &State<'_>) -> bool {
+    pub(super) fn is_even(&self, state: &BalanceState<'_>) -> bool {
         let held = |(band, used): (&Option<Band>, &u64)| band.is_none_or(|b| b.holds(*used));
         self.bands.iter().zip(state.carried(self.load)).all(held)
     }
 
     /// The best evenness that is reachable for storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
-    pub(super) fn floor(&self, cluster: &Cluster<'_>) -> Option<Floor> {
+    pub(super) fn floor(&self, cluster: &DenseCluster<'_>) -> Option<BalanceFloor> {
         let shared = self.shares.of.iter().zip(&cluster.capacity);
         let disks: Vec<(f64, f64)> =
             shared.filter_map(|(share, disk)| Some(((*share)? as f64, (*disk)? as f64))).collect();
@@ -180,27 +185,27 @@ impl Layout {
         let ratios = || disks.iter().filter(|disk| disk.1 > 0.0).map(|disk| disk.0 / disk.1);
         let (most, least) = (ratios().reduce(f64::max)?, ratios().reduce(f64::min)?);
         let deviation = f64::max(most / mean - 1.0, 1.0 - least / mean);
-        Some(Floor {
+        Some(BalanceFloor {
             max_used_ratio: most,
             min_used_ratio: Some(least),
             worst_deviation: deviation.is_finite().then_some(deviation),
-            ..Floor::default()
+            ..BalanceFloor::default()
         })
     }
 
     /// Adds the best evenness that is reachable for a load other than storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
-    pub(super) fn add_floor(&self, cluster: &Cluster<'_>, floor: &mut Floor) {
+    pub(super) fn add_floor(&self, cluster: &DenseCluster<'_>, floor: &mut BalanceFloor) {
         let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
         match self.load {
-            Load::Storage => {}
-            Load::Replicas => {
+            BalancedLoad::Storage => {}
+            BalancedLoad::Replicas => {
                 let near = REPLICA / 64;
                 let most = shared().map(|(_, share)| share.saturating_sub(near).div_ceil(REPLICA));
                 floor.max_replicas = most.max();
                 floor.min_replicas = shared().map(|(_, share)| (share + near) / REPLICA).min();
             }
-            Load::Network => {
+            BalancedLoad::Network => {
                 let ratio = |(broker, share)| Some(share as f64 / cluster.network(broker)? as f64);
                 let ratios = || shared().filter_map(ratio).filter(|ratio| ratio.is_finite());
                 floor.max_network_ratio = ratios().reduce(f64::max);

@@ -16,7 +16,7 @@ pub(super) fn price(class: usize) -> i64 {
 const NOTHING: u32 = u32::MAX;
 
 /// The pairs of brokers that share a partition, numbered: a bit for each pair, and the number of pairs before each word.
-pub(super) struct Pairs {
+pub(super) struct SharingBrokers {
     /// Words in the row of each broker.
     words: usize,
     shared: Vec<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Pairs {
     count: usize,
 }
 
-impl Pairs {
+impl SharingBrokers {
     pub(super) fn of(free: &FreeLeads, locals: &Locals) -> Self {
         let words = locals.len().div_ceil(64);
         let mut shared = vec![0_u64; words * locals.len()];
@@ -56,16 +56,16 @@ impl Pairs {
 }
 
 /// One partition on a stack. It is stale once another broker leads the partition. A search drops stale entries.
-struct Entry {
+struct StackedPartition {
     lead: u32,
     below: u32,
 }
 
 /// The hand-overs that are possible now.
-pub(super) struct Web<'f> {
+pub(super) struct Handovers<'f> {
     free: &'f FreeLeads,
     locals: &'f Locals,
-    pairs: &'f Pairs,
+    pairs: &'f SharingBrokers,
     /// Whether a change of leader has a price at all.
     priced: bool,
     /// For each partition the number of its leader.
@@ -74,15 +74,15 @@ pub(super) struct Web<'f> {
     open: [Vec<u64>; PRICES],
     /// For each price and pair the top of its stack.
     top: [Vec<u32>; PRICES],
-    entries: Vec<Entry>,
+    entries: Vec<StackedPartition>,
 }
 
-impl<'f> Web<'f> {
-    /// The web with these leaders.
+impl<'f> Handovers<'f> {
+    /// The handovers with these leaders.
     pub(super) fn new(
         free: &'f FreeLeads,
         locals: &'f Locals,
-        pairs: &'f Pairs,
+        pairs: &'f SharingBrokers,
         priced: bool,
         leader: Vec<u32>,
     ) -> Self {
@@ -90,7 +90,7 @@ impl<'f> Web<'f> {
             let used = priced || price(class) == 0;
             vec![NOTHING; if used { pairs.count } else { 0 }]
         };
-        let mut web = Self {
+        let mut handovers = Self {
             free,
             locals,
             pairs,
@@ -102,9 +102,9 @@ impl<'f> Web<'f> {
         };
         // In reverse, so that the first partitions are on top.
         for lead in (0..free.len()).rev() {
-            web.offer(lead);
+            handovers.offer(lead);
         }
-        web
+        handovers
     }
 
     pub(super) fn leaders(self) -> Vec<u32> {
@@ -167,7 +167,8 @@ impl<'f> Web<'f> {
             let pair = self.pairs.number(from, to);
             let below = self.top[class][pair];
             self.top[class][pair] = u32::try_from(self.entries.len()).unwrap_or(NOTHING);
-            self.entries.push(Entry { lead: u32::try_from(lead).unwrap_or(NOTHING), below });
+            self.entries
+                .push(StackedPartition { lead: u32::try_from(lead).unwrap_or(NOTHING), below });
             self.open[class][from * self.pairs.words + to / 64] |= 1 << (to % 64);
         }
     }

@@ -1,8 +1,8 @@
 //! Finds partitions by name, for callers that ask for many in a row.
 
-use super::{Partition, Snapshot, Topic};
 use crate::ids::PartitionId;
 use crate::plan::Move;
+use crate::snapshot::{Partition, Snapshot, Topic};
 use std::cell::Cell;
 use std::sync::Arc;
 

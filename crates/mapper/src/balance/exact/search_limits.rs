@@ -1,13 +1,13 @@
 //! How far a search goes, by what was asked for and by how much there is to weigh. Sizes decide, never a clock.
 
-use crate::exact::{EXACT, Limits, MOST_BINARIES, POLISHED, Who, thorough};
+use crate::exact::{EXACT, MOST_BINARIES, POLISHED, SolverChoice, SolverLimits, thorough};
 use crate::no_plan::NoPlan;
 use crate::plan::CONSTRUCTIVE;
 use crate::request::Engine;
 
 /// How far a search goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum SearchLimits {
     /// To the proof, or to the limit of what one may wait for.
     Thorough,
     /// A few milliseconds, where the heuristic's plan is not proven to be near the best.
@@ -26,7 +26,7 @@ const SHORT_NODES: u64 = 100;
 const GAP: f64 = 1e-6;
 const SHORT_GAP: f64 = 1e-3;
 
-impl Pace {
+impl SearchLimits {
     /// `None`: no search at all.
     ///
     /// # Errors
@@ -43,12 +43,12 @@ impl Pace {
         }
     }
 
-    pub(super) fn limits(self, binaries: usize) -> Limits {
+    pub(super) fn limits(self, binaries: usize) -> SolverLimits {
         let gap = if binaries > MOST_SHORT { GAP } else { 0.0 };
         match self {
             Self::Thorough => thorough(binaries, gap),
             Self::Short | Self::Led => {
-                Limits { who: Who::Quick, nodes: SHORT_NODES, gap: SHORT_GAP }
+                SolverLimits { who: SolverChoice::Quick, nodes: SHORT_NODES, gap: SHORT_GAP }
             }
         }
     }
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn the_size_decides_how_far_a_search_goes() {
-        let auto = |binaries| Pace::of(Engine::Auto, binaries).unwrap();
+        let auto = |binaries| SearchLimits::of(Engine::Auto, binaries).unwrap();
         let sizes = [MOST_SHORT, MOST_SHORT + 1, MOST_LED + 1];
-        assert_eq!(sizes.map(auto), [Some(Pace::Short), Some(Pace::Led), None]);
-        assert_eq!(Pace::of(Engine::Heuristic, 1).unwrap(), None);
-        assert!(Pace::of(Engine::Exact, MOST_BINARIES).unwrap().is_some());
-        assert!(Pace::of(Engine::Exact, MOST_BINARIES + 1).is_err());
+        assert_eq!(sizes.map(auto), [Some(SearchLimits::Short), Some(SearchLimits::Led), None]);
+        assert_eq!(SearchLimits::of(Engine::Heuristic, 1).unwrap(), None);
+        assert!(SearchLimits::of(Engine::Exact, MOST_BINARIES).unwrap().is_some());
+        assert!(SearchLimits::of(Engine::Exact, MOST_BINARIES + 1).is_err());
     }
 }

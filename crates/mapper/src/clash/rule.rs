@@ -2,7 +2,7 @@
 
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
-use crate::request::{Balance, RackRule, Rebuild, Request, Terms};
+use crate::request::{Balance, PlanTerms, RackRule, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// A rule that prevents a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
-pub enum Rule {
+pub enum ClashRule {
     /// How replicas spread over racks.
     Racks {
         /// The rack rule of the request.
@@ -53,7 +53,7 @@ pub enum Rule {
     Limits,
 }
 
-impl Rule {
+impl ClashRule {
     /// The rules that a request could drop. The rules that operators think of last come first.
     pub fn of(snapshot: &Snapshot, request: &Request) -> Vec<Self> {
         let terms = request.terms();
@@ -195,7 +195,7 @@ fn allow_where(
     }
 }
 
-pub(super) fn terms_of(request: &mut Request) -> &mut Terms {
+pub(super) fn terms_of(request: &mut Request) -> &mut PlanTerms {
     match request {
         Request::Rebuild(rebuild) => &mut rebuild.terms,
         Request::Replace(replace) => &mut replace.terms,

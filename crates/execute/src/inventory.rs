@@ -4,7 +4,7 @@
 //! [`Throttled`] for each config. A config that may pace a running copy is in use. A stray paces nothing *and* has no
 //! owner in any ledger.
 
-use crate::config::{Entries, Key, Resource, Setting, ThrottledReplica};
+use crate::config::{Key, Setting, ThrottleResource, ThrottledEntries, ThrottledReplica};
 use crate::ledger::{Ledger, LedgerEntry, Owner};
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, PartitionId, TopicPartition};
@@ -14,14 +14,14 @@ use std::fmt;
 
 /// Where a config of a throttle is set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum ThrottlePlace {
     /// On the default of all brokers (the entity with the empty name).
     EveryBroker,
     /// On this broker or topic.
-    On(Resource),
+    On(ThrottleResource),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ThrottlePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EveryBroker => f.write_str("every broker"),
@@ -31,7 +31,7 @@ impl fmt::Display for Place {
 }
 
 /// `{"every_broker": true}`, `{"broker": 1001}` or `{"topic": "events"}`.
-impl Serialize for Place {
+impl Serialize for ThrottlePlace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::EveryBroker => serializer.collect_map([("every_broker", true)]),
@@ -123,21 +123,24 @@ impl InFlight {
     }
 
     /// How many copies a config may pace.
-    fn paced_by(&self, place: &Place, paces: Paces, value: &str) -> usize {
+    fn paced_by(&self, place: &ThrottlePlace, paces: Paces, value: &str) -> usize {
         match place {
-            Place::On(Resource::Topic(name)) => {
-                self.in_list(name, paces, &Entries::parse(Some(value)))
+            ThrottlePlace::On(ThrottleResource::Topic(name)) => {
+                self.in_list(name, paces, &ThrottledEntries::parse(Some(value)))
             }
-            Place::On(Resource::Broker(_)) | Place::EveryBroker if paces == Paces::LogDirs => {
+            ThrottlePlace::On(ThrottleResource::Broker(_)) | ThrottlePlace::EveryBroker
+                if paces == Paces::LogDirs =>
+            {
                 let of = |id: &BrokerId| {
-                    *place == Place::EveryBroker || *place == Place::On(Resource::Broker(*id))
+                    *place == ThrottlePlace::EveryBroker
+                        || *place == ThrottlePlace::On(ThrottleResource::Broker(*id))
                 };
                 // A broker that does not report it may be copying.
                 let counts = self.log_dirs.iter().filter(|(id, _)| of(id));
                 counts.map(|(_, count)| count.unwrap_or(1)).sum()
             }
-            Place::EveryBroker => self.copies.len(),
-            Place::On(Resource::Broker(id)) => {
+            ThrottlePlace::EveryBroker => self.copies.len(),
+            ThrottlePlace::On(ThrottleResource::Broker(id)) => {
                 let takes_part = |(copy, all): &(&Copying, &BTreeSet<BrokerId>)| match paces {
                     Paces::Followers | Paces::LogDirs => copy.to == *id,
                     Paces::Leaders => copy.to != *id && (all.is_empty() || all.contains(id)),
@@ -148,16 +151,16 @@ impl InFlight {
     }
 
     /// Whether a broker sends or receives any copy: tools set rates for both sides at once.
-    fn takes_part(&self, place: &Place) -> bool {
-        let Place::On(Resource::Broker(id)) = place else { return false };
+    fn takes_part(&self, place: &ThrottlePlace) -> bool {
+        let ThrottlePlace::On(ThrottleResource::Broker(id)) = place else { return false };
         let part =
             |(copy, all): (&Copying, &BTreeSet<BrokerId>)| copy.to == *id || all.contains(id);
         self.copies.iter().any(part)
     }
 
-    fn in_list(&self, topic: &str, paces: Paces, list: &Entries) -> usize {
+    fn in_list(&self, topic: &str, paces: Paces, list: &ThrottledEntries) -> usize {
         let of_topic = self.copies.keys().filter(|copy| copy.of.topic == topic);
-        if *list == Entries::All {
+        if *list == ThrottledEntries::All {
             return of_topic.count();
         }
         let named = list.replicas();
@@ -193,7 +196,7 @@ pub enum ThrottleOwner {
 pub struct Throttled {
     /// Where it is set.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: ThrottlePlace,
     /// The config's name.
     pub key: Key,
     /// Its value.
@@ -271,7 +274,12 @@ impl Accounts {
     }
 
     /// The owner of this value by any ledger, and since when.
-    fn owner(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
+    fn owner(
+        &self,
+        place: &ThrottlePlace,
+        key: Key,
+        value: &str,
+    ) -> (ThrottleOwner, Option<String>) {
         match (self.own(place, key, value), &self.others) {
             ((ThrottleOwner::Unknown, _), Some(others)) => others.owner(place, key, value),
             (own, _) => own,
@@ -279,8 +287,8 @@ impl Accounts {
     }
 
     /// The same by our own ledger.
-    fn own(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
-        let Place::On(resource) = place else { return (ThrottleOwner::Unknown, None) };
+    fn own(&self, place: &ThrottlePlace, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
+        let ThrottlePlace::On(resource) = place else { return (ThrottleOwner::Unknown, None) };
         let setting = Setting { resource: resource.clone(), key };
         if let Some(held) = self.ledger.get(&setting) {
             let owner = ThrottleOwner::Ledger { by: held.owner.clone() };
@@ -296,17 +304,17 @@ impl Accounts {
 
 /// Whether the operator's value is still there; other tools may have added to a list since.
 fn keeps(key: Key, original: &str, value: &str) -> bool {
-    match Entries::parse(Some(original)) {
-        Entries::Some(entries) if key.is_list() && !entries.is_empty() => {
-            Entries::parse(Some(value)).cover(&entries)
+    match ThrottledEntries::parse(Some(original)) {
+        ThrottledEntries::Some(entries) if key.is_list() && !entries.is_empty() => {
+            ThrottledEntries::parse(Some(value)).cover(&entries)
         }
-        Entries::Some(_) | Entries::All => original == value,
+        ThrottledEntries::Some(_) | ThrottledEntries::All => original == value,
     }
 }
 
 /// Evaluates every config that is set, ordered by place, then name.
 pub fn throttled(
-    set: &BTreeMap<Place, BTreeMap<Key, String>>,
+    set: &BTreeMap<ThrottlePlace, BTreeMap<Key, String>>,
     in_flight: &InFlight,
     accounts: &Accounts,
 ) -> Vec<Throttled> {
@@ -355,7 +363,7 @@ mod tests {
         Topic { name: "t".to_owned(), partitions, ..Topic::default() }
     }
 
-    fn judged(place: Place, key: Key, value: &str, lines: Vec<LedgerEntry>) -> Throttled {
+    fn judged(place: ThrottlePlace, key: Key, value: &str, lines: Vec<LedgerEntry>) -> Throttled {
         let set = [(place, [(key, value.to_owned())].into())].into();
         let in_flight = InFlight::of([&topic()], &BTreeMap::new());
         let mut all = throttled(&set, &in_flight, &Accounts::replay(lines));
@@ -363,13 +371,13 @@ mod tests {
         all.remove(0)
     }
 
-    fn broker(id: u32) -> Place {
-        Place::On(Resource::Broker(BrokerId(id)))
+    fn broker(id: u32) -> ThrottlePlace {
+        ThrottlePlace::On(ThrottleResource::Broker(BrokerId(id)))
     }
 
     fn held(key: Key, before: Option<&str>, ours: &str) -> LedgerEntry {
         LedgerEntry::Held {
-            setting: Setting { resource: Resource::Broker(BrokerId(9)), key },
+            setting: Setting { resource: ThrottleResource::Broker(BrokerId(9)), key },
             before: before.map(str::to_owned),
             found: None,
             ours: [ours.into()].into(),
@@ -384,7 +392,8 @@ mod tests {
         let judged = |value: &str, accounts: &Accounts| {
             throttled(&set(value), &InFlight::default(), accounts).remove(0)
         };
-        let setting = Setting { resource: Resource::Broker(BrokerId(9)), key: Key::FollowerRate };
+        let setting =
+            Setting { resource: ThrottleResource::Broker(BrokerId(9)), key: Key::FollowerRate };
         let daemons = Accounts::replay([LedgerEntry::Held {
             setting,
             before: None,
@@ -412,8 +421,8 @@ mod tests {
         assert_eq!(count(broker(1), RATE, "1"), 0, "1 takes nothing in");
         assert_eq!(count(broker(1), LEADS, "1"), 1);
         assert_eq!(count(broker(3), LEADS, "1"), 0, "3 has nothing to send");
-        assert_eq!(count(Place::EveryBroker, RATE, "1"), 1);
-        let topic = || Place::On(Resource::Topic("t".to_owned()));
+        assert_eq!(count(ThrottlePlace::EveryBroker, RATE, "1"), 1);
+        let topic = || ThrottlePlace::On(ThrottleResource::Topic("t".to_owned()));
         assert_eq!(count(topic(), LIST, "*"), 1);
         assert_eq!(count(topic(), LIST, "0:2,1:1"), 0, "both are in sync");
         assert_eq!(count(topic(), LIST, "1:2"), 1);
@@ -432,7 +441,7 @@ mod tests {
         let owner = |value, lines| judged(broker(9), RATE, value, lines).owner;
         let running = || vec![held(key, Some("7"), "10")];
         assert_eq!(owner("10", running()), ThrottleOwner::Ledger { by: "p".to_owned().into() });
-        let setting = Setting { resource: Resource::Broker(BrokerId(9)), key };
+        let setting = Setting { resource: ThrottleResource::Broker(BrokerId(9)), key };
         let released = || LedgerEntry::Released { setting: setting.clone() };
         let over = || [running(), vec![released()]].concat();
         assert_eq!(owner("7", over()), ThrottleOwner::Operator);
@@ -446,7 +455,8 @@ mod tests {
 
     #[test]
     fn what_is_held_is_as_old_as_its_first_line() {
-        let setting = Setting { resource: Resource::Broker(BrokerId(2)), key: Key::FollowerRate };
+        let setting =
+            Setting { resource: ThrottleResource::Broker(BrokerId(2)), key: Key::FollowerRate };
         let held = |ours: &str| LedgerEntry::Held {
             setting: setting.clone(),
             before: None,
@@ -470,8 +480,10 @@ mod tests {
 
     #[test]
     fn a_list_that_keeps_the_operators_entries_is_the_operators() {
-        let setting =
-            Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+        let setting = Setting {
+            resource: ThrottleResource::Topic("t".to_owned()),
+            key: Key::FollowerReplicas,
+        };
         let held = LedgerEntry::Held {
             setting: setting.clone(),
             before: Some("7:1,0:2".to_owned()),
@@ -481,7 +493,8 @@ mod tests {
             owner: "p".to_owned().into(),
         };
         let over = || vec![held.clone(), LedgerEntry::Released { setting: setting.clone() }];
-        let owner = |value| judged(Place::On(setting.resource.clone()), LIST, value, over()).owner;
+        let owner =
+            |value| judged(ThrottlePlace::On(setting.resource.clone()), LIST, value, over()).owner;
         assert_eq!(owner("0:2,5:5,7:1"), ThrottleOwner::Operator);
         assert_eq!(owner("0:2"), ThrottleOwner::Unknown);
     }
@@ -504,7 +517,7 @@ mod tests {
             let told = judged(place, RATE, "1", Vec::new());
             serde_json::to_value(told).unwrap()
         };
-        assert_eq!(told(Place::EveryBroker)["every_broker"], true);
+        assert_eq!(told(ThrottlePlace::EveryBroker)["every_broker"], true);
         assert_eq!(told(broker(2))["broker"], 2);
         assert_eq!(told(broker(2))["owner"], "unknown");
     }

@@ -7,17 +7,17 @@ use std::collections::VecDeque;
 /// The preference for a broker, apart from its id; the smallest comes first.
 pub(crate) type Preference = (u64, u64);
 
-type Entry = (Preference, BrokerIx);
+type QueueEntry = (Preference, BrokerIx);
 
 /// A queue for each rack, kept in order while preferences change.
-pub(crate) struct Queues<'a> {
+pub(crate) struct RackQueues<'a> {
     rack: &'a [usize],
     preference: Vec<Preference>,
     /// Ascending. The first broker takes a replica and moves near the end, which shifts few entries of a ring buffer.
-    by_rack: Vec<VecDeque<Entry>>,
+    by_rack: Vec<VecDeque<QueueEntry>>,
 }
 
-impl<'a> Queues<'a> {
+impl<'a> RackQueues<'a> {
     /// `rack` and `preference` by broker; `racks`: the number of racks.
     pub(crate) fn new(rack: &'a [usize], racks: usize, preference: Vec<Preference>) -> Self {
         let mut by_rack = vec![VecDeque::new(); racks];
@@ -48,7 +48,7 @@ impl<'a> Queues<'a> {
 }
 
 /// The position of a new entry, searched in growing strides from the end.
-fn place_from_end(queue: &VecDeque<Entry>, new: &Entry) -> usize {
+fn place_from_end(queue: &VecDeque<QueueEntry>, new: &QueueEntry) -> usize {
     let (mut after, mut stride) = (queue.len(), 1);
     let mut before = loop {
         let Some(at) = after.checked_sub(stride) else { break 0 };
@@ -77,7 +77,7 @@ mod tests {
         let start = [(3, 0), (1, 0), (2, 0), (2, 0), (9, 0)];
         for broker in 0..5 {
             for share in 0..11 {
-                let mut queues = Queues::new(&[0; 5], 1, start.to_vec());
+                let mut queues = RackQueues::new(&[0; 5], 1, start.to_vec());
                 queues.update(broker, (share, 0));
                 let mut sorted: Vec<(Preference, BrokerIx)> = start.into_iter().zip(0..).collect();
                 sorted[broker as usize].0 = (share, 0);

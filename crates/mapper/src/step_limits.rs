@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The limits of a step, and the order of moves. The default has no limits: as few steps as there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Pacing {
+pub struct StepLimits {
     /// The most bytes that one step copies. A larger partition is a step by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<Bytes>,
@@ -40,7 +40,7 @@ pub enum StepOrder {
     LeastRiskFirst,
 }
 
-impl Pacing {
+impl StepLimits {
     /// Whether there are no limits, and the order is the default.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

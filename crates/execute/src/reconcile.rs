@@ -1,6 +1,6 @@
 //! Reconciles the throttle's configs: which of them to set, which to restore, and which to leave alone.
 //!
-//! In: what is [`Wanted`], the ledger, and the cluster. Out: a [`Holding`]:
+//! In: the [`WantedConfigs`], the ledger, and the cluster. Out: a [`Holding`]:
 //! * configs to set once the ledger has them
 //! * configs to restore because they are no longer wanted
 //! * configs that are not ours
@@ -8,91 +8,23 @@
 //! An execution wants what its plan needs; the daemon wants what it has decided. Neither loses an operator's value,
 //! even if a process is killed at any point.
 
+mod stray;
+mod wanted;
+
+pub use stray::Stray;
+pub use wanted::{List, WantedConfigs, WantedRate};
+
 use crate::action::Action;
-use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
-use crate::ledger::{Held, Ledger, LedgerEntry, Owner};
+use crate::config::{
+    Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
+};
+use crate::ledger::{HeldSetting, Ledger, LedgerEntry};
 use crate::seen::Seen;
-use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
-use serde::Serialize;
+use mapper::{BrokerId, PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A ledger line keeps this many values of one rate. Above that, values that are certainly no longer set are forgotten.
 const MANY: usize = 32;
-
-/// What the throttle's configs have to say now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The owner of these configs.
-    pub owner: Owner,
-    /// The rates of brokers.
-    pub rates: BTreeMap<Setting, WantedRate>,
-    /// The lists of topics.
-    pub lists: BTreeMap<Setting, List>,
-    /// Values that were set while nothing moved. Each is an original value, even if a move that no ledger lists runs
-    /// now.
-    pub originals: BTreeMap<Setting, String>,
-    /// Moves of other tools have just ended, and their rates may still be set.
-    pub unsettled: bool,
-}
-
-/// The rate that a broker has to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WantedRate {
-    /// This rate.
-    At(Rate),
-    /// Keep the rate that is set, no matter which tool set it.
-    LeaveAsItIs,
-}
-
-/// What one list has to name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct List {
-    /// Entries that are needed now.
-    pub now: BTreeSet<ThrottledReplica>,
-    /// Entries that are needed now or later: if one is found and not needed, it is ours to remove.
-    pub ever: BTreeSet<ThrottledReplica>,
-    /// Entries of moves in flight that are certainly ours, although the ledger may be lost. Or entries of another tool
-    /// that removes them with its move. Neither is an original value.
-    pub in_flight: BTreeSet<ThrottledReplica>,
-}
-
-/// A config that is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "stray", rename_all = "snake_case")]
-pub enum Stray {
-    /// It was set while moves ran that no ledger lists: its owner is unknown.
-    UnknownOwner {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value.
-        value: String,
-    },
-    /// Another process owns it, or may own it: a daemon with its own ledger.
-    OfAnother {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value.
-        value: String,
-    },
-    /// Another tool has changed it since we set it.
-    ChangedByOthers {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value now; absent: nothing is set.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<String>,
-    },
-    /// It is ours, but cannot be read: its broker does not answer, or its topic is hidden from us. It is restored once
-    /// it can be read.
-    Unreachable {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-    },
-}
 
 /// The result of a reconciliation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,12 +36,12 @@ pub struct Holding {
     /// Whether no config is left that is ours and has to be restored.
     pub clean: bool,
     satisfied: BTreeSet<Setting>,
-    lists: BTreeMap<Setting, Entries>,
+    lists: BTreeMap<Setting, ThrottledEntries>,
 }
 
 /// Reconciles every config that is wanted, or ours. A config that is ours and not wanted is restored. A caller must
 /// therefore want the configs of a copy for as long as it is in flight.
-pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
+pub fn reconcile(wanted: &WantedConfigs, ledger: &Ledger, seen: &Seen) -> Holding {
     let mut holding = Holding { clean: true, ..Holding::default() };
     let unaccounted = wanted.unsettled || seen.copied().any(|of| !accounted(ledger, of));
     for (setting, rate) in &wanted.rates {
@@ -140,20 +72,20 @@ pub fn rate_of(list: Key) -> Key {
 
 /// The config that holds a broker's rate.
 pub fn rate_setting(broker: BrokerId, key: Key) -> Setting {
-    Setting { resource: Resource::Broker(broker), key }
+    Setting { resource: ThrottleResource::Broker(broker), key }
 }
 
 fn is_live(seen: &Seen, setting: &Setting) -> bool {
     match setting.resource {
-        Resource::Broker(id) => seen.live.contains(&id),
-        Resource::Topic(_) => false,
+        ThrottleResource::Broker(id) => seen.live.contains(&id),
+        ThrottleResource::Topic(_) => false,
     }
 }
 
 fn copies(seen: &Seen, setting: &Setting) -> bool {
     match setting.resource {
-        Resource::Broker(id) => seen.copies_between_dirs(id),
-        Resource::Topic(_) => false,
+        ThrottleResource::Broker(id) => seen.copies_between_dirs(id),
+        ThrottleResource::Topic(_) => false,
     }
 }
 
@@ -189,10 +121,10 @@ fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
 fn named(
     ledger: &Ledger,
     of: &TopicPartition,
-    entries: impl Fn(&Held) -> &BTreeSet<ThrottleValue>,
+    entries: impl Fn(&HeldSetting) -> &BTreeSet<ThrottleValue>,
 ) -> bool {
     Key::OF_TOPICS.iter().any(|key| {
-        let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
+        let setting = Setting { resource: ThrottleResource::Topic(of.topic.clone()), key: *key };
         let names = |entry: &ThrottleValue| {
             entry.replica().is_some_and(|replica| replica.partition == of.partition)
         };
@@ -204,10 +136,10 @@ fn named(
 /// [`List::in_flight`] of a process that begins no moves. A follower's entry for a broker that the move adds identifies
 /// the move. The leaders' entries of its partition belong to it, too.
 pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<ThrottledReplica> {
-    let Resource::Topic(name) = &setting.resource else { return BTreeSet::new() };
+    let ThrottleResource::Topic(name) = &setting.resource else { return BTreeSet::new() };
     let entries = |key| {
         let list = Setting { resource: setting.resource.clone(), key };
-        Entries::parse(told(seen, &list).flatten()).replicas()
+        ThrottledEntries::parse(told(seen, &list).flatten()).replicas()
     };
     let comes = |replica: &ThrottledReplica| {
         let of = TopicPartition { topic: name.clone(), partition: replica.partition };
@@ -246,7 +178,7 @@ impl Holding {
         list: Key,
         brokers: &[BrokerId],
     ) -> bool {
-        let resource = Resource::Topic(of.topic.clone());
+        let resource = ThrottleResource::Topic(of.topic.clone());
         let replica = |id: &BrokerId| ThrottledReplica { partition: of.partition, broker: *id };
         let needed = brokers.iter().map(|id| ThrottleValue::Replica(replica(id))).collect();
         let found = self.lists.get(&Setting { resource, key: list });
@@ -275,7 +207,7 @@ impl Holding {
 
     fn hold_rate(
         &mut self,
-        wanted: &Wanted,
+        wanted: &WantedConfigs,
         ledger: &Ledger,
         seen: &Seen,
         setting: &Setting,
@@ -333,7 +265,7 @@ impl Holding {
 
     fn hold_list(
         &mut self,
-        wanted: &Wanted,
+        wanted: &WantedConfigs,
         ledger: &Ledger,
         seen: &Seen,
         setting: &Setting,
@@ -342,9 +274,9 @@ impl Holding {
     ) {
         self.clean = false;
         let Some(value) = told(seen, setting) else { return };
-        let list = Entries::parse(value);
+        let list = ThrottledEntries::parse(value);
         self.lists.insert(setting.clone(), list.clone());
-        let Entries::Some(found) = list else {
+        let ThrottledEntries::Some(found) = list else {
             // The star covers every replica; it stays with the tool that wrote it.
             return;
         };
@@ -362,7 +294,9 @@ impl Holding {
                 met.retain(|entry| !held.ours.contains(entry));
                 (held.before.clone(), &held.ours | &ever)
             }
-            None if !passing.is_empty() => (Entries::Some(&found - &passing).value(), ever),
+            None if !passing.is_empty() => {
+                (ThrottledEntries::Some(&found - &passing).value(), ever)
+            }
             None => (value.map(str::to_owned), ever),
         };
         let complete = &without(&found, &ours, before.as_deref()) | &values(&needed.now);
@@ -373,17 +307,17 @@ impl Holding {
             self.account(LedgerEntry::Held { setting, before, found: None, ours, met, owner });
         }
         if found != complete {
-            self.set(setting, Entries::Some(complete).value());
+            self.set(setting, ThrottledEntries::Some(complete).value());
         }
     }
 
-    fn release(&mut self, seen: &Seen, setting: &Setting, held: &Held) {
+    fn release(&mut self, seen: &Seen, setting: &Setting, held: &HeldSetting) {
         let Some(value) = told(seen, setting) else {
             match &setting.resource {
                 // Only for a topic that certainly no longer exists: a topic that is hidden from us keeps our entries,
                 // and so does the ledger.
-                Resource::Topic(name) if seen.gone.contains(name) => self.released(setting),
-                Resource::Topic(_) | Resource::Broker(_) => {
+                ThrottleResource::Topic(name) if seen.gone.contains(name) => self.released(setting),
+                ThrottleResource::Topic(_) | ThrottleResource::Broker(_) => {
                     self.strays.insert(Stray::Unreachable { setting: setting.clone() });
                 }
             }
@@ -405,14 +339,14 @@ impl Holding {
 }
 
 /// Whether the value is ours or the original one.
-fn is_known(held: &Held, value: &str) -> bool {
+fn is_known(held: &HeldSetting, value: &str) -> bool {
     held.ours.contains(&value.into()) || held.before.as_deref() == Some(value)
 }
 
 /// Whether we have set this rate. A list always counts, as far as it names entries of ours.
-fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
+fn is_ours(setting: &Setting, held: &HeldSetting, value: Option<&str>) -> bool {
     match setting.key.is_list() {
-        true => Entries::parse(value) != Entries::All,
+        true => ThrottledEntries::parse(value) != ThrottledEntries::All,
         false => value.is_some_and(|value| held.ours.contains(&value.into())),
     }
 }
@@ -424,23 +358,23 @@ fn without(
     ours: &BTreeSet<ThrottleValue>,
     before: Option<&str>,
 ) -> BTreeSet<ThrottleValue> {
-    let before = match Entries::parse(before) {
-        Entries::All => BTreeSet::new(),
-        Entries::Some(before) => before,
+    let before = match ThrottledEntries::parse(before) {
+        ThrottledEntries::All => BTreeSet::new(),
+        ThrottledEntries::Some(before) => before,
     };
     found - &(ours - &before)
 }
 
 /// The list as it was before, byte for byte, except for what other tools have added or removed since.
-fn without_ours(value: Option<&str>, held: &Held) -> Option<String> {
-    let (Entries::Some(found), Entries::Some(before)) =
-        (Entries::parse(value), Entries::parse(held.before.as_deref()))
+fn without_ours(value: Option<&str>, held: &HeldSetting) -> Option<String> {
+    let (ThrottledEntries::Some(found), ThrottledEntries::Some(before)) =
+        (ThrottledEntries::parse(value), ThrottledEntries::parse(held.before.as_deref()))
     else {
         return held.before.clone();
     };
     let rest = without(&found, &held.ours, held.before.as_deref());
     let (is_as_before, has_ours) = (rest == before, rest != found);
-    let text = Entries::Some(rest).value();
+    let text = ThrottledEntries::Some(rest).value();
     if is_as_before && held.before != text {
         held.before.clone()
     } else if has_ours {

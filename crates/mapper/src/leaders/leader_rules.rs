@@ -1,7 +1,7 @@
 //! Decides which brokers may lead which partitions.
 
 use super::free::FreeLeads;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::ids::BrokerId;
 use crate::plan::{LeftOut, WhyLeftOut};
 use crate::request::Leaders;
@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The partitions of some topics whose leader is to be chosen.
-pub(super) struct Ballot {
+pub(super) struct LeaderChoices {
     pub(super) free: FreeLeads,
     /// For each free leadership the index of its partition.
     pub(super) partitions: Vec<usize>,
@@ -23,22 +23,30 @@ pub(super) struct Ballot {
 }
 
 /// The facts that decide which brokers may lead.
-pub(super) struct Rules<'a> {
-    pub(super) cluster: &'a Cluster<'a>,
+pub(super) struct LeaderRules<'a> {
+    pub(super) cluster: &'a DenseCluster<'a>,
     pub(super) targets: &'a Targets,
     evacuated: Vec<bool>,
 }
 
-impl<'a> Rules<'a> {
-    pub(super) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, request: &Leaders) -> Self {
+impl<'a> LeaderRules<'a> {
+    pub(super) fn new(
+        cluster: &'a DenseCluster<'a>,
+        targets: &'a Targets,
+        request: &Leaders,
+    ) -> Self {
         Self { cluster, targets, evacuated: marked(cluster, &request.evacuate) }
     }
 
-    /// The ballot for some topics, each with its partitions. The leaders of all other topics do not change. Partitions
+    /// The choices for some topics, each with its partitions. The leaders of all other topics do not change. Partitions
     /// that cannot be touched go to `left_out`.
-    pub(super) fn ballot(&self, topics: Range<usize>, left_out: &mut Vec<LeftOut>) -> Ballot {
+    pub(super) fn choices(
+        &self,
+        topics: Range<usize>,
+        left_out: &mut Vec<LeftOut>,
+    ) -> LeaderChoices {
         let load = vec![0; self.cluster.ids.len()];
-        let mut ballot = Ballot { free: FreeLeads::new(), partitions: Vec::new(), load };
+        let mut choices = LeaderChoices { free: FreeLeads::new(), partitions: Vec::new(), load };
         for index in topics {
             let topic = &self.cluster.snapshot.topics()[index];
             let target = self.targets.of_topic[index].map(|target| &self.targets.all[target]);
@@ -57,23 +65,23 @@ impl<'a> Rules<'a> {
                     });
                     SmallVec::new()
                 });
-                self.enter(&mut ballot, first + offset, &candidates);
+                self.enter(&mut choices, first + offset, &candidates);
             }
         }
-        ballot
+        choices
     }
 
-    fn enter(&self, ballot: &mut Ballot, partition: usize, candidates: &[BrokerIx]) {
+    fn enter(&self, choices: &mut LeaderChoices, partition: usize, candidates: &[BrokerIx]) {
         let head = self.cluster.seats_of(partition).first().copied();
         let stays =
             candidates.is_empty() || (candidates.len() == 1 && candidates.first().copied() == head);
         if !stays {
-            ballot.free.push(candidates.iter().copied(), head);
-            ballot.partitions.push(partition);
+            choices.free.push(candidates.iter().copied(), head);
+            choices.partitions.push(partition);
         }
-        let leader = if stays { head } else { Some(ballot.free.leader(ballot.free.len() - 1)) };
+        let leader = if stays { head } else { Some(choices.free.leader(choices.free.len() - 1)) };
         if let Some(leader) = leader {
-            ballot.load[leader as usize] += 1;
+            choices.load[leader as usize] += 1;
         }
     }
 
@@ -112,7 +120,7 @@ impl<'a> Rules<'a> {
 }
 
 /// For each broker of the cluster: whether it is in `brokers`.
-fn marked(cluster: &Cluster<'_>, brokers: &BTreeSet<BrokerId>) -> Vec<bool> {
+fn marked(cluster: &DenseCluster<'_>, brokers: &BTreeSet<BrokerId>) -> Vec<bool> {
     let mut marked = vec![false; cluster.ids.len()];
     for broker in brokers.iter().filter_map(|id| cluster.index_of(*id)) {
         marked[broker as usize] = true;

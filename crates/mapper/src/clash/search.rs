@@ -1,11 +1,11 @@
 //! Finds remedies: for each rule of a clash, the smallest change that makes a plan possible.
 
 use super::remedy::Remedy;
-use super::rule::{Rule, live, lost};
+use super::rule::{ClashRule, live, lost};
 use super::trials::Trials;
-use super::{NoPlan, Refusal};
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
+use crate::no_plan::{NoPlan, Refusal};
 use crate::request::{RackRule, Request};
 use crate::snapshot::Snapshot;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ const BROKERS: usize = 12;
 const ADDED: u32 = 8;
 
 /// The remedies that lead to a plan, the smallest change first.
-pub(super) fn remedies(trials: &mut Trials<'_>, rules: &[Rule], why: &NoPlan) -> Vec<Remedy> {
+pub(super) fn remedies(trials: &mut Trials<'_>, rules: &[ClashRule], why: &NoPlan) -> Vec<Remedy> {
     let mut found = Vec::new();
     for rule in rules {
         found.extend(of_rule(trials, rule, why));
@@ -34,28 +34,28 @@ pub(super) fn remedies(trials: &mut Trials<'_>, rules: &[Rule], why: &NoPlan) ->
     found
 }
 
-fn of_rule(trials: &mut Trials<'_>, rule: &Rule, why: &NoPlan) -> Vec<Remedy> {
+fn of_rule(trials: &mut Trials<'_>, rule: &ClashRule, why: &NoPlan) -> Vec<Remedy> {
     match rule {
-        Rule::Racks { spread } => min_rack_ids(trials, *spread).into_iter().collect(),
-        Rule::Storage { headroom: ratio } => {
+        ClashRule::Racks { spread } => min_rack_ids(trials, *spread).into_iter().collect(),
+        ClashRule::Storage { headroom: ratio } => {
             let less = headroom(trials, *ratio);
             less.into_iter().chain(more_storage(trials, why)).collect()
         }
-        Rule::Lost { .. } => bring_back(trials),
-        Rule::Cordoned { brokers } => {
+        ClashRule::Lost { .. } => bring_back(trials),
+        ClashRule::Cordoned { brokers } => {
             singly(trials, brokers, |brokers| Remedy::Uncordon { brokers })
         }
-        Rule::Allowed => allow(trials),
-        Rule::Drained { brokers } => {
+        ClashRule::Allowed => allow(trials),
+        ClashRule::Drained { brokers } => {
             singly(trials, brokers, |brokers| Remedy::KeepUndrained { brokers })
         }
-        Rule::Replication => replication(trials).into_iter().collect(),
-        Rule::FixRacks => works(trials, Remedy::WithoutFixRacks).into_iter().collect(),
-        Rule::Forced => works(trials, Remedy::WithoutForce).into_iter().collect(),
-        Rule::Pairs => works(trials, Remedy::WithoutPairs).into_iter().collect(),
-        Rule::Limits => limits(trials, why).into_iter().collect(),
+        ClashRule::Replication => replication(trials).into_iter().collect(),
+        ClashRule::FixRacks => works(trials, Remedy::WithoutFixRacks).into_iter().collect(),
+        ClashRule::Forced => works(trials, Remedy::WithoutForce).into_iter().collect(),
+        ClashRule::Pairs => works(trials, Remedy::WithoutPairs).into_iter().collect(),
+        ClashRule::Limits => limits(trials, why).into_iter().collect(),
         // No flag drops the rule of hosts. More storage or another broker helps instead.
-        Rule::Hosts => Vec::new(),
+        ClashRule::Hosts => Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! * the leaders' list names its sources
 //! * the followers' list names the brokers that get a replica
 
-use crate::config::{Entries, Key, Resource, ThrottleValue, ThrottledReplica};
+use crate::config::{Key, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica};
 use crate::dirs;
 use crate::seen::{Seen, isr};
 use mapper::{BrokerId, Move};
@@ -33,12 +33,12 @@ pub(crate) fn covers(seen: &Seen, change: &Move) -> bool {
 }
 
 fn is_paced_on(seen: &Seen, change: &Move, (list, rate): (Key, Key), brokers: &[BrokerId]) -> bool {
-    let topic = seen.configs.get(&Resource::Topic(change.topic.to_string()));
-    let listed = Entries::parse(topic.and_then(|set| set.get(&list)).map(String::as_str));
+    let topic = seen.configs.get(&ThrottleResource::Topic(change.topic.to_string()));
+    let listed = ThrottledEntries::parse(topic.and_then(|set| set.get(&list)).map(String::as_str));
     let replica = |id: &BrokerId| ThrottledReplica { partition: change.partition, broker: *id };
     let needed = brokers.iter().map(|id| ThrottleValue::Replica(replica(id))).collect();
     let has_rate = |id: &BrokerId| {
-        let set = seen.configs.get(&Resource::Broker(*id));
+        let set = seen.configs.get(&ThrottleResource::Broker(*id));
         let rate = set.and_then(|set| set.get(&rate)).and_then(|rate| rate.parse::<u64>().ok());
         rate.is_some_and(|rate| rate > 0)
     };
@@ -78,11 +78,11 @@ mod tests {
         partition.facts = Some(Box::new(facts));
         let topic = Topic { name: "t".to_owned(), partitions: vec![partition], ..Topic::default() };
         let lists = [(Key::LeaderReplicas, "0:1,0:2"), (Key::FollowerReplicas, "0:3")];
-        let rate = |id, key| (Resource::Broker(BrokerId(id)), (key, "100"));
-        let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> = BTreeMap::new();
+        let rate = |id, key| (ThrottleResource::Broker(BrokerId(id)), (key, "100"));
+        let mut configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>> = BTreeMap::new();
         let rates =
             [rate(1, Key::LeaderRate), rate(2, Key::LeaderRate), rate(3, Key::FollowerRate)];
-        let lists = lists.map(|set| (Resource::Topic("t".to_owned()), set));
+        let lists = lists.map(|set| (ThrottleResource::Topic("t".to_owned()), set));
         for (resource, (key, value)) in rates.into_iter().chain(lists) {
             configs.entry(resource).or_default().insert(key, value.to_owned());
         }
@@ -112,17 +112,17 @@ mod tests {
 
     #[test]
     fn half_a_list_and_a_rate_of_nothing_pace_nothing() {
-        let set = |resource: Resource, key, value: &str| {
+        let set = |resource: ThrottleResource, key, value: &str| {
             let mut seen = world();
             seen.configs.get_mut(&resource).unwrap().insert(key, value.to_owned());
             covers(&seen, &change())
         };
-        let topic = || Resource::Topic("t".to_owned());
+        let topic = || ThrottleResource::Topic("t".to_owned());
         assert!(!set(topic(), Key::LeaderReplicas, "0:1"), "2 may lead the next moment");
         assert!(!set(topic(), Key::FollowerReplicas, "1:3"));
         assert!(set(topic(), Key::FollowerReplicas, "*"));
-        assert!(!set(Resource::Broker(BrokerId(3)), Key::FollowerRate, "0"));
-        assert!(!set(Resource::Broker(BrokerId(3)), Key::FollowerRate, "fast"));
+        assert!(!set(ThrottleResource::Broker(BrokerId(3)), Key::FollowerRate, "0"));
+        assert!(!set(ThrottleResource::Broker(BrokerId(3)), Key::FollowerRate, "fast"));
     }
 
     #[test]

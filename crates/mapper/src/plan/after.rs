@@ -1,0 +1,146 @@
+//! The cluster after a plan.
+
+use super::{Move, Plan};
+use crate::bytes::Bytes;
+use crate::ids::BrokerId;
+use crate::snapshot::{Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot};
+use std::collections::BTreeMap;
+
+impl Snapshot {
+    /// The cluster after a plan has been carried out, as the start of the next plan.
+    #[must_use]
+    pub fn after(&self, plan: &Plan) -> Self {
+        self.with(|parts| apply_all(parts, self, plan))
+    }
+}
+
+fn apply_all(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
+    let mut grown: BTreeMap<BrokerId, i128> = BTreeMap::new();
+    for change in &plan.moves {
+        apply(parts, before, change, &mut grown);
+    }
+    // Applied at once: in between, a broker could need more space than it has free.
+    for broker in &mut parts.brokers {
+        if let (Some(free), Some(grown)) = (&mut broker.storage_free, grown.get(&broker.id)) {
+            free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
+        }
+    }
+    grow_volumes(parts, before, plan);
+}
+
+/// Fills and empties the volumes of brokers that have several.
+fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
+    let mut grown: BTreeMap<(BrokerId, &str), i128> = BTreeMap::new();
+    for change in &plan.moves {
+        let Some(topic) = before.topic(&change.topic) else { continue };
+        let each = change.copy_bytes().unwrap_or_default().0;
+        for (id, log_dir) in change.added().filter_map(|id| Some((id, change.log_dir(id)?))) {
+            *grown.entry((id, log_dir)).or_default() += i128::from(each);
+        }
+        let Some(partition) = topic.partition(change.partition) else { continue };
+        for id in change.removed() {
+            if let Some(log_dir) = topic.log_dir_of(partition, id) {
+                let gone = partition.size_on(id).unwrap_or_default().0;
+                *grown.entry((id, log_dir)).or_default() -= i128::from(gone);
+            }
+        }
+    }
+    for ((id, log_dir), grown) in grown {
+        let volumes = before.broker(id).map(Broker::volumes).unwrap_or_default();
+        let Some(volume) = volumes.iter().find(|volume| volume.paths.contains(&log_dir)) else {
+            continue;
+        };
+        let Ok(at) = parts.brokers.binary_search_by_key(&id, |broker| broker.id) else { continue };
+        // Log dirs of one volume share its room.
+        let dirs = parts.brokers[at].log_dirs.iter_mut();
+        for free in
+            dirs.filter(|dir| volume.paths.contains(&&*dir.path)).filter_map(|d| d.free.as_mut())
+        {
+            free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
+        }
+    }
+}
+
+/// Changes one partition, and adds up the bytes by which each broker grows.
+fn apply(
+    parts: &mut Parts,
+    before: &Snapshot,
+    change: &Move,
+    grown: &mut BTreeMap<BrokerId, i128>,
+) {
+    let Ok(topic) = parts.topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)) else {
+        return;
+    };
+    // Few topics have more than a handful of paths. A new path beyond the limit stays unknown.
+    let named: BTreeMap<BrokerId, LogDirIndex> = change
+        .added()
+        .filter_map(|id| Some((id, parts.topics[topic].log_dir(change.log_dir(id)?).ok()?)))
+        .collect();
+    let partitions = &mut parts.topics[topic].partitions;
+    let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
+    let copies = change.added().count() as u64;
+    // A move that copies nothing has 0 bytes, which says nothing about the partition's size.
+    let each = change.bytes.filter(|_| copies > 0).map(|bytes| Bytes(bytes.0 / copies));
+    let old = partitions[index].clone();
+    for id in change.removed() {
+        *grown.entry(id).or_default() -= i128::from(old.size_on(id).unwrap_or_default().0);
+    }
+    for id in change.added() {
+        *grown.entry(id).or_default() += i128::from(each.unwrap_or_default().0);
+    }
+    partitions[index].replicas = change.to.clone();
+    partitions[index].size = old.size.or(each);
+    partitions[index].facts = old.facts.as_ref().map(|facts| {
+        let kept = |id: &BrokerId| old.replicas.iter().position(|held| held == id);
+        Box::new(settled(before, &old, facts, change, each, &kept, &named))
+    });
+}
+
+/// The facts after a move. Every live replica is in sync. A leader that stays still leads, else the first live replica.
+fn settled(
+    before: &Snapshot,
+    old: &Partition,
+    facts: &PartitionFacts,
+    change: &Move,
+    each: Option<Bytes>,
+    kept: &dyn Fn(&BrokerId) -> Option<usize>,
+    named: &BTreeMap<BrokerId, LogDirIndex>,
+) -> PartitionFacts {
+    let live = |id: &&BrokerId| {
+        before.is_live(**id) && (kept(id).is_none() || !old.offline().contains(id))
+    };
+    let led = match facts.leader {
+        Leader::Broker(id) if change.to.contains(&id) => Leader::Broker(id),
+        Leader::Broker(_) => {
+            change.to.iter().find(live).map_or(Leader::Nobody, |id| Leader::Broker(*id))
+        }
+        Leader::Nobody | Leader::Unknown => facts.leader,
+    };
+    let size = |id: &BrokerId| match kept(id) {
+        Some(index) => facts.replica_sizes.get(index).copied().flatten(),
+        None => each,
+    };
+    let log_dir = |id: &BrokerId| match kept(id) {
+        Some(at) => facts.log_dirs.get(at).copied().flatten(),
+        None => named.get(id).copied(),
+    };
+    PartitionFacts {
+        isr: facts.isr.as_ref().map(|_| change.to.iter().filter(live).copied().collect()),
+        leader: led,
+        offline: change.to.iter().filter(|id| !live(id)).copied().collect(),
+        elr: facts.elr.iter().filter(|id| change.to.contains(id)).copied().collect(),
+        last_known_elr: Default::default(),
+        replica_sizes: match facts.replica_sizes.is_empty() {
+            true => Default::default(),
+            false => change.to.iter().map(size).collect(),
+        },
+        log_dirs: match facts.log_dirs.is_empty() {
+            true => Default::default(),
+            false => change.to.iter().map(log_dir).collect(),
+        },
+        bytes_in: facts.bytes_in,
+        bytes_out: facts.bytes_out,
+        adding: Default::default(),
+        removing: Default::default(),
+    }
+}
