@@ -55,7 +55,7 @@ impl StoredOverride {
         let wire = match of {
             None => Wire { rate: 0, autoremove: false, rate_bytes_per_second: None },
             Some(Self { rate_bytes_per_second: rate, autoremove }) => {
-                // Less than one would ask the tools of old for nothing.
+                // Less than one would mean no override to kafka-kit.
                 let megabytes = (rate.0 / MEGABYTE).max(1);
                 let exact = (megabytes * MEGABYTE != rate.0).then_some(rate);
                 let rate = i64::try_from(megabytes).unwrap_or(i64::MAX);
@@ -76,7 +76,7 @@ impl StoredOverride {
         };
         let megabytes = u64::try_from(wire.rate).map_err(|_| Wrong::Size(wire.rate as f64))?;
         let rate = match wire.rate_bytes_per_second {
-            // Whoever changed the rate alone meant the rate.
+            // A client that changed only the rate meant the rate.
             Some(exact) if (exact.0 / MEGABYTE).max(1) == megabytes => exact,
             Some(_) | None => Rate(megabytes.saturating_mul(MEGABYTE)),
         };

@@ -26,7 +26,7 @@ const MOST_SHORT: usize = 300;
 /// With more than this, no share is looked for that the fullest broker cannot end below: the one that adding up gives
 /// has to do.
 const MOST_RELAXED: usize = if HIGHS { MOST_LINEAR } else { MOST_SHORT };
-/// Columns times nodes of a search that nobody asked for.
+/// Columns times nodes of a search that no flag asked for.
 const SHORT_WORK: usize = 24_000;
 const SHORT_GAP: f64 = 1e-3;
 const GAP: f64 = 1e-6;
