@@ -27,6 +27,27 @@ impl Snapshot {
         Self { parts }
     }
 
+    /// As [`Self::after`], for a planner that continues the same plan: replicas that left a failed log dir still count as
+    /// offline. The real cluster no longer shows the failure, and the planner would send them back.
+    pub(crate) fn after_with_failures(&self, plan: &Plan) -> Self {
+        let mut after = self.after(plan);
+        for change in &plan.moves {
+            let old = self.partition(&change.topic, change.partition);
+            let failed = old.map(Partition::offline).unwrap_or_default();
+            if failed.is_empty() {
+                continue;
+            }
+            let topics = &mut after.parts.topics;
+            let topic = topics.binary_search_by(|topic| topic.name.as_str().cmp(&change.topic));
+            let Some(topic) = topic.ok().map(|at| &mut topics[at]) else { continue };
+            let new = topic.partitions.iter_mut().find(|new| new.id == change.partition);
+            if let Some(facts) = new.and_then(|new| new.facts.as_mut()) {
+                facts.offline = failed.iter().copied().collect();
+            }
+        }
+        after
+    }
+
     /// The cluster from its replica lists alone (`--use-meta=false`). Every broker in them, and every one in `also`, is
     /// live. No rack, host or leader is known.
     #[must_use]
