@@ -4,9 +4,9 @@ use crate::balance;
 use crate::clusters::{Ask, Shape, ask, cordoned, crowded, shape};
 use crate::config;
 use mapper::{
-    ANY_LOG_DIR, BalanceGoal, BrokerId, ClashRule, LeadBy, Leaders, Measure, Mends, NoPlan, Plan,
-    PlanTerms, RackRule, Ratio, Rebalance, Refusal, Replace, Request, Scale, Snapshot,
-    TopicSelection, Violation, check, check_map, clash, plan,
+    ANY_LOG_DIR, BalanceGoal, BrokerId, LeadBy, Leaders, Measure, Mends, NoPlan, Plan, PlanTerms,
+    RackRule, Ratio, Rebalance, Remedy, Replace, Request, Scale, Snapshot, TopicSelection,
+    Violation, check, check_map, clash, plan,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
@@ -23,7 +23,7 @@ fn is_shut(before: &Snapshot, id: BrokerId, log_dir: Option<&str>) -> bool {
 fn holds(shape: &Shape, before: &Snapshot, request: &Request) -> Result<(), TestCaseError> {
     let planned = match plan(before, request) {
         Ok(planned) => planned,
-        Err(why) => return names_the_cordon(before, request, &why),
+        Err(why) => return offers_to_end_the_cordon(before, request, &why),
     };
     for change in &planned.moves {
         for id in change.via.iter().chain([&change.to]).flatten() {
@@ -53,8 +53,8 @@ fn is_settled(request: &Request) -> bool {
     }
 }
 
-/// If a plan exists without the cordons, the refusal names them, or the lack of room that they cause.
-fn names_the_cordon(
+/// If a plan exists without the cordons, their end is a remedy.
+fn offers_to_end_the_cordon(
     before: &Snapshot,
     request: &Request,
     why: &NoPlan,
@@ -63,15 +63,9 @@ fn names_the_cordon(
     if plan(&free, request).is_err() {
         return Ok(());
     }
-    let refused = match why {
-        NoPlan::NoBroker { refusals, .. } => {
-            refusals.values().any(|r| matches!(r, Refusal::Cordoned | Refusal::NoRoom { .. }))
-        }
-        other => other.to_string().contains("cordoned"),
-    };
-    let named = |rule: &ClashRule| matches!(rule, ClashRule::Cordoned { .. });
     let clash = clash(before, request, why);
-    prop_assert!(refused || clash.rules.iter().any(named), "{why:?}: {clash:?}");
+    let ends = |remedy: &Remedy| matches!(remedy, Remedy::Uncordon { .. });
+    prop_assert!(clash.remedies.iter().any(ends), "{why:?}: {clash:?}");
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
 use mapper::{
-    ANY_LOG_DIR, Balance, BrokerId, Bytes, Plan, Rebalance, Snapshot, Violation, check, rebalance,
-    rebuild,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Plan, PlanTerms, Ratio, Rebalance, Snapshot,
+    TopicSelection, Violation, check, rebalance, rebuild,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -143,4 +143,33 @@ fn to_the_other_dir(before: &Snapshot, plan: &mut Plan) -> Option<(BrokerId, Str
         return Some((id, other));
     }
     None
+}
+
+/// Only broker 4 has room for the large replica, and neither of its volumes takes it. The plan is then continued, and the
+/// small replica is the next that would even the disks. Its former log dir on broker 4 has failed.
+#[test]
+fn a_plan_that_is_cut_short_sends_nothing_back_to_a_failed_log_dir() {
+    let before = Snapshot::from_json(
+        br#"{"version":1,"brokers":[
+            {"id":1,"storage_total_bytes":95,"storage_free_bytes":5,"log_dirs":[
+                {"path":"/a","total_bytes":52,"free_bytes":5},
+                {"path":"/b","total_bytes":43,"free_bytes":0}]},
+            {"id":2,"storage_total_bytes":95,"storage_free_bytes":5},
+            {"id":3,"storage_total_bytes":94,"storage_free_bytes":14},
+            {"id":4,"storage_total_bytes":122,"storage_free_bytes":122,"log_dirs":[
+                {"path":"/a","total_bytes":79,"free_bytes":79},
+                {"path":"/b","total_bytes":43,"free_bytes":43}]}],
+        "topics":[
+            {"name":"large","partitions":[{"id":0,"replicas":[1,3,2],"size_bytes":80}]},
+            {"name":"small","partitions":[{"id":0,"replicas":[2,1,4],"size_bytes":10,
+                "leader":2,"isr":[2,1],"offline":[4]}]}]}"#,
+    )
+    .unwrap();
+    let brokers = [1, 2, 3, 4].map(BrokerId).into();
+    let terms = PlanTerms::new(vec![Assignment::new(TopicSelection::Rest, brokers)], Ratio::ZERO);
+    let balance = Balance { tolerance: Ratio::ZERO, ..Balance::default() };
+    let plan = rebalance(&before, &Rebalance::new(terms, balance)).unwrap();
+    assert_eq!(check(&before, &plan), []);
+    assert_eq!(plan.moves.len(), 1, "{:?}", plan.moves);
+    assert_eq!(plan.moves[0].to[..], [2, 1, 3].map(BrokerId));
 }

@@ -223,7 +223,8 @@ fn attack(kind: &Kind, count: u64) -> Duration {
         assert!(ran.took < LONGEST, "{}: {:?}", about(), ran.took);
         let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
         assert!(!ran.said.contains(obeyed), "{}: {:?}", about(), ran.said);
-        assert!(!ran.said.contains(SECRET), "{}: {}", about(), ran.said);
+        let hidden = is_astray(&spoilt) || !ran.said.contains(SECRET);
+        assert!(hidden, "{}: {}", about(), ran.said);
         let after = names();
         if ran.code > 1 {
             assert_eq!(before, after, "{}: {}", about(), ran.said);
@@ -233,6 +234,13 @@ fn attack(kind: &Kind, count: u64) -> Duration {
         }
     }
     slowest
+}
+
+/// Whether a fault moved the secret from its URL into the path of a snapshot. An error names such a path, and no program
+/// could know what part of it is a secret.
+fn is_astray(spoilt: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(spoilt);
+    text.lines().any(|line| line.starts_with("snapshot:") && line.contains(SECRET))
 }
 
 /// A snapshot of `brokers` brokers in racks of this name, with one partition on all of them.

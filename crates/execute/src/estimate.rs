@@ -41,7 +41,7 @@ impl Estimate {
     /// Counts every move that is not over.
     pub fn of(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> Self {
         let mut estimate = Self::default();
-        let mut worst_of_steps = 0_u64;
+        let mut worst_of_steps = Bytes(0);
         for step in &task.plan.steps {
             let mut brokers = BTreeMap::new();
             let open = |index: &&usize| match course.standings.get(**index) {
@@ -53,17 +53,17 @@ impl Estimate {
             }
             let busiest =
                 brokers.values().map(|t: &Traffic| t.incoming_bytes.max(t.outgoing_bytes));
-            worst_of_steps += busiest.max().unwrap_or_default().0;
+            worst_of_steps = worst_of_steps.plus(busiest.max().unwrap_or_default());
             for (id, traffic) in brokers {
                 let all = estimate.brokers.entry(id).or_default();
-                all.incoming_bytes.0 += traffic.incoming_bytes.0;
-                all.outgoing_bytes.0 += traffic.outgoing_bytes.0;
+                all.incoming_bytes = all.incoming_bytes.plus(traffic.incoming_bytes);
+                all.outgoing_bytes = all.outgoing_bytes.plus(traffic.outgoing_bytes);
             }
         }
         estimate.seconds = match task.pace {
             Pace::BytesPerSecond(rate) => {
                 let through = u128::from(rate.0.max(1)) * u128::from(THROUGH_PERCENT);
-                let seconds = (u128::from(worst_of_steps) * 100).div_ceil(through);
+                let seconds = (u128::from(worst_of_steps.0) * 100).div_ceil(through);
                 Some(u64::try_from(seconds).unwrap_or(u64::MAX))
             }
             Pace::Unthrottled | Pace::Auto => None,
@@ -76,13 +76,15 @@ impl Estimate {
             return;
         }
         self.unsized_moves += usize::from(change.bytes.is_none());
-        let each = each_copy(change);
+        let each = Bytes(each_copy(change));
         let source = seen.leader(change).or_else(|| change.from.first().copied());
         for broker in change.added() {
-            self.bytes.0 += each;
-            brokers.entry(broker).or_default().incoming_bytes.0 += each;
+            self.bytes = self.bytes.plus(each);
+            let taker = brokers.entry(broker).or_default();
+            taker.incoming_bytes = taker.incoming_bytes.plus(each);
             if let Some(source) = source {
-                brokers.entry(source).or_default().outgoing_bytes.0 += each;
+                let giver = brokers.entry(source).or_default();
+                giver.outgoing_bytes = giver.outgoing_bytes.plus(each);
             }
         }
     }

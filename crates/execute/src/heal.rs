@@ -177,6 +177,14 @@ impl Notes {
     pub fn begun(self) -> Self {
         Self { healed_at_seconds: self.looked_at_seconds, ..self }
     }
+
+    /// The same notes, for a heal that recorded `begun` and then could not begin: the last heal is the one of `before`
+    /// again. `None`: another run has recorded a heal since, so that nothing is ours.
+    pub fn taken_back(self, begun: &Self, before: &Self) -> Option<Self> {
+        let ours = self.cluster_id == begun.cluster_id
+            && self.healed_at_seconds == begun.healed_at_seconds;
+        ours.then_some(Self { healed_at_seconds: before.healed_at_seconds, ..self })
+    }
 }
 
 /// A time since the last look that does not fit a run every few minutes.
@@ -305,6 +313,22 @@ mod tests {
         assert_eq!(verdict, HealVerdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
         assert_eq!(healed.healed_at_seconds, None, "nothing is begun by a look");
         assert_eq!(healed.begun().healed_at_seconds, Some(NOW + 1800));
+    }
+
+    #[test]
+    fn a_heal_that_did_not_begin_takes_back_only_its_own_record() {
+        let before = Notes { looked_at_seconds: Some(NOW), healed_at_seconds: Some(7), ..since(9) };
+        let begun = before.clone().begun();
+        assert_eq!(begun.clone().taken_back(&begun, &before), Some(before.clone()));
+        // Another run looked in between: what it noted stays.
+        let lost = [(BrokerId(3), 5), (BrokerId(4), NOW)].into();
+        let looked_at_seconds = Some(NOW + 60);
+        let looked = Notes { looked_at_seconds, lost_since_seconds: lost, ..begun.clone() };
+        let back = looked.clone().taken_back(&begun, &before);
+        assert_eq!(back, Some(Notes { healed_at_seconds: Some(7), ..looked.clone() }));
+        // Another run heals: its record stays.
+        let healed = looked.begun();
+        assert_eq!(healed.taken_back(&begun, &before), None);
     }
 
     #[test]

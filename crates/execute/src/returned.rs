@@ -27,7 +27,8 @@ pub fn returned(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> BTreeMap
         let offline = offline.map(|facts| facts.offline.as_slice()).unwrap_or_default();
         let there = |id: &BrokerId| seen.live.contains(id) && !offline.contains(id);
         for id in change.removed().filter(|id| !leaving.contains(id)).filter(there) {
-            back.entry(id).or_default().0 += each_copy(change);
+            let bytes = back.entry(id).or_default();
+            *bytes = bytes.plus(Bytes(each_copy(change)));
         }
     }
     back

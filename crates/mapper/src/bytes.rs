@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::iter::Sum;
 
 /// A number of bytes.
 ///
@@ -11,6 +12,26 @@ use std::fmt;
 )]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// These bytes `count` times. Ends at the largest number: a plan file may state any size.
+    #[must_use]
+    pub fn times(self, count: usize) -> Self {
+        Self(self.0.saturating_mul(u64::try_from(count).unwrap_or(u64::MAX)))
+    }
+
+    /// Both together. Ends at the largest number, as [`Self::times`].
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sum for Bytes {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self(0), Self::plus)
+    }
+}
 
 const UNITS: [(&str, u64); 4] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -131,6 +152,13 @@ mod tests {
     fn bytes_are_shown_in_binary_units() {
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
+    }
+
+    #[test]
+    fn sums_of_any_bytes_end_at_the_largest_number() {
+        let most = Bytes(u64::MAX);
+        assert_eq!([most, Bytes(1)].into_iter().sum::<Bytes>(), most);
+        assert_eq!((most.times(2), most.times(0), Bytes(3).times(2)), (most, Bytes(0), Bytes(6)));
     }
 
     #[test]

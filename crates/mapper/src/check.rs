@@ -133,8 +133,8 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         reason: Reason::Forced,
         bytes: None,
     };
-    let copies = change.added().count() as u64;
-    change.bytes = partition.and_then(|p| size(before, p)).map(|size| Bytes(size.0 * copies));
+    let copies = change.added().count();
+    change.bytes = partition.and_then(|p| size(before, p)).map(|size| size.times(copies));
     change
 }
 
@@ -218,8 +218,8 @@ fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -
         broken.push(Violation::Racks { of: of(), before, after });
     }
     let expected = size(view.snapshot, partition);
-    let copies = change.added().count() as u64;
-    let bytes = if copies == 0 { Some(Bytes(0)) } else { expected.map(|s| Bytes(s.0 * copies)) };
+    let copies = change.added().count();
+    let bytes = if copies == 0 { Some(Bytes(0)) } else { expected.map(|size| size.times(copies)) };
     if change.bytes != bytes {
         broken.push(Violation::Bytes { of: of(), stated: change.bytes, found: bytes });
     }

@@ -197,7 +197,6 @@ impl<'f> Side<'f> {
 
     fn sum(&self) -> PlanSide {
         let changes = || self.changes.values();
-        let bytes = changes().map(|change| change.bytes.map(|b| b.0)).sum::<Option<u64>>();
         let after = self.after();
         PlanSide {
             command: self.plan.map(|plan| plan.request.command()),
@@ -205,7 +204,7 @@ impl<'f> Side<'f> {
             snapshot: self.plan.map(|plan| plan.snapshot.clone()),
             partitions: self.changes.len(),
             replicas: changes().map(PlanChange::copies).sum(),
-            moved_bytes: bytes.map(Bytes),
+            moved_bytes: changes().map(|change| change.bytes).sum(),
             bound_bytes: self.plan.and_then(|plan| plan.bound_bytes),
             steps: self.plan.map_or(1, |plan| plan.steps.len()),
             max_used_ratio: after.and_then(|after| after.max_used_ratio),
@@ -260,7 +259,7 @@ fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<PlanC
     let size = known.and_then(|known| known.size);
     change.bytes = match change.copies() {
         Some(0) => Some(Bytes(0)),
-        copies => size.zip(copies).map(|(size, copies)| Bytes(size.0 * copies as u64)),
+        copies => size.zip(copies).map(|(size, copies)| size.times(copies)),
     };
     Some(change)
 }

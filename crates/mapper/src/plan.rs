@@ -62,7 +62,7 @@ impl Plan {
 
     /// The bytes that all moves copy; `None` if the size of one is unknown.
     pub fn bytes_moved(&self) -> Option<Bytes> {
-        self.moves.iter().map(|m| m.bytes.map(|b| b.0)).sum::<Option<u64>>().map(Bytes)
+        self.moves.iter().map(|m| m.bytes).sum()
     }
 
     /// The replicas that are copied to a broker that does not hold them.
@@ -193,8 +193,7 @@ impl<'p> Stage<'p> {
 
     /// The bytes that it copies; absent if the partition's size is unknown.
     pub fn bytes(&self) -> Option<Bytes> {
-        let copies = self.added().count() as u64;
-        self.change.copy_bytes().map(|each| Bytes(each.0 * copies))
+        self.change.copy_bytes().map(|each| each.times(self.added().count()))
     }
 }
 

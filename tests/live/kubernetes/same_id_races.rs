@@ -107,11 +107,23 @@ impl Watch {
     }
 }
 
-/// A run at a terminal, and its output so far.
+/// A run at a terminal, and its output so far. A panic ends it.
 struct Typed {
     child: Child,
     said: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    /// Reads until the run has ended.
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        // The terminal ends with `script`, and its end is a SIGHUP for our program.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
 }
 
 impl Typed {
@@ -126,7 +138,7 @@ impl Typed {
                 heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Self { child, said, reader }
+        Self { child, said, reader: Some(reader) }
     }
 
     fn has_said(&self, words: &str) -> bool {
@@ -140,7 +152,7 @@ impl Typed {
 
     fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
-        self.reader.join().unwrap();
+        self.reader.take().unwrap().join().unwrap();
         (code, self.said.lock().unwrap().clone())
     }
 }

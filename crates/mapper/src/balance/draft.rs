@@ -75,7 +75,8 @@ impl<'a> Draft<'_, 'a> {
             return Ok(plan);
         }
         for _ in 0..ROUNDS {
-            let Ok(more) = again(&self.repairs.cluster.snapshot.after(&plan)) else { break };
+            let after = self.repairs.cluster.snapshot.after_with_failures(&plan);
+            let Ok(more) = again(&after) else { break };
             if more.moves.is_empty() {
                 break;
             }

@@ -120,9 +120,9 @@ fn pacing(
     let pacing = &terms.pacing;
     for (step, parts) in steps.iter().enumerate() {
         if let Some(most_bytes) = pacing.max_bytes {
-            let copying: Vec<u64> =
-                parts.iter().filter_map(|s| s.bytes()).map(|b| b.0).filter(|b| *b > 0).collect();
-            let bytes = Bytes(copying.iter().sum());
+            let copying: Vec<Bytes> =
+                parts.iter().filter_map(|s| s.bytes()).filter(|bytes| bytes.0 > 0).collect();
+            let bytes = copying.iter().copied().sum();
             // A single partition is never divided.
             if bytes > most_bytes && copying.len() > 1 {
                 broken.push(Violation::StepBytes { step, bytes, most_bytes });

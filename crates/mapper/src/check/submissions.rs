@@ -23,8 +23,7 @@ impl<'p> Submission<'p> {
 
     /// The bytes that it copies; absent if the partition's size is unknown.
     pub(super) fn bytes(self) -> Option<Bytes> {
-        let each = self.change.copy_bytes()?;
-        Some(Bytes(self.added().map(|_| each.0).sum()))
+        Some(self.change.copy_bytes()?.times(self.added().count()))
     }
 }
 

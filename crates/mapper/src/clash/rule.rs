@@ -147,7 +147,7 @@ pub(super) fn live(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
 }
 
 /// Live brokers with a cordoned log dir.
-fn cordoned(snapshot: &Snapshot) -> impl Iterator<Item = BrokerId> {
+pub(super) fn cordoned(snapshot: &Snapshot) -> impl Iterator<Item = BrokerId> {
     let brokers = snapshot.brokers().iter();
     brokers.filter(|b| b.live && !b.cordoned_log_dirs.is_empty()).map(|broker| broker.id)
 }

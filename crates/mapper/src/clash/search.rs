@@ -1,7 +1,8 @@
-//! Finds remedies: for each rule of a clash, the smallest change that makes a plan possible.
+//! Finds remedies: for each rule of a clash, the smallest change that makes a plan possible. The end of a cordon is tried
+//! in any case.
 
 use super::remedy::Remedy;
-use super::rule::{ClashRule, live, lost};
+use super::rule::{ClashRule, cordoned, live, lost};
 use super::trials::Trials;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
@@ -20,6 +21,11 @@ pub(super) fn remedies(trials: &mut Trials<'_>, rules: &[ClashRule], why: &NoPla
     let mut found = Vec::new();
     for rule in rules {
         found.extend(of_rule(trials, rule, why));
+    }
+    // The planners are no exact search, so the clash may omit a cordon that alone is in the way.
+    if !rules.iter().any(|rule| matches!(rule, ClashRule::Cordoned { .. })) {
+        let brokers = cordoned(&trials.snapshot).collect();
+        found.extend(of_rule(trials, &ClashRule::Cordoned { brokers }, why));
     }
     if matches!(why, NoPlan::MissingFact { .. }) {
         found.extend(works(trials, Remedy::ByCount));

@@ -16,6 +16,9 @@ use crate::target::{Target, Targets};
 use crate::work::WorkSearch;
 use std::collections::BTreeMap;
 
+/// No snapshot comes to more, but a plan file may state any figures. One more replica must not overflow them.
+const MOST: u64 = 1 << 60;
+
 /// A plan with its snapshot.
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
@@ -64,8 +67,16 @@ impl<'a> Context<'a> {
         let mut context = Self {
             plan,
             limit: cluster.limits(terms.storage_headroom),
-            used_after: cluster.ids.iter().map(|id| Some(of(id)?.used_bytes?.0)).collect(),
-            replicas_after: cluster.ids.iter().map(|id| of(id).map_or(0, |f| f.replicas)).collect(),
+            used_after: cluster
+                .ids
+                .iter()
+                .map(|id| Some(of(id)?.used_bytes?.0.min(MOST)))
+                .collect(),
+            replicas_after: cluster
+                .ids
+                .iter()
+                .map(|id| of(id).map_or(0, |figures| figures.replicas.min(MOST)))
+                .collect(),
             loads: Vec::new(),
             steps_of: steps_of(plan),
             pairs,
@@ -101,8 +112,8 @@ impl<'a> Context<'a> {
                     if let Some(broker) = self.cluster.index_of(id) {
                         let load = sums.entry((broker, step)).or_default();
                         load.step = step;
-                        load.incoming += incoming;
-                        load.freed += freed;
+                        load.incoming = load.incoming.saturating_add(incoming);
+                        load.freed = load.freed.saturating_add(freed);
                     }
                 };
                 stage.added().for_each(|id| entry(id, each, 0));
@@ -125,9 +136,9 @@ impl<'a> Context<'a> {
                 peak = peak.max(Some((used, from)));
             }
             if load.step >= from {
-                peak = peak.max(Some((used + load.incoming, load.step)));
+                peak = peak.max(Some((used.saturating_add(load.incoming), load.step)));
             }
-            used = (used + load.incoming).saturating_sub(load.freed);
+            used = used.saturating_add(load.incoming).saturating_sub(load.freed);
         }
         peak.max(Some((used, from)))
     }

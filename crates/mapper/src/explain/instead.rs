@@ -200,7 +200,7 @@ impl<'c> BrokerJudge<'c> {
         let limit = self.context.limit[broker as usize]?;
         let (peak, step) = self.context.peak(broker, copied.step)?;
         // Nothing is known about a replica of unknown size, and a full broker was already refused.
-        let needed = peak + copied.work.size?;
+        let needed = peak.saturating_add(copied.work.size?);
         (needed > limit).then(|| (step, Bytes(needed - limit)))
     }
 

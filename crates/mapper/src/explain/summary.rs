@@ -80,7 +80,7 @@ fn sum(context: &Context<'_>, reason: Reason, indices: &[usize]) -> Option<Reaso
         reason,
         partitions: indices.len(),
         replicas: moves().map(|change| change.added().count()).sum(),
-        bytes: moves().map(|change| change.bytes.map(|b| b.0)).sum::<Option<u64>>().map(Bytes),
+        bytes: moves().map(|change| change.bytes).sum(),
         largest: context.plan.moves[index].of(),
         index,
     })

@@ -12,6 +12,27 @@ impl Snapshot {
     pub fn after(&self, plan: &Plan) -> Self {
         self.with(|parts| apply_all(parts, self, plan))
     }
+
+    /// As [`Self::after`], for a planner that continues the same plan: replicas that left a failed log dir still count as
+    /// offline. The real cluster no longer shows the failure, and the planner would send them back.
+    pub(crate) fn after_with_failures(&self, plan: &Plan) -> Self {
+        self.after(plan).with(|parts| {
+            for change in &plan.moves {
+                let old = self.partition(&change.topic, change.partition);
+                let failed = old.map(Partition::offline).unwrap_or_default();
+                if failed.is_empty() {
+                    continue;
+                }
+                let topics = &mut parts.topics;
+                let topic = topics.binary_search_by(|topic| topic.name.as_str().cmp(&change.topic));
+                let Some(topic) = topic.ok().map(|at| &mut topics[at]) else { continue };
+                let new = topic.partitions.iter_mut().find(|new| new.id == change.partition);
+                if let Some(facts) = new.and_then(|new| new.facts.as_mut()) {
+                    facts.offline = failed.iter().copied().collect();
+                }
+            }
+        })
+    }
 }
 
 fn apply_all(parts: &mut Parts, before: &Snapshot, plan: &Plan) {

@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 .map_err(|problem| FileError::Write { path: plan.clone(), problem })?;
             let ended = args.carry_out(&plan, false, session);
             if !matches!(ended, Ok(Status::Done)) && !journal_of(&plan, None).exists() {
-                args.take_back(seen, session)?;
+                args.take_back(&notes, &seen, session)?;
             }
             ended
         }
@@ -175,12 +175,21 @@ impl Args {
         words
     }
 
-    /// Notes what was seen, without the heal: the execution refused before it had a journal.
-    fn take_back(&self, seen: Notes, session: &Session<'_, '_>) -> Result<(), Error> {
+    /// Removes the record of a heal from the notes: the execution refused before it had a journal. Another run may have
+    /// written notes in the meantime; they stay.
+    fn take_back(
+        &self,
+        begun: &Notes,
+        before: &Notes,
+        session: &Session<'_, '_>,
+    ) -> Result<(), Error> {
         let access = session.global.kubernetes.access(session.environment);
         session.global.talk.wait_for(async {
-            let (place, _) = Place::open(&self.notes, &access).await?;
-            Ok(place.write(&seen, &access).await?)
+            let (place, found) = Place::open(&self.notes, &access).await?;
+            match found.taken_back(begun, before) {
+                Some(notes) => Ok(place.write(&notes, &access).await?),
+                None => Ok(()),
+            }
         })
     }
 

@@ -61,7 +61,7 @@ impl TopicChange {
             topic,
             partitions: moves.len(),
             replicas: moves.iter().map(|m| m.added().count()).sum(),
-            bytes: moves.iter().map(|m| m.bytes.map(|b| b.0)).sum::<Option<u64>>().map(Bytes),
+            bytes: moves.iter().map(|m| m.bytes).sum(),
             reasons: reasons.into_iter().map(|(r, n)| (r.as_str(), n)).collect(),
         }
     }

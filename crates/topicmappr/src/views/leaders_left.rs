@@ -35,7 +35,7 @@ impl UnevenLeaders {
         let lead = |broker: &&BrokerFigures| broker.live && !emptied.contains(&broker.id);
         let brokers: Vec<&BrokerFigures> = plan.after.brokers.iter().filter(lead).collect();
         let busiest = brokers.iter().max_by_key(|broker| (broker.leaders, broker.id))?;
-        let leaders: u64 = brokers.iter().map(|broker| broker.leaders).sum();
+        let leaders = brokers.iter().map(|broker| broker.leaders).fold(0, u64::saturating_add);
         let mean = exact(leaders) / exact(u64::try_from(brokers.len()).ok()?);
         let most = exact(busiest.leaders);
         let names = goals.iter().map(name).chain(["leaders"]).collect::<Vec<_>>();

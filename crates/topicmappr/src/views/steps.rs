@@ -43,19 +43,19 @@ pub(super) fn each(plan: &Plan) -> Vec<StepView> {
 struct Intakes {
     /// Ascending.
     ids: Vec<BrokerId>,
-    bytes: Vec<u64>,
+    bytes: Vec<Bytes>,
 }
 
 impl Intakes {
     fn of(plan: &Plan) -> Self {
         let mut ids: Vec<BrokerId> = plan.after.brokers.iter().map(|broker| broker.id).collect();
         ids.sort_unstable();
-        Self { bytes: vec![0; ids.len()], ids }
+        Self { bytes: vec![Bytes(0); ids.len()], ids }
     }
 
-    fn add(&mut self, id: BrokerId, bytes: u64) {
+    fn add(&mut self, id: BrokerId, bytes: Bytes) {
         let at = self.position(id);
-        self.bytes[at] += bytes;
+        self.bytes[at] = self.bytes[at].plus(bytes);
     }
 
     fn position(&mut self, id: BrokerId) -> usize {
@@ -67,35 +67,32 @@ impl Intakes {
         }
         self.ids.binary_search(&id).unwrap_or_else(|at| {
             self.ids.insert(at, id);
-            self.bytes.insert(at, 0);
+            self.bytes.insert(at, Bytes(0));
             at
         })
     }
 
     /// The broker that takes most in, if one does; nothing is left for the next step.
     fn take_worst(&mut self) -> Option<Intake> {
-        let all = self.ids.iter().zip(&self.bytes).filter(|(_, bytes)| **bytes > 0);
+        let all = self.ids.iter().zip(&self.bytes).filter(|(_, bytes)| bytes.0 > 0);
         let worst = all.max_by_key(|(id, bytes)| (**bytes, Reverse(**id)));
-        let worst = worst.map(|(id, bytes)| Intake { id: *id, incoming_bytes: Bytes(*bytes) });
-        self.bytes.fill(0);
+        let worst = worst.map(|(id, bytes)| Intake { id: *id, incoming_bytes: *bytes });
+        self.bytes.fill(Bytes(0));
         worst
     }
 }
 
 impl StepView {
     fn of(step: usize, stages: &[Stage<'_>], intakes: &mut Intakes) -> Self {
-        let (mut replicas, mut all_bytes) = (0, Some(0));
+        let mut replicas = 0;
         for stage in stages {
-            let each = stage.change.copy_bytes().map(|bytes| bytes.0);
-            let mut copies = 0;
+            let each = stage.change.copy_bytes().unwrap_or_default();
             for broker in stage.added() {
-                intakes.add(broker, each.unwrap_or_default());
-                copies += 1;
+                intakes.add(broker, each);
+                replicas += 1;
             }
-            replicas += copies;
-            all_bytes = all_bytes.zip(each).map(|(all, each)| all + each * copies as u64);
         }
-        let bytes = all_bytes.map(Bytes);
+        let bytes = stages.iter().map(Stage::bytes).sum();
         let worst_broker = intakes.take_worst();
         Self { step, partitions: stages.len(), replicas, bytes, worst_broker }
     }

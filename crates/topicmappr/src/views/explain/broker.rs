@@ -51,7 +51,7 @@ fn write_passing(what: &str, all: &[Passing], f: &mut fmt::Formatter<'_>) -> fmt
     if all.is_empty() {
         return Ok(());
     }
-    let bytes = Bytes(all.iter().map(|passing| passing.bytes.0).sum());
+    let bytes: Bytes = all.iter().map(|passing| passing.bytes).sum();
     heading(f, &format!("{what} {}, {bytes}", counted(all.len(), "replica")))?;
     let mut largest: Vec<&Passing> = all.iter().collect();
     if all.len() > FEW {
