@@ -93,14 +93,14 @@ pub struct Member {
 ///
 /// ```
 /// use mappr_mapper::Snapshot;
-/// use mappr_mapper::maps::{Known, MapSet, resolve};
+/// use mappr_mapper::maps::{MapFacts, MapSet, resolve};
 ///
 /// let cluster = Snapshot::from_json(
 ///     br#"{"version": 1, "brokers": [{"id": 1}, {"id": 2}],
 ///          "topics": [{"name": "logs", "partitions": [{"id": 0, "replicas": [1, 2]}]}]}"#,
 /// )?;
 /// let maps = MapSet::parse("--map", r#"map1: "logs" => [1..3]"#)?;
-/// let resolved = resolve(&maps, &Known::of(&cluster));
+/// let resolved = resolve(&maps, &MapFacts::of(&cluster));
 /// let refused = resolved.assignments().unwrap_err();
 /// assert_eq!(
 ///     refused.to_string(),
