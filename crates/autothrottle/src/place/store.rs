@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use operate::{ledger_records, live};
 use statelog::{StateTopic, TOPIC};
 use std::path::PathBuf;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// A store, and how to begin with it.
@@ -66,7 +67,7 @@ impl StorePlace {
         let wait = if waits { Wait::Forever } else { Wait::ForTheDead };
         let holder = Holder::new(this_process(), own);
         let (leader, overrides) = (Leader::default(), Overrides::new());
-        Candidate { place: self, wait, holder, leader, lead: None, overrides }
+        Candidate { place: self, wait, holder, leader, waits: None, lead: None, overrides }
     }
 }
 
@@ -77,6 +78,8 @@ pub(crate) struct Candidate {
     wait: Wait,
     holder: Holder,
     leader: Leader,
+    /// The wait for the lead. It goes on if its caller stops waiting: a second wait of this process would disturb it.
+    waits: Option<JoinHandle<Result<Lead, coordination::Error>>>,
     lead: Option<Lead>,
     /// With ZooKeeper: the overrides as they were read or written last.
     overrides: Overrides,
@@ -94,14 +97,14 @@ impl Candidate {
                 .map_err(|error| Error::NoTopic(error.into()))?;
             self.place.cluster = None;
         }
-        let (store, leader) = (self.place.store.name(), &self.leader);
-        let tell = |other: &str| {
-            if leader.name().as_deref() != Some(other) {
-                tracing::info!(store, leader = other, "another daemon has the lead");
-                leader.is(other);
-            }
+        let waits = match self.waits.take() {
+            Some(waits) => waits,
+            None => tokio::spawn(self.campaign()),
         };
-        let mut lead = self.place.store.lead(self.holder.clone(), self.wait, tell).await?;
+        let ended = self.waits.insert(waits).await;
+        self.waits = None;
+        let store = self.place.store.name();
+        let mut lead = ended.map_err(|ended| Error::lost(&store, ended.to_string()))??;
         match self.read(&mut lead).await {
             Ok(lines) => {
                 tracing::info!(store, "leading");
@@ -113,6 +116,22 @@ impl Candidate {
                 lead.release().await;
                 Err(error)
             }
+        }
+    }
+
+    /// Waits for the lead, and tells who has it meanwhile.
+    fn campaign(&self) -> impl Future<Output = Result<Lead, coordination::Error>> + use<> {
+        let (store, leader) = (self.place.store.clone(), self.leader.clone());
+        let (holder, wait) = (self.holder.clone(), self.wait);
+        async move {
+            let name = store.name();
+            let tell = |other: &str| {
+                if leader.name().as_deref() != Some(other) {
+                    tracing::info!(store = name, leader = other, "another daemon has the lead");
+                    leader.is(other);
+                }
+            };
+            store.lead(holder, wait, tell).await
         }
     }
 
@@ -207,6 +226,9 @@ impl Place for Candidate {
 
     fn leave(&mut self) -> BoxFuture<'_, ()> {
         async {
+            if let Some(waits) = self.waits.take() {
+                waits.abort();
+            }
             if let Some(lead) = self.lead.take() {
                 lead.release().await;
             }
