@@ -146,7 +146,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 }
 
 /// The file itself, or the files in this folder whose names end in one of `endings`, sorted by name.
-pub(crate) fn in_folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
+pub fn in_folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -305,7 +305,7 @@ pub struct Staged {
 
 impl Staged {
     /// Moves the file into place, and syncs it to disk before and after: for data that no other file has.
-    pub(crate) fn publish_stored(self) -> Result<(), FileError> {
+    pub fn publish_stored(self) -> Result<(), FileError> {
         let path = self.path.clone();
         let wrong = |problem| FileError::Write { path: path.clone(), problem };
         let place = self.written.as_ref().map(|(temporary, place)| {

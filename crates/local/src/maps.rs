@@ -28,11 +28,7 @@ impl Maps {
     }
 
     /// Resolves the maps as if these topics existed, too.
-    pub(crate) fn resolve_with(
-        &self,
-        cluster: &Snapshot,
-        defined_topics: BTreeSet<String>,
-    ) -> Resolved {
+    pub fn resolve_with(&self, cluster: &Snapshot, defined_topics: BTreeSet<String>) -> Resolved {
         let groups = self.groups.clone();
         maps::resolve(&self.set, &Known { cluster: Some(cluster), defined_topics, groups })
     }
