@@ -128,7 +128,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            71_400,
+            71_850,
             58_000,
             String::new(),
         ),

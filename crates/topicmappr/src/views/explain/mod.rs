@@ -5,9 +5,9 @@ mod partition;
 
 use super::heading;
 use super::table::Table;
+use local::words::counted;
 use mapper::Bytes;
 use mapper::explain::{Admitted, Compared, Evenness, Explained, PlanExplained, Verdict};
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
