@@ -33,7 +33,7 @@ fn help_and_version_are_no_failures_with_one_dash_or_two() {
 fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let state = ["-state-file", path.to_str().unwrap(), "-sole-daemon"];
+    let state = ["-state-file", path.to_str().unwrap()];
     let with = |more: &[&str]| refused(&[&state, more].concat());
     assert!(with(&["-max-tx-rate=100"]).contains("below 100 percent"));
     assert!(with(&["-min-rate", "0"]).contains("above 0"));
@@ -63,15 +63,15 @@ fn who_cannot_look_for_the_topic_is_told_what_does_without() {
 }
 
 #[test]
-fn who_cannot_leave_word_of_its_file_is_told_what_does_without_and_sets_nothing() {
+fn who_cannot_ask_for_other_daemons_sets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let away = ["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none"];
+    let away = ["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none", "-once"];
     let state = ["-state-file", path.to_str().unwrap()];
     let said = refused_with(3, &[&away[..], &state].concat());
-    assert!(said.contains("--sole-daemon"), "{said}");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "it never had the file");
-    assert!(refused(&["-sole-daemon"]).contains("--state-file"));
+    assert!(said.contains("topic of shared state"), "{said}");
+    let both = refused(&[&state[..], &["-zookeeper", "127.0.0.1:1"]].concat());
+    assert!(both.contains("cannot be used with"), "{both}");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn one_daemon_at_a_time_has_a_state_file() {
 fn a_file_that_is_no_ledger_is_named_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
-    let state = ["--state-file", path.to_str().unwrap(), "--sole-daemon", "--api-listen", "none"];
+    let state = ["--state-file", path.to_str().unwrap(), "--api-listen", "none"];
     for (text, seems) in [
         ("hunter2", "text"),
         ("{\"version\":1,\"partitions\":[]}", "a plan or a partition map"),
@@ -112,7 +112,7 @@ fn a_disk_without_room_for_the_first_line_is_named_and_leaves_a_sound_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
     for room in ["0", "1", "50"] {
-        let limited = "trap '' XFSZ; exec prlimit --fsize=\"$1\" \"$0\" --state-file \"$2\" --sole-daemon --api-listen none";
+        let limited = "trap '' XFSZ; exec prlimit --fsize=\"$1\" \"$0\" --state-file \"$2\" --api-listen none";
         let daemon = env!("CARGO_BIN_EXE_autothrottle");
         let arguments = ["-c", limited, daemon, room, path.to_str().unwrap()];
         let Output { status, stderr, .. } = Command::new("sh").args(arguments).output().unwrap();
@@ -127,8 +127,7 @@ fn a_disk_without_room_for_the_first_line_is_named_and_leaves_a_sound_file() {
 fn a_password_in_a_url_is_in_no_log_line_and_in_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let state =
-        ["--state-file", path.to_str().unwrap(), "--sole-daemon", "--api-listen", "none", "-vv"];
+    let state = ["--state-file", path.to_str().unwrap(), "--api-listen", "none", "-vv"];
     let url = "http://alice:Tr0ub4dor&3@127.0.0.1:1";
     for more in [
         vec!["--prometheus-url", url, "--bootstrap-servers", "127.0.0.1:1"],

@@ -1,7 +1,8 @@
 //! Errors that end a command line before its work begins.
 
 use clap::error::{ContextKind, ContextValue};
-use operate::Status;
+use local::Status;
+use local::files::FileError;
 use std::path::PathBuf;
 
 /// Why a command line is refused.
@@ -26,9 +27,9 @@ pub enum Error {
         /// Why it is refused.
         problem: String,
     },
-    /// A file or server that a flag names cannot be used.
+    /// A file that a flag names cannot be read.
     #[error(transparent)]
-    Operate(#[from] operate::Error),
+    File(#[from] FileError),
 }
 
 impl Error {
@@ -37,7 +38,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Layer { .. } => "usage",
             Self::ConfigFile { .. } => "config",
-            Self::Operate(error) => error.code(),
+            Self::File(_) => "unreadable",
         }
     }
 
@@ -45,8 +46,9 @@ impl Error {
     pub fn status(&self) -> Status {
         match self {
             Self::Usage(error) if !error.use_stderr() => Status::Done,
-            Self::Usage(_) | Self::Layer { .. } | Self::ConfigFile { .. } => Status::BadInput,
-            Self::Operate(error) => error.status(),
+            Self::Usage(_) | Self::Layer { .. } | Self::ConfigFile { .. } | Self::File(_) => {
+                Status::BadInput
+            }
         }
     }
 
@@ -55,8 +57,7 @@ impl Error {
         match self {
             Self::Usage(error) if is_help(error) => None,
             Self::Usage(error) | Self::Layer { error, .. } => clap_hint(error),
-            Self::ConfigFile { .. } => None,
-            Self::Operate(error) => error.hint(),
+            Self::ConfigFile { .. } | Self::File(_) => None,
         }
     }
 
@@ -64,9 +65,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Usage(error) if !error.use_stderr() => Some(error.render().to_string()),
-            Self::Usage(_) | Self::Layer { .. } | Self::ConfigFile { .. } | Self::Operate(_) => {
-                None
-            }
+            Self::Usage(_) | Self::Layer { .. } | Self::ConfigFile { .. } | Self::File(_) => None,
         }
     }
 }
@@ -93,8 +92,8 @@ fn clap_text(error: &clap::Error) -> String {
         _ => None,
     });
     let shown =
-        |text: String, value: &String| text.replace(value, &metrics::value_without_login(value));
-    metrics::without_login(
+        |text: String, value: &String| text.replace(value, &local::value_without_login(value));
+    local::without_login(
         &values.filter(|value| !value.is_empty()).fold(error.render().to_string(), shown),
     )
 }

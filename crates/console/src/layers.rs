@@ -9,7 +9,7 @@ use crate::error::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use operate::files;
+use local::files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -200,7 +200,7 @@ fn config_file(typed: &ArgMatches, below: &Layer) -> Option<PathBuf> {
 
 fn from_file(path: &Path, flags: &BTreeMap<String, Vec<String>>) -> Result<Layer, Error> {
     let wrong = |problem: String| Error::ConfigFile { path: path.to_owned(), problem };
-    let text = files::read_text(path).map_err(operate::Error::from)?;
+    let text = files::read_text(path)?;
     // A flag's value is a text or a list of texts, so deeper nesting is refused.
     let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 8 } };
     let keys: BTreeMap<String, serde_json::Value> =

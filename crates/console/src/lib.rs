@@ -2,13 +2,13 @@
 
 mod error;
 mod layers;
+#[cfg(feature = "live")]
+mod live;
 mod logs;
-mod metrics_args;
-mod pod_args;
 pub mod units;
 
 pub use error::{Error, is_help};
 pub use layers::{Environment, parse};
+#[cfg(feature = "live")]
+pub use live::{MetricsArgs, PodArgs};
 pub use logs::LogArgs;
-pub use metrics_args::MetricsArgs;
-pub use pod_args::PodArgs;

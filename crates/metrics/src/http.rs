@@ -4,9 +4,9 @@
 //! password and query.
 
 use crate::error::MetricsError;
-use crate::hidden::without_login;
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::secret::Shows;
+use local::without_login;
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::time::Duration;

@@ -29,7 +29,6 @@ mod exporter;
 mod exposition;
 #[cfg(test)]
 mod fuzz;
-mod hidden;
 mod http;
 mod http_settings;
 mod measured;
@@ -46,8 +45,8 @@ pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports}
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;
 pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
-pub use hidden::{value_without_login, without_login};
 pub use http_settings::{BadSettings, HttpSettings};
+pub use local::{value_without_login, without_login};
 pub use measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };

@@ -4,7 +4,6 @@ use crate::cluster::{Servers, ZooKeeperPlace};
 use crate::error::Error;
 use crate::events::Note;
 use crate::files;
-use crate::pods::Pods;
 use crate::runtime;
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
@@ -16,26 +15,23 @@ use std::time::Duration;
 use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
 
 /// A captured cluster.
-pub struct Facts {
+pub struct CapturedCluster {
     /// The cluster.
     pub snapshot: Snapshot,
     /// The age of stored metrics, if the run needed them.
     pub metrics_age: Option<SignedDuration>,
     /// What is missing from the snapshot, and why.
     pub notes: Vec<Note>,
-    /// The broker pods, if the run asked Kubernetes.
-    pub pods: Option<Pods>,
 }
 
-impl Facts {
-    /// A captured cluster without information about pods.
-    pub fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
-        Self { snapshot, metrics_age: None, notes, pods: None }
+impl CapturedCluster {
+    fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
+        Self { snapshot, metrics_age: None, notes }
     }
 }
 
 /// Captures the cluster behind these servers.
-pub fn capture(servers: &Servers) -> Result<Facts, Error> {
+pub fn capture(servers: &Servers) -> Result<CapturedCluster, Error> {
     runtime::wait(async {
         match servers {
             Servers::Kafka { bootstrap, properties, metrics } => {
@@ -118,7 +114,7 @@ async fn from_kafka(
     bootstrap: &str,
     properties: Option<&Path>,
     metrics: Option<&ZooKeeperPlace>,
-) -> Result<Facts, Error> {
+) -> Result<CapturedCluster, Error> {
     let (client, mut notes) = client(bootstrap, properties).await?;
     let captured = captured(&client).await?;
     notes.extend(
@@ -127,7 +123,7 @@ async fn from_kafka(
             .iter()
             .map(|notice| Note { text: notice.to_string(), hint: notice.hint() }),
     );
-    let facts = Facts::new(captured.snapshot, notes);
+    let facts = CapturedCluster::new(captured.snapshot, notes);
     match metrics {
         Some(place) => {
             let zookeeper = zookeeper(place).await?;
@@ -171,12 +167,12 @@ pub fn settings(bootstrap: &str, properties: Option<&Path>) -> Result<kafka::Set
     kafka::Settings::from_properties(&properties).map_err(wrong)
 }
 
-async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
+async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<CapturedCluster, Error> {
     let zookeeper = zookeeper(place).await?;
     let captured = zookeeper.snapshot().await?;
     let notices = captured.notices.iter();
     let notes = notices.map(|notice| Note::new(notice.to_string())).collect();
-    let facts = Facts::new(captured.snapshot, notes);
+    let facts = CapturedCluster::new(captured.snapshot, notes);
     match zookeeper.stored_metrics(&place.metrics_prefix).await {
         Ok(stored) => completed(facts, &stored),
         // Metrics are optional with ZooKeeper alone: without them the plan places by count, and says so.
@@ -217,12 +213,12 @@ fn wrong_address(place: &ZooKeeperPlace) -> impl Fn(zookeeper::BadAddress) -> Er
     }
 }
 
-fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {
+fn completed(facts: CapturedCluster, stored: &StoredMetrics) -> Result<CapturedCluster, Error> {
     let age = Timestamp::try_from(stored.captured)
         .map(|captured| Timestamp::now().duration_since(captured))
         .unwrap_or(SignedDuration::MAX);
     let snapshot = stored.complete(facts.snapshot);
-    Ok(Facts {
+    Ok(CapturedCluster {
         snapshot: snapshot.map_err(zookeeper::Error::Contradictory)?,
         metrics_age: Some(age),
         ..facts

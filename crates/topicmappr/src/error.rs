@@ -3,16 +3,22 @@
 //! A new error does not compile until `explain.rs` has its code, its exit status and its hint.
 
 mod explain;
+// What fails at a live cluster; a build without one cannot make such an error.
+#[cfg_attr(not(feature = "live"), path = "error/files_only.rs")]
+mod live;
 mod words;
 
+pub(crate) use live::Beyond;
+
 use crate::lost::LostBroker;
+use local::files::FileError;
+use local::words::{counted, few};
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
-use mapper::{BrokerId, Bytes, Clash, NoPlan, SnapshotError, TopicPartition, Violation};
-use operate::erasures::Erasures;
-use operate::files::FileError;
-use operate::words::{counted, few};
+use mapper::{
+    BrokerId, Bytes, Clash, NoPlan, PlanFileError, SnapshotError, TopicPartition, Violation,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -27,9 +33,45 @@ pub(crate) enum Error {
     /// The command line is invalid.
     #[error(transparent)]
     Console(#[from] console::Error),
-    /// A driver failed: servers, files, other runs.
+    /// A live cluster, its drivers or other runs.
     #[error(transparent)]
-    Operate(operate::Error),
+    Live(Beyond),
+    /// A command or a flag that this build leaves out: it plans from files only.
+    #[error("{0}")]
+    FilesOnly(String),
+    /// No flag names a cluster.
+    #[error("this command needs a cluster, and no flag names one")]
+    NoSource,
+    /// A flag's value that the cluster or another flag rules out.
+    #[error("{flag} {:?}: {problem}", local::value_without_login(.value))]
+    Flag { flag: &'static str, value: String, problem: String },
+    /// Flags that contradict each other, or a flag that needs another one.
+    #[error("{0}")]
+    Flags(String),
+    /// An input that cannot be read, or an output that cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A snapshot that is not valid.
+    #[error("{}: {problem}", .path.display())]
+    Snapshot { path: PathBuf, problem: SnapshotError },
+    /// A plan file or `--map-string` that is not valid.
+    #[error("{name}: {problem}")]
+    PlanFile { name: String, problem: PlanFileError },
+    /// A plan file of another tool, where a plan of this program is needed.
+    #[error("{} is a partition map without a plan beside it", .0.display())]
+    NotOurs(PathBuf),
+    /// A plan for another cluster.
+    #[error("the plan is for cluster {plan}, and this is cluster {found}")]
+    OtherCluster { plan: String, found: String },
+    /// A topic pattern that is no regex, or that matches no topic.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+    /// Broker maps with faults that rule out a plan.
+    #[error(transparent)]
+    MapFindings(Refused),
+    /// stdout, stderr or stdin failed.
+    #[error("a standard stream failed: {0}")]
+    Stream(io::Error),
     /// Two sources for the facts of one cluster.
     #[error("--snapshot and {second} both name a cluster")]
     TwoSources { second: &'static str },
@@ -94,12 +136,6 @@ pub(crate) enum Error {
     /// A plan breaks its promises.
     #[error("the plan breaks {}", counted(.0.len(), "promise"))]
     Broken(Vec<Violation>),
-    /// A request that changes the cluster was sent, and its result is unknown.
-    #[error("{what} may have been carried out: {problem}")]
-    Unanswered { what: String, problem: Box<kafka::Error> },
-    /// Kubernetes does not let `roll` take the cluster's Lease.
-    #[error(transparent)]
-    LeaseRights(Box<kubernetes::Error>),
     /// Metrics systems do not report the values to write.
     #[error("no metrics system tells {missing}: nothing is written")]
     NoNumbers { missing: &'static str },
@@ -112,9 +148,6 @@ pub(crate) enum Error {
     /// The disk of one broker is mounted in the pod of another.
     #[error("{} says broker {owner}, and pod {pod} is broker {id} ({by})", .path.display())]
     OthersDisk { owner: BrokerId, path: PathBuf, pod: String, id: BrokerId, by: String },
-    /// A start that would erase the last copy of partitions.
-    #[error("{0}")]
-    WouldErase(Box<Erasures>),
     /// The pod of this broker must not be freed: its node is not lost, or not for long enough.
     #[error("the pod of broker {broker} is not to be freed: {why}")]
     NotLost { broker: BrokerId, why: String },
@@ -123,12 +156,12 @@ pub(crate) enum Error {
 impl Error {
     /// Flags that exclude each other, or a flag that needs another.
     pub(crate) fn flags(message: impl Into<String>) -> Self {
-        Self::Operate(operate::Error::Flags(message.into()))
+        Self::Flags(message.into())
     }
 
     /// A standard stream has failed.
     pub(crate) fn stream(error: io::Error) -> Self {
-        Self::Operate(operate::Error::Stream(error))
+        Self::Stream(error)
     }
 
     /// The text of `--help` or `--version`, which are not failures.
@@ -140,27 +173,11 @@ impl Error {
     }
 }
 
-/// An error of a driver ends the command that runs it.
-macro_rules! from_drivers {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                Self::Operate(error.into())
-            }
-        })+
-    };
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::MapFindings(refused)
+    }
 }
-
-from_drivers!(
-    operate::Error,
-    FileError,
-    Refused,
-    ScopeError,
-    kafka::Error,
-    kubernetes::Error,
-    metrics::BadSettings,
-    zookeeper::Error,
-);
 
 impl From<clap::Error> for Error {
     fn from(error: clap::Error) -> Self {

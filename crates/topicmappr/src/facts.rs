@@ -2,37 +2,93 @@
 
 use crate::error::Error;
 use crate::flags::SourceArgs;
+use crate::lost::LostBroker;
 use crate::session::Session;
-use ::kubernetes::Kubernetes;
-use mapper::Snapshot;
-use mapper::maps::MapSet;
-use operate::cluster::Source;
-use operate::events::Note;
-use operate::live::{self, Facts};
-use operate::maps::Maps;
-use operate::pods::{Pods, Search, config_map, documents_of};
-use operate::runtime;
-use operate::words::counted;
+use crate::views::{Caution, PodProblems};
+use health::readiness::Force;
+use jiff::SignedDuration;
+use local::Note;
+use local::files::{self, Document};
+use local::maps::Maps;
+use local::source::{Servers, Source};
+use local::words::counted;
+use mapper::maps::{Group, Map, MapSet, Members};
+use mapper::{BrokerId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// A captured cluster.
+pub(crate) struct Facts {
+    pub(crate) snapshot: Snapshot,
+    /// The age of stored metrics, if the run needed them.
+    pub(crate) metrics_age: Option<SignedDuration>,
+    /// What is missing from the snapshot, and why.
+    pub(crate) notes: Vec<Note>,
+    /// The broker pods, if the run asked Kubernetes.
+    pub(crate) pods: Option<Box<dyn PodKnowledge>>,
+}
+
+impl Facts {
+    /// A captured cluster without information about pods.
+    pub(crate) fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
+        Self { snapshot, metrics_age: None, notes, pods: None }
+    }
+}
+
+/// The way to everything that is in no file. A build that plans from files only has none.
+pub(crate) trait ServerReach {
+    /// The cluster behind these servers, now.
+    fn capture(&self, servers: &Servers, session: &Session<'_, '_>) -> Result<Facts, Error>;
+    /// The broker pods, if this run needs them. With a snapshot file, Kubernetes is asked only if a flag names it.
+    fn pods(
+        &self,
+        set: &MapSet,
+        source: Option<&Source>,
+        session: &Session<'_, '_>,
+    ) -> Result<Option<Box<dyn PodKnowledge>>, Error>;
+    /// The documents of a ConfigMap.
+    fn config_map(&self, name: &str, session: &Session<'_, '_>) -> Result<Vec<Document>, Error>;
+}
+
+/// What Kubernetes knows about brokers.
+pub(crate) trait PodKnowledge: Send + Sync {
+    /// The snapshot with these facts.
+    fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, Error>;
+    /// The members of the groups in the maps.
+    fn groups(&self) -> BTreeMap<Group, Members>;
+    /// # Errors
+    /// The findings that rule out a correct plan.
+    fn refuse_errors(&self) -> Result<(), Error>;
+    /// A note on volume sizes; call it before the snapshot is completed.
+    fn note_on_volumes(&self, cluster: &Snapshot) -> Option<Note>;
+    /// Warnings about the pods of a plan's brokers.
+    fn cautions(&self, cluster: &Snapshot) -> Vec<Caution>;
+    /// What becomes of these lost brokers; `new` are live brokers without replicas.
+    fn fates(&self, lost: &BTreeSet<BrokerId>, new: &[BrokerId]) -> Result<Vec<LostBroker>, Error>;
+    /// Problems of the pods of these maps.
+    fn problems(&self, cluster: Option<&Snapshot>, maps: &[Map]) -> PodProblems;
+    /// What counts as ready by force, and the entries that cannot be read.
+    fn forced(&self) -> (Vec<Force>, Vec<String>);
+}
+
+/// Reads the cluster in a snapshot file.
+fn from_file(path: &Path) -> Result<Snapshot, Error> {
+    let text = files::read(path)?;
+    Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
+}
 
 /// All facts that are needed before anything is resolved.
 pub(crate) struct Around {
     pub(crate) facts: Option<Facts>,
-    pub(crate) pods: Option<Pods>,
+    pub(crate) pods: Option<Box<dyn PodKnowledge>>,
     pub(crate) maps: Maps,
 }
 
 impl Session<'_, '_> {
-    /// The facts about the cluster that the flags name. Reports the missing facts.
-    pub(crate) fn facts(&mut self) -> Result<Facts, Error> {
-        let source = self.global.source.source()?;
-        self.facts_of(&source)
-    }
-
     /// The facts for a planning command: completed from Kubernetes, if flags or maps name it.
     pub(crate) fn facts_of_plan(&mut self) -> Result<Facts, Error> {
         let source = self.global.source.source()?;
-        self.look_around(Some(&source))?.facts.ok_or(Error::Operate(operate::Error::NoSource))
+        self.look_around(Some(&source))?.facts.ok_or(Error::NoSource)
     }
 
     /// The same for commands that also work without a cluster.
@@ -48,7 +104,7 @@ impl Session<'_, '_> {
     pub(crate) fn facts_with_maps(&mut self) -> Result<(Facts, Maps), Error> {
         let source = self.global.source.source()?;
         let Around { facts, pods, maps } = self.look_around(Some(&source))?;
-        let facts = facts.ok_or(Error::Operate(operate::Error::NoSource))?;
+        let facts = facts.ok_or(Error::NoSource)?;
         if let Some(pods) = &pods {
             pods.refuse_errors()?;
         }
@@ -68,14 +124,22 @@ impl Session<'_, '_> {
             }
             facts.snapshot = pods.complete(facts.snapshot.clone())?;
         }
-        let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
+        let groups = pods.as_ref().map(|pods| pods.groups()).unwrap_or_default();
         Ok(Around { facts, pods, maps: Maps::new(set, groups) })
+    }
+
+    /// The cluster of this source; of a file, without notes on what is in it.
+    pub(crate) fn unnoted(&mut self, source: &Source) -> Result<Snapshot, Error> {
+        match source {
+            Source::File(path) => from_file(path),
+            Source::Live(_) => Ok(self.facts_of(source)?.snapshot),
+        }
     }
 
     fn facts_of(&mut self, source: &Source) -> Result<Facts, Error> {
         let mut facts = match source {
-            Source::File(path) => Facts::new(live::from_file(path)?, Vec::new()),
-            Source::Live(servers) => self.global.talk.captured(servers)?,
+            Source::File(path) => Facts::new(from_file(path)?, Vec::new()),
+            Source::Live(servers) => self.reach()?.capture(servers, self)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
         facts.notes.extend(on_the_move(&facts.snapshot));
@@ -83,19 +147,6 @@ impl Session<'_, '_> {
             facts.notes.iter().try_for_each(|note| self.say(note))?;
         }
         Ok(facts)
-    }
-}
-
-impl Session<'_, '_> {
-    /// Connects to Kafka, and reports what is notable about the properties.
-    pub(crate) async fn client(
-        &mut self,
-        bootstrap: &str,
-        properties: Option<&Path>,
-    ) -> Result<kafka::Client, Error> {
-        let (client, notes) = live::client(bootstrap, properties).await?;
-        notes.iter().try_for_each(|note| self.say(note))?;
-        Ok(client)
     }
 }
 
@@ -130,48 +181,23 @@ pub(crate) fn with_storage(snapshot: Snapshot, args: &SourceArgs) -> Result<Snap
 }
 
 impl Session<'_, '_> {
+    /// The way to servers.
+    fn reach(&self) -> Result<&'static dyn ServerReach, Error> {
+        self.reach.ok_or_else(|| Error::FilesOnly("this command asks servers".to_owned()))
+    }
+
     /// The maps that the flags name.
     pub(crate) fn map_set(&self) -> Result<MapSet, Error> {
-        let access = self.global.kubernetes.access(self.environment);
-        self.global.maps.read(|name| Ok(runtime::wait(config_map(&access, name))??))
+        self.global.maps.read(|name| self.reach()?.config_map(name, self))
     }
 
-    /// The same for a caller that is already in an async task.
-    pub(crate) async fn map_set_with(&self, kubernetes: &Kubernetes) -> Result<MapSet, Error> {
-        let Some(name) = self.global.maps.config_map() else {
-            return self.global.maps.read(|_| Ok(Vec::new()));
-        };
-        let documents = documents_of(kubernetes, name).await?;
-        self.global.maps.read(|_| Ok(documents))
-    }
-
-    /// The broker pods, if this run needs them. With a snapshot file, Kubernetes is asked only if a flag names it.
+    /// The broker pods, if this run needs them.
     pub(crate) fn pods(
         &self,
         set: &MapSet,
         source: Option<&Source>,
-    ) -> Result<Option<Pods>, Error> {
-        let flags = &self.global.kubernetes;
-        let access = flags.access(self.environment);
-        let search = Search::new(access, set, flags.pod_labels(), flags.rules());
-        let named = flags.is_named() || self.global.maps.are_in_config_map();
-        let asked = match source {
-            None => search.has_groups(),
-            Some(Source::File(_)) => named && search.has_groups(),
-            Some(Source::Live(_)) => named || search.has_groups(),
-        };
-        if !asked {
-            return Ok(None);
-        }
-        self.global.talk.log();
-        match runtime::wait(Pods::find(search, set, source.is_some()))? {
-            // No flag names Kubernetes: the maps then report which brokers they lack.
-            Err(operate::Error::Kubernetes(error))
-                if !named && matches!(*error, ::kubernetes::Error::NoConfig) =>
-            {
-                Ok(None)
-            }
-            found => Ok(Some(found?)),
-        }
+    ) -> Result<Option<Box<dyn PodKnowledge>>, Error> {
+        // Without Kubernetes, the maps report which brokers they lack.
+        self.reach.map_or(Ok(None), |reach| reach.pods(set, source, self))
     }
 }

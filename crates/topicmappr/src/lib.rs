@@ -1,28 +1,42 @@
 //! The `topicmappr` command line: a function of its arguments, its environment and its streams.
 //!
-//! Every command is a file in `commands`, every flag that several of them share one in `flags`, every
-//! form of output one in `views`.
+//! Every command is a file in `commands`, every flag that several of them share one in `flags`, every form of output one
+//! in `views`. What needs a live cluster is in `live`, in the same order; a build without the feature `live` leaves it out,
+//! and plans from files only.
 
+#![cfg_attr(
+    not(feature = "live"),
+    expect(dead_code, reason = "errors and views that only `live` makes")
+)]
+
+mod cli;
 mod commands;
 mod doctor;
 mod error;
 mod facts;
+#[cfg(not(feature = "live"))]
+mod files_only;
 mod flags;
+#[cfg(feature = "live")]
+mod live;
 mod lost;
 mod planning;
 mod session;
 mod views;
 
 pub use console::Environment;
-pub use operate::Status;
+pub use local::Status;
 pub use session::Streams;
 
-use crate::commands::Cli;
 use crate::error::Error;
+#[cfg(not(feature = "live"))]
+use crate::files_only::{Cli, REACH, refused};
 use crate::flags::WhenColor;
+#[cfg(feature = "live")]
+use crate::live::{Cli, REACH, refused};
 use crate::session::Session;
 use clap::{CommandFactory, FromArgMatches};
-use operate::plain::Plain;
+use local::plain::Plain;
 use std::ffi::OsString;
 
 /// Runs one command line (the program's own name first) and says how it ended.
@@ -35,7 +49,7 @@ pub fn run(
 ) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = console::parse(Cli::command, "TOPICMAPPR_", &args, environment)
-        .map_err(Error::from)
+        .map_err(refused)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
     let color = cli.as_ref().map_or(WhenColor::Auto, |cli| cli.global.talk.color);
     let (out_inks, err_inks) = session::colors(color, environment, streams);
@@ -45,7 +59,7 @@ pub fn run(
         &mut Streams { out: &mut out, err: &mut err, stdin: &mut *streams.stdin, ..*streams };
     match cli {
         Ok(cli) => {
-            let mut session = Session::new(cli.global, &args, environment, streams);
+            let mut session = Session::new(cli.global, &args, environment, REACH, streams);
             let ended = cli.command.run(&mut session);
             session.end(ended)
         }

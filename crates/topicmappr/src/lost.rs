@@ -1,7 +1,5 @@
 //! What becomes of lost brokers, as Kubernetes tells: who comes back, what keeps it from it, and what frees it.
 
-use ::kubernetes::brokers::BrokerPod;
-use ::kubernetes::fate::{Disks, Fate, Return};
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
@@ -9,14 +7,14 @@ use std::fmt;
 /// A lost broker whose replicas a plan places again.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LostBroker {
-    broker: BrokerId,
+    pub(crate) broker: BrokerId,
     #[serde(flatten)]
-    fate: FateView,
+    pub(crate) fate: FateView,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "case", rename_all = "snake_case")]
-enum FateView {
+pub(crate) enum FateView {
     /// Its pod exists: it comes back under its id.
     Returns {
         pod: String,
@@ -34,57 +32,22 @@ enum FateView {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Joined {
-    broker: BrokerId,
-    pod: String,
+pub(crate) struct Joined {
+    pub(crate) broker: BrokerId,
+    pub(crate) pod: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
+    pub(crate) node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rack: Option<String>,
+    pub(crate) rack: Option<String>,
 }
 
 impl LostBroker {
-    /// `joined` are the pods of live brokers without replicas.
-    pub(crate) fn of(broker: BrokerId, fate: Fate, joined: &[(BrokerId, &BrokerPod)]) -> Self {
-        let fate = match fate {
-            Fate::Returns(returning) => FateView::returns(&returning),
-            Fate::Gone => {
-                let joined = joined.iter().map(|(id, pod)| Joined::of(*id, pod));
-                FateView::Gone { joined: joined.collect() }
-            }
-        };
-        Self { broker, fate }
-    }
-
     /// Its broker's id, if it comes back.
     pub(crate) fn returns(&self) -> Option<BrokerId> {
         match self.fate {
             FateView::Returns { .. } => Some(self.broker),
             FateView::Gone { .. } => None,
         }
-    }
-}
-
-impl FateView {
-    fn returns(returning: &Return) -> Self {
-        Self::Returns {
-            pod: returning.pod.to_string(),
-            disks: match returning.disks {
-                Disks::Data => "data",
-                Disks::Empty => "empty",
-                Disks::Unknown => "unknown",
-            },
-            comes_back: returning.disks.to_string(),
-            pinned_by: returning.pins.iter().map(ToString::to_string).collect(),
-            commands: returning.commands.clone(),
-        }
-    }
-}
-
-impl Joined {
-    fn of(broker: BrokerId, pod: &BrokerPod) -> Self {
-        let (node, rack) = (pod.node.clone(), pod.rack.clone());
-        Self { broker, pod: pod.name.to_string(), node, rack }
     }
 }
 

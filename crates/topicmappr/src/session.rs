@@ -1,12 +1,11 @@
 //! One run: its flags, its streams, and its output format.
 
 use crate::error::Error;
-use crate::flags::{ConsentArgs, Global, OutputFormat, WhenColor};
+use crate::facts::ServerReach;
+use crate::flags::{Global, OutputFormat, WhenColor};
 use crate::views::{ErrorView, View};
 use console::Environment;
-use operate::Status;
-use operate::cluster::ClusterAccess;
-use operate::events::{DriverEvent, EventListener, RunContext};
+use local::Status;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
@@ -33,6 +32,8 @@ pub(crate) struct Session<'a, 's> {
     speech: Speech,
     args: &'a [OsString],
     pub(crate) environment: &'a Environment,
+    /// The way to servers; none: this build has no way.
+    pub(crate) reach: Option<&'static dyn ServerReach>,
     /// Whether another command line runs this one, and continues after it.
     nested: bool,
 }
@@ -50,6 +51,7 @@ impl<'a, 's> Session<'a, 's> {
         global: Global,
         args: &'a [OsString],
         environment: &'a Environment,
+        reach: Option<&'static dyn ServerReach>,
         streams: &'a mut Streams<'s>,
     ) -> Self {
         let speech = Speech::of(
@@ -58,13 +60,13 @@ impl<'a, 's> Session<'a, 's> {
             environment,
             streams,
         );
-        Self { global, streams, speech, args, environment, nested: false }
+        Self { global, streams, speech, args, environment, reach, nested: false }
     }
 
     /// The command line that repeats this run, quoted for a shell.
     pub(crate) fn command_line(&self) -> Vec<String> {
         let args = self.args.iter().skip(1);
-        let args = args.map(|arg| metrics::value_without_login(&arg.to_string_lossy()));
+        let args = args.map(|arg| local::value_without_login(&arg.to_string_lossy()));
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 
@@ -74,7 +76,7 @@ impl<'a, 's> Session<'a, 's> {
         global: Global,
         args: &'b [OsString],
     ) -> Session<'b, 's> {
-        let nested = Session::new(global, args, self.environment, &mut *self.streams);
+        let nested = Session::new(global, args, self.environment, self.reach, &mut *self.streams);
         Session { nested: true, ..nested }
     }
 
@@ -116,45 +118,6 @@ impl<'a, 's> Session<'a, 's> {
         if self.speech.json { self.event(view) } else { self.show(view) }
     }
 
-    /// Refuses a change at once if there is no way to agree to it: neither a flag nor a terminal.
-    pub(crate) fn needs_consent(&self, given: ConsentArgs) -> Result<(), Error> {
-        let somebody = given.yes || given.dry_run || self.streams.in_is_terminal;
-        if somebody { Ok(()) } else { Err(Error::NotAgreed) }
-    }
-
-    /// The context of a driver: the live cluster that the flags name, and this session, which shows events.
-    pub(crate) fn context(&mut self) -> Result<RunContext<'_>, Error> {
-        Ok(RunContext { access: self.cluster()?, listener: self })
-    }
-
-    /// The live cluster that the flags name.
-    pub(crate) fn cluster(&self) -> Result<ClusterAccess, Error> {
-        let kubernetes = self.global.kubernetes.access(self.environment);
-        self.global.source.cluster(kubernetes)
-    }
-
-    /// Continues if a flag gave consent, or the operator now answers with this word.
-    pub(crate) fn agrees(
-        &mut self,
-        given: ConsentArgs,
-        question: &str,
-        word: &str,
-    ) -> Result<(), Error> {
-        if given.yes || self.confirms(question, word)? { Ok(()) } else { Err(Error::NotAgreed) }
-    }
-
-    fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
-        write!(self.streams.err, "{question} ").map_err(Error::stream)?;
-        self.streams.err.flush().map_err(Error::stream)?;
-        // Reads to the end of the line, and no further.
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while self.streams.stdin.read(&mut byte).map_err(Error::stream)? == 1 && byte != *b"\n" {
-            answer.extend(byte);
-        }
-        Ok(String::from_utf8_lossy(&answer).trim() == word)
-    }
-
     /// Writes a message for a person; a program that reads JSON gets none.
     pub(crate) fn say(&mut self, view: &impl std::fmt::Display) -> Result<(), Error> {
         if self.speech.json {
@@ -177,28 +140,9 @@ impl<'a, 's> Session<'a, 's> {
         match ended {
             Ok(status) => status,
             // The reader of our stdout has closed it.
-            Err(Error::Operate(operate::Error::Stream(error)))
-                if error.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Status::Done
-            }
+            Err(Error::Stream(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
             Err(error) => self.speech.tell(&error, self.streams),
         }
-    }
-}
-
-impl EventListener for Session<'_, '_> {
-    fn hear(&mut self, event: &DriverEvent<'_>) -> io::Result<()> {
-        let heard = match event {
-            DriverEvent::Note(note) => self.say(note),
-            DriverEvent::Progress(progress) => self.event(progress),
-            DriverEvent::CatchUp(progress) => self.event(progress),
-            DriverEvent::Roll(event) => self.event(event),
-        };
-        heard.map_err(|error| match error {
-            Error::Operate(operate::Error::Stream(error)) => error,
-            other => io::Error::other(other),
-        })
     }
 }
 

@@ -20,8 +20,8 @@ use sources::{Crate, Source};
 const NOT_SHIPPED: [&str; 2] = ["testbed", "xtask"];
 /// Crates without a command line or a table. Of ours, they depend only on one another.
 const PURE: [&str; 5] = ["mapper", "topics", "health", "execute", "throttle"];
-/// The drivers and shared state know no command line and no table either.
-const DRIVERS: [&str; 2] = ["operate", "coordination"];
+/// The drivers, shared state, and what both share with command lines, know no command line and no table either.
+const DRIVERS: [&str; 3] = ["operate", "coordination", "local"];
 /// The packages for command lines and tables.
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 /// The modules of `mapper` that hold plain types. `check` uses these alone, and they only one another, so that it shares no

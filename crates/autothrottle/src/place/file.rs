@@ -43,16 +43,11 @@ impl FilePlace {
         Self { others, ..Self::at(path) }
     }
 
-    /// Takes the file first: its lock turns away a daemon with the same file.
-    async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
-        let entries = self.opened()?;
+    async fn refuse_others(&mut self) -> Result<(), Error> {
         for store in &self.others {
-            if let Err(error) = refuse_another(store).await {
-                self.open = None;
-                return Err(error);
-            }
+            refuse_another(store).await?;
         }
-        Ok(entries)
+        Ok(())
     }
 
     fn opened(&mut self) -> Result<Vec<LedgerEntry>, Error> {
@@ -102,7 +97,16 @@ impl Place for FilePlace {
     }
 
     fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
-        self.taken().boxed()
+        ready(self.opened()).boxed()
+    }
+
+    fn is_alone(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        self.refuse_others().boxed()
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        self.open = None;
+        ready(()).boxed()
     }
 
     fn keep<'a>(

@@ -1,10 +1,10 @@
 //! The URLs of brokers' pages, and the names of numbers on them.
 
 use crate::error::MetricsError;
-use crate::hidden::value_without_login;
 use crate::measured::BrokerAddress;
 use crate::numbers::{self, Number};
 use crate::selector::Selector;
+use local::value_without_login;
 use mapper::BrokerId;
 use reqwest::Url;
 use std::fmt;

@@ -1,24 +1,21 @@
 //! `leaders`: preferred leadership as even as the replica sets allow; no data moves.
 
-mod elect;
-
 use super::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
-use crate::flags::{BrokerList, ConsentArgs, PlanningArgs, TopicArgs, holders};
+use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
+use local::Status;
+use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, PlanTerms, Snapshot, TopicSelection};
-use operate::Status;
-use operate::maps::Maps;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// The flags of `leaders`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    topics: TopicArgs,
+    pub(crate) topics: TopicArgs,
     /// Choose leaders on these brokers: ids, ranges, names of maps
     ///
     /// Default: all live brokers, or those of the maps.
@@ -35,38 +32,6 @@ pub(crate) struct Args {
     evacuate: Option<BrokerList>,
     #[command(flatten)]
     planning: PlanningArgs,
-    #[command(flatten)]
-    election: ElectionArgs,
-}
-
-/// The flags of elections.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Elections")]
-struct ElectionArgs {
-    /// Elect the first replica of each partition; plan nothing
-    ///
-    /// It concerns the partitions that another replica leads.
-    #[arg(long, conflicts_with_all = ["brokers", "by", "per_topic", "evacuate", "out_file", "out_path"])]
-    elect: bool,
-    /// Elect only the partitions of this plan
-    ///
-    /// The command skips partitions that do not have the plan's replicas.
-    #[arg(long, value_name = "FILE", requires = "elect")]
-    plan: Option<PathBuf>,
-    /// Run the elections without asking for consent
-    #[arg(long, requires = "elect")]
-    yes: bool,
-    /// Show what would be elected, and change nothing
-    ///
-    /// The exit code is 5 if there is something to elect.
-    #[arg(long, requires = "elect")]
-    dry_run: bool,
-}
-
-impl ElectionArgs {
-    const fn consent(&self) -> ConsentArgs {
-        ConsentArgs { yes: self.yes, dry_run: self.dry_run }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,10 +42,7 @@ enum By {
     Bytes,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    if args.election.elect {
-        return elect::run(args, session);
-    }
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let outputs = Outputs::find(&args.planning)?;
     let (facts, maps) = session.facts_with_maps()?;
     let scoped = args.scoped(&facts.snapshot, &maps)?;

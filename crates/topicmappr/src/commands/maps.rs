@@ -1,65 +1,66 @@
 //! `maps show|check|resolve`: what maps mean now, and what is wrong with them.
 
 use crate::error::Error;
-use crate::facts::Around;
-use crate::flags::ForcedArgs;
+use crate::facts::{Around, PodKnowledge};
 use crate::session::Session;
 use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
-use operate::Status;
-use operate::probes::in_inventory;
-use operate::runtime;
+use health::readiness::Force;
+use local::Status;
+use local::maps::Maps;
+use mapper::Snapshot;
 
-/// The commands for the maps of `--maps` and `--map`. They look at a cluster if a flag names one.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Show the brokers and the number of topics of each map
-    ///
-    /// It also shows which pods count as ready by force.
-    Show(ForcedArgs),
-    /// Check the maps, and find topics that are off their map
-    ///
-    /// The exit code is 5 if there are findings.
-    Check,
-    /// List the brokers and topics of each map
-    ///
-    /// The exit code is 5 if a map has no broker.
-    Resolve,
-}
+/// What counts as ready by force, and the entries that cannot be read.
+pub(crate) type ForcedReady = (Vec<Force>, Vec<String>);
 
-pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+/// The maps, and what is around them.
+fn around(session: &mut Session<'_, '_>) -> Result<Around, Error> {
     if session.global.maps.is_empty() {
         let message = "this command needs maps: --maps FILE, or --map LINE";
         return Err(Error::flags(message));
     }
     let source = session.global.source.source_if_any()?;
-    let Around { facts, pods, maps } = session.look_around(source.as_ref())?;
+    session.look_around(source.as_ref())
+}
+
+/// `more` adds what counts as ready by force from elsewhere than the pods.
+pub(crate) fn show(
+    session: &mut Session<'_, '_>,
+    more: impl FnOnce(&Session<'_, '_>) -> Result<ForcedReady, Error>,
+) -> Result<Status, Error> {
+    let Around { facts, pods, maps } = around(session)?;
+    let resolved = maps.resolve(facts.as_ref().map(|facts| &facts.snapshot));
+    let (mut forced, mut broken) = pods.as_ref().map(|pods| pods.forced()).unwrap_or_default();
+    let (more, more_broken) = more(session)?;
+    forced.extend(more);
+    broken.extend(more_broken);
+    session.show(&MapsShow::of(maps.written(), &resolved, (forced, broken)))?;
+    Ok(Status::Done)
+}
+
+pub(crate) fn check(session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let Around { facts, pods, maps } = around(session)?;
     let cluster = facts.as_ref().map(|facts| &facts.snapshot);
     let resolved = maps.resolve(cluster);
-    let problems = PodProblems::of(pods.as_ref(), cluster, maps.written());
-    match command {
-        Command::Show(forced) => {
-            let mut forces =
-                pods.as_ref().map(|pods| in_inventory(pods.inventory())).unwrap_or_default();
-            let access = session.global.kubernetes.access(session.environment);
-            forces.extend(runtime::wait(forced.read(None, &access))?);
-            session.show(&MapsShow::of(maps.written(), &resolved, forces))?;
-        }
-        Command::Resolve => {
-            let view = ResolvedMaps::of(&resolved, &problems);
-            session.show(&view)?;
-            if !view.all_have_brokers() {
-                return Ok(Status::Findings);
-            }
-        }
-        Command::Check => {
-            let drift = cluster.map(|cluster| resolved.drift(cluster));
-            let drift = drift.unwrap_or_default();
-            let check = MapsCheck::of(maps.written(), &resolved, &drift, &problems);
-            session.show(&check)?;
-            if check.has_findings() {
-                return Ok(Status::Findings);
-            }
-        }
-    }
-    Ok(Status::Done)
+    let problems = problems(pods.as_deref(), cluster, &maps);
+    let drift = cluster.map(|cluster| resolved.drift(cluster)).unwrap_or_default();
+    let check = MapsCheck::of(maps.written(), &resolved, &drift, &problems);
+    session.show(&check)?;
+    Ok(if check.has_findings() { Status::Findings } else { Status::Done })
+}
+
+pub(crate) fn resolve(session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let Around { facts, pods, maps } = around(session)?;
+    let cluster = facts.as_ref().map(|facts| &facts.snapshot);
+    let resolved = maps.resolve(cluster);
+    let view = ResolvedMaps::of(&resolved, &problems(pods.as_deref(), cluster, &maps));
+    session.show(&view)?;
+    Ok(if view.all_have_brokers() { Status::Done } else { Status::Findings })
+}
+
+fn problems(
+    pods: Option<&dyn PodKnowledge>,
+    cluster: Option<&Snapshot>,
+    maps: &Maps,
+) -> PodProblems {
+    pods.map(|pods| pods.problems(cluster, maps.written())).unwrap_or_default()
 }

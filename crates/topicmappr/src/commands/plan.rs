@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views::{Moves, Report, Surroundings};
 use console::units::percent;
+use local::Note;
+use local::Status;
+use local::files;
+use local::words::counted;
 use mapper::{Plan, PlanFile, Ratio, Snapshot};
-use operate::Status;
-use operate::events::Note;
-use operate::files;
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub(crate) struct CheckArgs {
     storage_headroom: Ratio,
 }
 
-pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     match command {
         Command::Show(args) => show(args, session),
         Command::Diff(args) => diff::run(args, session),
@@ -75,9 +75,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
 
 fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts_if_any()?;
-    let plan = read(&args.plan)?
-        .plan
-        .ok_or_else(|| Error::Operate(operate::Error::NotOurs(args.plan.clone())))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
     if let Some(step) = args.step {
         let stages = plan.stages();
         let Some(stages) = stages.get(step) else {
@@ -87,11 +85,7 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
                     format!("the plan has {}, the last is {}", counted(count, "step"), count - 1)
                 }
             };
-            return Err(Error::Operate(operate::Error::Flag {
-                flag: "--step",
-                value: step.to_string(),
-                problem,
-            }));
+            return Err(Error::Flag { flag: "--step", value: step.to_string(), problem });
         };
         session.show(&StepMap(PlanFile::of_step(stages)))?;
         return Ok(Status::Done);
@@ -134,10 +128,7 @@ fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Erro
 fn refuse_other_cluster(plan: &Plan, snapshot: &Snapshot) -> Result<(), Error> {
     match (plan.cluster_id.as_deref(), snapshot.cluster_id()) {
         (Some(plan), Some(found)) if plan != found => {
-            Err(Error::Operate(operate::Error::OtherCluster {
-                plan: plan.to_owned(),
-                found: found.to_owned(),
-            }))
+            Err(Error::OtherCluster { plan: plan.to_owned(), found: found.to_owned() })
         }
         _ => Ok(()),
     }
@@ -145,9 +136,8 @@ fn refuse_other_cluster(plan: &Plan, snapshot: &Snapshot) -> Result<(), Error> {
 
 fn read(path: &Path) -> Result<PlanFile, Error> {
     let text = files::read(path)?;
-    PlanFile::from_json(&text).map_err(|problem| {
-        Error::Operate(operate::Error::PlanFile { name: path.display().to_string(), problem })
-    })
+    PlanFile::from_json(&text)
+        .map_err(|problem| Error::PlanFile { name: path.display().to_string(), problem })
 }
 
 /// The partition map of a step: the same in both forms, for it is to be piped.

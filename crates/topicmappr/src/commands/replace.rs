@@ -4,20 +4,18 @@ use crate::error::Error;
 use crate::flags::{PlanningArgs, StepArgs, TopicArgs, refuse_unknown};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
+use local::Status;
 use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, TopicSelection};
-use operate::Status;
 
 /// The flags of `replace`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Replace this broker, which may be lost already
     #[arg(long, value_name = "ID")]
-    broker: Option<BrokerId>,
+    pub(crate) broker: Option<BrokerId>,
     /// Use this broker instead; auto: the empty broker of its rack
     #[arg(long, value_name = "ID|auto")]
     with: Option<String>,
-    #[command(flatten)]
-    same_id: super::same_id::SameIdArgs,
     #[command(flatten)]
     topics: TopicArgs,
     #[command(flatten)]
@@ -26,12 +24,7 @@ pub(crate) struct Args {
     planning: PlanningArgs,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    if args.same_id.same_id {
-        let broker =
-            args.broker.ok_or_else(|| Error::flags("replace needs --broker ID".to_owned()));
-        return super::same_id::run(&args.same_id, broker?, session);
-    }
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let outputs = Outputs::find(&args.planning)?;
     let (facts, _) = session.facts_with_maps()?;
     let request = args.request(&facts.snapshot)?;
@@ -81,11 +74,9 @@ impl Args {
 }
 
 fn incoming(with: &str) -> Result<BrokerId, Error> {
-    with.parse().map_err(|_| {
-        Error::Operate(operate::Error::Flag {
-            flag: "--with",
-            value: with.to_owned(),
-            problem: "write a broker id, or auto".to_owned(),
-        })
+    with.parse().map_err(|_| Error::Flag {
+        flag: "--with",
+        value: with.to_owned(),
+        problem: "write a broker id, or auto".to_owned(),
     })
 }

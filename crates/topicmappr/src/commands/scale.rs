@@ -4,8 +4,8 @@ use super::rebalance::even::EvenArgs;
 use crate::error::Error;
 use crate::planning;
 use crate::session::Session;
+use local::Status;
 use mapper::{Request, Scale};
-use operate::Status;
 
 /// The flags of `scale`.
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     even: EvenArgs,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let asked = args.even.ask(session)?;
     let request = Scale { terms: asked.terms.clone(), balance: asked.balance.clone() };
     let plan = planning::plan(&asked.facts.snapshot, &Request::Scale(request));

@@ -4,9 +4,9 @@ mod edit;
 
 use crate::error::Error;
 use crate::session::Session;
+use local::Status;
+use local::files::OutFile;
 use mapper::Snapshot;
-use operate::Status;
-use operate::files::OutFile;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ struct OutArgs {
     out_file: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     match &args.edit {
         Some(Edit::Edit(args)) => edit::run(args, session),
         None => write(&args.out, session, |session| Ok(session.facts_with_maps()?.0.snapshot)),

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::session::Session;
-use operate::Status;
+use local::Status;
 use serde::Serialize;
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl fmt::Display for Version {
     }
 }
 
-pub(super) fn run(session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let version = env!("CARGO_PKG_VERSION");
     session.show(&Version { version })?;
     Ok(Status::Done)

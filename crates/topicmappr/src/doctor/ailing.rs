@@ -2,13 +2,13 @@
 
 use super::{Around, Finding, Needs, Severity};
 use health::Ailment;
+use local::words::ranges;
+use local::words::{counted, uncordon};
 use mapper::{BrokerId, Bytes, TopicPartition};
-use operate::words::ranges;
-use operate::words::{counted, uncordon};
 use std::collections::BTreeSet;
 
 /// The hint for a failed log dir.
-pub(super) const REPLACE_DISK: &str =
+pub(crate) const REPLACE_DISK: &str =
     "replace the disk and restart the broker, or place its replicas anew";
 
 /// The finding for one ailment; none if another finding reports it.
@@ -43,10 +43,16 @@ pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
         Ailment::Moving { partitions, to } => {
             let count = counted(partitions.len(), "partition");
             let finding = Finding::new("moving", Severity::Notice, format!("{count} on the move"));
-            Some(around.moves.owner_of(&partitions, finding).partitions(partitions).brokers(to))
+            let owned = match &around.live {
+                Some(live) => live.owner_of(&partitions, finding),
+                None => finding.hint("whose is unknown: name the ledger with --state-file FILE"),
+            };
+            Some(owned.partitions(partitions).brokers(to))
         }
         // The broker itself has reported the failed log dirs.
-        Ailment::FailedLogDir { broker, .. } if around.failed_log_dirs.contains_key(&broker) => {
+        Ailment::FailedLogDir { broker, .. }
+            if around.live.as_ref().is_some_and(|live| live.reports_log_dirs_of(broker)) =>
+        {
             None
         }
         of_a_broker => on_a_broker(of_a_broker, around.maps.is_some()),

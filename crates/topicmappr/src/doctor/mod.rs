@@ -3,14 +3,15 @@
 //! In: the facts about a cluster, live or in a snapshot. Out: [`Finding`]s, the worst first. A server that did not
 //! answer is not a finding; it is reported as a gap.
 
-mod ailing;
-mod around;
+pub(crate) mod ailing;
+mod off_map;
 
-pub(crate) use around::{Around, Moves, OffMap};
+pub(crate) use off_map::OffMap;
 
 use health::ailments;
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The topics and brokers of a command if there are no maps.
 const ANYWHERE: &str = "--topics '.*' --brokers -2";
@@ -64,7 +65,7 @@ pub(crate) enum Needs {
 }
 
 impl Finding {
-    fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
         Self {
             code,
             severity,
@@ -78,37 +79,75 @@ impl Finding {
         }
     }
 
-    fn partitions(self, partitions: impl IntoIterator<Item = TopicPartition>) -> Self {
+    pub(crate) fn partitions(self, partitions: impl IntoIterator<Item = TopicPartition>) -> Self {
         Self { partitions: partitions.into_iter().collect(), ..self }
     }
 
-    fn brokers(self, brokers: impl IntoIterator<Item = BrokerId>) -> Self {
+    pub(crate) fn brokers(self, brokers: impl IntoIterator<Item = BrokerId>) -> Self {
         Self { brokers: brokers.into_iter().collect(), ..self }
     }
 
-    fn topics(self, topics: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn topics(self, topics: impl IntoIterator<Item = String>) -> Self {
         Self { topics: topics.into_iter().collect(), ..self }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    fn run(self, needs: Needs, command: impl Into<String>) -> Self {
+    pub(crate) fn run(self, needs: Needs, command: impl Into<String>) -> Self {
         Self { command: Some(command.into()), needs, ..self }
     }
 
     /// The plan that replaces everything that is lost for good.
-    fn rebuild(self, by_maps: bool) -> Self {
+    pub(crate) fn rebuild(self, by_maps: bool) -> Self {
         self.plan("rebuild", by_maps)
     }
 
     /// A plan by this command. It uses any broker only if there are no maps.
-    fn plan(self, command: &str, by_maps: bool) -> Self {
+    pub(crate) fn plan(self, command: &str, by_maps: bool) -> Self {
         match by_maps {
             true => self.run(Needs::Maps, format!("{command} {TO_FILE}")),
             false => self.run(Needs::Facts, format!("{command} {ANYWHERE} {TO_FILE}")),
         }
+    }
+}
+
+/// The facts that are not in the snapshot.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// What the live cluster tells; none: no servers were asked.
+    pub(crate) live: Option<Box<dyn LiveFacts>>,
+    /// Problems with the maps; none: no map was given.
+    pub(crate) maps: Option<OffMap>,
+    pub(crate) unread: Vec<UnknownFact>,
+}
+
+/// Facts that only a live cluster has: controllers, throttles, the owners of moves.
+pub(crate) trait LiveFacts {
+    /// The findings from these facts.
+    fn findings(&self, by_maps: bool) -> Vec<Finding>;
+    /// Adds the owner of these moves to the finding.
+    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding;
+    /// Whether the broker itself has reported failed log dirs.
+    fn reports_log_dirs_of(&self, broker: BrokerId) -> bool;
+    /// The leader and the voters of the controllers, if the cluster has a quorum.
+    fn quorum(&self) -> Option<(Option<BrokerId>, Vec<BrokerId>)>;
+}
+
+/// A fact that is not known, so that it is not checked.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UnknownFact {
+    /// The fact, in words.
+    pub(crate) what: String,
+    /// The error, in words.
+    pub(crate) why: String,
+}
+
+impl Around {
+    fn findings(&self) -> Vec<Finding> {
+        let live = self.live.iter().flat_map(|live| live.findings(self.maps.is_some()));
+        live.chain(self.maps.iter().flat_map(OffMap::findings)).collect()
     }
 }
 

@@ -3,10 +3,11 @@
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
 use super::Error;
+use local::Status;
+use local::files::FileError;
+use local::words::{ranges, uncordon};
 use mapper::explain::ExplainError;
-use mapper::{BrokerId, NoPlan, Refusal};
-use operate::Status;
-use operate::words::{ranges, uncordon};
+use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
 use std::collections::BTreeMap;
 
 impl Error {
@@ -14,7 +15,16 @@ impl Error {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Console(error) => error.code(),
-            Self::Operate(error) => error.code(),
+            Self::Live(error) => error.code(),
+            Self::FilesOnly(_) | Self::Flag { .. } | Self::Flags(_) => "usage",
+            Self::NoSource => "source",
+            Self::File(FileError::Read { .. }) => "unreadable",
+            Self::File(FileError::Unwritable { .. }) => "unwritable",
+            Self::File(FileError::Write { .. }) => "write-failed",
+            Self::Snapshot { .. } => "snapshot",
+            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
+            Self::Scope(_) => "topics",
+            Self::Stream(_) => "stream",
             Self::TwoSources { .. } => "source",
             Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
                 "snapshot"
@@ -30,19 +40,16 @@ impl Error {
             Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
             Self::NotReloadable { .. } => "not-reloadable",
             Self::NotOnDelete { .. } => "update-strategy",
-            Self::Maps(_) | Self::UnknownMap { .. } => "maps",
+            Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
             Self::NoPlan { why, .. } => match **why {
                 NoPlan::TooLarge { .. } => "too-large",
                 _ => "no-plan",
             },
             Self::Broken(_) => "broken-promise",
-            Self::Unanswered { .. } => "kafka",
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
-            Self::LeaseRights(_) => "kubernetes",
             Self::LogDir { .. } => "log-dir",
             Self::OthersDisk { .. } => "identity",
-            Self::WouldErase(_) => "would-erase",
             Self::NotLost { .. } => "not-lost",
         }
     }
@@ -51,13 +58,12 @@ impl Error {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Console(error) => error.status(),
-            Self::Operate(error) => error.status(),
+            Self::Live(error) => error.status(),
             Self::NoPlan { why, .. } => match **why {
                 NoPlan::TooLarge { .. } => Status::BadInput,
                 _ => Status::NoPlan,
             },
             Self::Broken(_)
-            | Self::WouldErase(_)
             | Self::Returned { .. }
             | Self::Cordoned { .. }
             | Self::NotLost { .. }
@@ -68,10 +74,21 @@ impl Error {
             | Self::NothingPaced { .. } => Status::NoPlan,
             Self::NoNumbers { .. }
             | Self::OddNumbers { .. }
-            | Self::Unanswered { .. }
-            | Self::LeaseRights(_) => Status::Outside,
+            | Self::File(FileError::Write { .. })
+            | Self::Stream(_) => Status::Outside,
             Self::DaemonHas { .. } | Self::OtherTools { .. } => Status::Held,
-            Self::TwoSources { .. }
+            Self::FilesOnly(_)
+            | Self::NoSource
+            | Self::Flag { .. }
+            | Self::Flags(_)
+            | Self::File(FileError::Read { .. } | FileError::Unwritable { .. })
+            | Self::Snapshot { .. }
+            | Self::PlanFile { .. }
+            | Self::NotOurs(_)
+            | Self::OtherCluster { .. }
+            | Self::Scope(_)
+            | Self::MapFindings(_)
+            | Self::TwoSources { .. }
             | Self::JournalExists(_)
             | Self::NoLedger
             | Self::NotAgreed
@@ -88,7 +105,14 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Console(error) => return error.hint(),
-            Self::Operate(error) => return error.hint(),
+            Self::Live(error) => return error.hint(),
+            Self::FilesOnly(_) => FILES_ONLY,
+            Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
+            Self::NotOurs(_) => "a plan of this program is what --out-file writes",
+            Self::File(FileError::Write { .. }) => NOTHING_WRITTEN,
+            Self::File(FileError::Unwritable { .. }) => NOTHING_PLANNED,
+            Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => OTHER_VERSION,
+            Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
             Self::TwoSources { .. } => "leave one of them out",
             Self::UnknownMap { known, .. } => return Some(known_maps(known)),
             Self::UnknownBrokers { known, .. } => {
@@ -96,7 +120,6 @@ impl Error {
                 return Some(format!("the cluster knows {}", ranges(&known)));
             }
             Self::Explain(wrong) => return explain_hint(wrong),
-            Self::LeaseRights(error) => return lease_rights_hint(error),
             Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
                 "free the pod of the lost broker: once it is back, there may be nothing to plan"
             }
@@ -116,12 +139,18 @@ impl Error {
             Self::Returned { .. } => RETURNED,
             Self::NotOnDelete { set, .. } => return Some(patch(set)),
             Self::HoldsReplicas { broker, .. } => return Some(give_away(*broker)),
-            Self::Unanswered { .. } => UNANSWERED,
             Self::NotAgreed => {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
             }
             Self::Maps(_)
-            | Self::WouldErase(_)
+            | Self::Flag { .. }
+            | Self::Flags(_)
+            | Self::File(FileError::Read { .. })
+            | Self::PlanFile { .. }
+            | Self::OtherCluster { .. }
+            | Self::Scope(_)
+            | Self::MapFindings(_)
+            | Self::Stream(_)
             | Self::NotUnregistered { .. }
             | Self::NotReloadable { .. }
             | Self::OddNumbers { .. }
@@ -131,6 +160,12 @@ impl Error {
     }
 }
 
+const FILES_ONLY: &str = "this build plans from files only (--snapshot FILE); build the whole program with \
+                          cargo build --release --bin topicmappr";
+const NOTHING_WRITTEN: &str = "nothing was written; make room, or name another place";
+const NOTHING_PLANNED: &str =
+    "nothing was planned or written; make the folder, or name another place";
+const OTHER_VERSION: &str = "read it with the version of topicmappr that wrote it, or newer";
 const NOT_LOST: &str = "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one \
                         that is silent";
 const JOURNAL_EXISTS: &str =
@@ -144,9 +179,6 @@ const NO_NUMBERS: &str = "topicmappr metrics show tells what is known; --exporte
                           storage-free and partition-size stand";
 const RETURNED: &str = "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \
                         what is in flight";
-const UNANSWERED: &str =
-    "look before you ask for it again: the same command with --dry-run tells what is left to do";
-
 fn others_disk(owner: BrokerId) -> String {
     format!(
         "give the pod the disk of its own broker; or let it be broker {owner} (annotation broker-id, \
@@ -172,16 +204,6 @@ fn known_maps(known: &[String]) -> String {
         "give the maps with --maps FILE".to_owned()
     } else {
         format!("the maps are {}", known.join(", "))
-    }
-}
-
-fn lease_rights_hint(error: &kubernetes::Error) -> Option<String> {
-    match error {
-        kubernetes::Error::Forbidden { request, .. } => Some(format!(
-            "name the Lease of deploy/manifests/roll.yaml: --lease kafka/topicmappr-execute; or {}",
-            request.grant()
-        )),
-        other => other.hint(),
     }
 }
 

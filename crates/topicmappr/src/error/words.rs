@@ -1,7 +1,7 @@
 //! Parts of the sentences of errors.
 
+use local::words::ranges;
 use mapper::{BrokerId, Bytes};
-use operate::words::ranges;
 use std::collections::BTreeMap;
 
 pub(super) fn back(brokers: &BTreeMap<BrokerId, Bytes>) -> String {

@@ -1,8 +1,8 @@
 //! `--maps`, `--map`: the maps that an operator wrote.
 
 use crate::error::Error;
+use local::files::Document;
 use mapper::maps::{self, MapSet};
-use operate::files::Document;
 use std::path::Path;
 
 /// Before the name of a ConfigMap: `configmap:NAMESPACE/NAME`.
@@ -76,9 +76,9 @@ fn in_files(place: &str) -> Result<Vec<Document>, Error> {
         return Ok(documents);
     }
     let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-    Err(Error::Operate(operate::Error::Flag {
+    Err(Error::Flag {
         flag: "--maps",
         value: place.to_owned(),
         problem: format!("there is no file in it whose name ends in one of {endings}"),
-    }))
+    })
 }

@@ -1,12 +1,8 @@
 //! Flags that several commands share; each is read where it stands, and nowhere else.
 
 mod brokers;
-mod consent;
-mod daemon;
-mod execution;
-mod forced;
+#[cfg(feature = "live")]
 mod kubernetes;
-mod ledger;
 mod maps;
 mod outputs;
 mod planning;
@@ -18,12 +14,8 @@ mod topics;
 mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers, refuse_unknown};
-pub(crate) use consent::ConsentArgs;
-pub(crate) use daemon::DaemonArgs;
-pub(crate) use execution::{BesideArgs, ClaimArgs, ExecutionArgs};
-pub(crate) use forced::ForcedArgs;
+#[cfg(feature = "live")]
 pub(crate) use kubernetes::KubernetesArgs;
-pub(crate) use ledger::LedgerArgs;
 pub(crate) use maps::MapArgs;
 pub(crate) use outputs::{OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
@@ -42,6 +34,7 @@ pub(crate) struct Global {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) maps: MapArgs,
+    #[cfg(feature = "live")]
     #[command(flatten)]
     pub(crate) kubernetes: KubernetesArgs,
     #[command(flatten)]

@@ -1,11 +1,6 @@
 //! How a run talks.
 
-use crate::error::Error;
 use console::LogArgs;
-use operate::cluster::Servers;
-use operate::live::{self, Facts};
-use operate::runtime;
-use tracing::level_filters::LevelFilter;
 
 /// The flags of speech.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,26 +38,4 @@ pub(crate) enum WhenColor {
     Always,
     /// Never
     Never,
-}
-
-impl TalkArgs {
-    /// The form of the log.
-    pub(crate) fn log(&self) {
-        self.logs.start(LevelFilter::WARN);
-    }
-
-    /// Plain text lines
-    pub(crate) fn wait_for<T>(
-        &self,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.log();
-        runtime::wait(work)?
-    }
-
-    /// One JSON object per line
-    pub(crate) fn captured(&self, servers: &Servers) -> Result<Facts, Error> {
-        self.log();
-        Ok(live::capture(servers)?)
-    }
 }

@@ -2,8 +2,7 @@
 
 use crate::error::Error;
 use crate::flags::storage::BrokerStorage;
-use ::kubernetes::Access;
-use operate::cluster::{ClusterAccess, Servers, Source, ZooKeeperPlace};
+use local::source::{Servers, Source, ZooKeeperPlace};
 use std::path::PathBuf;
 
 /// The flags that name a cluster.
@@ -45,7 +44,7 @@ pub(crate) struct SourceArgs {
 impl SourceArgs {
     /// The one place that the flags name.
     pub(crate) fn source(&self) -> Result<Source, Error> {
-        self.source_if_any()?.ok_or(Error::Operate(operate::Error::NoSource))
+        self.source_if_any()?.ok_or(Error::NoSource)
     }
 
     /// The place that the flags name, for commands that can do without.
@@ -59,26 +58,6 @@ impl SourceArgs {
             (Some(_), Some(second)) => Err(Error::TwoSources { second }),
             (Some(path), None) => Ok(Some(Source::File(path.clone()))),
             (None, _) => Ok(self.servers().map(Source::Live)),
-        }
-    }
-
-    /// Kafka's brokers, for a command that changes the cluster.
-    pub(crate) fn brokers(&self) -> Result<(String, Option<PathBuf>), Error> {
-        let ClusterAccess { bootstrap, properties, .. } = self.cluster(Access::default())?;
-        Ok((bootstrap, properties))
-    }
-
-    /// A live cluster, and the API of Kubernetes beside it.
-    pub(crate) fn cluster(&self, kubernetes: Access) -> Result<ClusterAccess, Error> {
-        match self.source_if_any()? {
-            Some(Source::Live(Servers::Kafka { bootstrap, properties, metrics })) => {
-                Ok(ClusterAccess { bootstrap, properties, zookeeper: metrics, kubernetes })
-            }
-            // A snapshot does not work here, so the message does not mention it.
-            Some(Source::Live(Servers::ZooKeeper(_)) | Source::File(_)) | None => {
-                let message = "this command works on a live cluster: name it with --bootstrap-server HOST:PORT";
-                Err(Error::flags(message))
-            }
         }
     }
 

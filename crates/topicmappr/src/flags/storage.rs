@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use console::units;
+use local::files;
 use mapper::{BrokerId, Bytes};
-use operate::files;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -45,19 +45,17 @@ fn pairs(text: &str) -> Result<BTreeMap<BrokerId, Bytes>, Error> {
     let entries = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut capacities = BTreeMap::new();
     for entry in entries.filter(|entry| !entry.is_empty()) {
-        let (id, size) = pair(entry).map_err(|problem| {
-            Error::Operate(operate::Error::Flag {
-                flag: "--broker-storage",
-                value: entry.to_owned(),
-                problem,
-            })
+        let (id, size) = pair(entry).map_err(|problem| Error::Flag {
+            flag: "--broker-storage",
+            value: entry.to_owned(),
+            problem,
         })?;
         if capacities.insert(id, size).is_some() {
-            return Err(Error::Operate(operate::Error::Flag {
+            return Err(Error::Flag {
                 flag: "--broker-storage",
                 value: entry.to_owned(),
                 problem: format!("broker {id} is named twice"),
-            }));
+            });
         }
     }
     Ok(capacities)

@@ -7,16 +7,16 @@ mod outputs;
 pub(crate) use outputs::Outputs;
 
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::flags::PlanningArgs;
 use crate::flags::holders;
 use crate::lost::LostBroker;
 use crate::session::Session;
 use crate::views::{Caution, Cautions, Next, PlacementChoice, Report, Sums, Surroundings};
 use jiff::SignedDuration;
+use local::Status;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
-use operate::Status;
-use operate::live::Facts;
 use outputs::Staging;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -198,9 +198,7 @@ fn fates(lost: BTreeSet<BrokerId>, facts: &Facts) -> Result<Vec<LostBroker>, Err
     let snapshot = &facts.snapshot;
     let holding = holders(snapshot.topics());
     let new = snapshot.brokers().iter().filter(|b| b.live && !holding.contains(&b.id));
-    let joined: Vec<_> = new.filter_map(|b| Some((b.id, pods.pod_of(b.id)?))).collect();
-    let fates = pods.fates(&lost)?;
-    Ok(fates.into_iter().map(|(id, fate)| LostBroker::of(id, fate, &joined)).collect())
+    pods.fates(&lost, &new.map(|broker| broker.id).collect::<Vec<_>>())
 }
 
 fn cautions(
@@ -217,17 +215,9 @@ fn cautions(
         .chain(Caution::of_unmapped(&planned.unmapped))
         .chain(of_maps)
         .chain(stale(facts.metrics_age, args.metrics_age))
-        .chain(of_pods(facts))
+        .chain(facts.pods.iter().flat_map(|pods| pods.cautions(&facts.snapshot)))
         .chain(Caution::of_returning(&returning))
         .collect()
-}
-
-/// Warnings from what Kubernetes knows about the plan's brokers.
-fn of_pods(facts: &Facts) -> Vec<Caution> {
-    let Some(pods) = &facts.pods else { return Vec::new() };
-    let findings = pods.findings().filter_map(|(finding, _)| Caution::of_pod_finding(finding));
-    let differences = pods.differences(&facts.snapshot);
-    findings.chain(differences.iter().map(Caution::of_difference)).collect()
 }
 
 fn stale(age: Option<SignedDuration>, allowed: SignedDuration) -> Option<Caution> {

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::flags::PlanningArgs;
+use local::files::{self, OutFile, Staged};
 use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
-use operate::files::{self, OutFile, Staged};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

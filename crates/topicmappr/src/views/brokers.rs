@@ -3,9 +3,9 @@
 use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use local::words::counted;
 use mapper::snapshot::Broker;
 use mapper::{BrokerFigures, BrokerId, Plan, Request, Snapshot};
-use operate::words::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

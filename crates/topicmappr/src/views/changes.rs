@@ -3,8 +3,8 @@
 use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use local::words::counted;
 use mapper::{Bytes, Move, Plan, Reason, Snapshot};
-use operate::words::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Which rules clash, and what would make a plan possible.
 
+use local::words::ranges;
+use local::words::{counted, listed, uncordon};
 use mapper::{Bytes, Clash, ClashRule, RackRule, Ratio, Remedy};
-use operate::words::ranges;
-use operate::words::{counted, listed, uncordon};
 use std::fmt;
 
 /// The rules behind a refusal, and the remedies.

@@ -2,12 +2,11 @@
 
 use super::Ink;
 use super::next::{folded_after, quoted};
-use crate::doctor::{Around, Finding, Needs, Severity};
+use crate::doctor::{Around, Finding, Needs, Severity, UnknownFact};
 use crate::flags::Global;
+use local::words::counted;
+use local::words::ranges;
 use mapper::{BrokerId, Snapshot, TopicPartition};
-use operate::throttles::Untold;
-use operate::words::counted;
-use operate::words::ranges;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,7 +34,7 @@ pub(crate) struct DoctorView {
     quorum: Option<QuorumView>,
     findings: Vec<Finding>,
     /// Facts that are not known, so that they are not checked.
-    untold: Vec<Untold>,
+    untold: Vec<UnknownFact>,
     #[serde(skip)]
     of_cluster: Vec<(&'static str, String)>,
     #[serde(skip)]
@@ -58,10 +57,8 @@ impl DoctorView {
     ) -> Self {
         let topics = snapshot.topics();
         let registered = snapshot.brokers().iter();
-        let quorum = around.quorum.as_ref().map(|quorum| QuorumView {
-            leader: quorum.leader,
-            voters: quorum.voters.keys().copied().collect(),
-        });
+        let quorum = around.live.as_ref().and_then(|live| live.quorum());
+        let quorum = quorum.map(|(leader, voters)| QuorumView { leader, voters });
         Self {
             version: 1,
             cluster_id: snapshot.cluster_id().map(str::to_owned),
@@ -72,7 +69,7 @@ impl DoctorView {
             partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
             quorum,
             findings,
-            untold: around.untold.clone(),
+            untold: around.unread.clone(),
             of_cluster: global.source.words(),
             of_maps: global.maps.words(),
         }

@@ -9,7 +9,6 @@ use mapper::{Clash, NoPlan};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
-use topics::DefinitionError;
 
 /// An error, as the last word of a run.
 pub(crate) struct ErrorView<'a>(pub(crate) &'a Error);
@@ -28,14 +27,14 @@ impl fmt::Display for ErrorView<'_> {
             write!(f, "{word} ")?;
         }
         // A path or a pattern may be a URL in the wrong place.
-        writeln!(f, "{}", metrics::without_login(&self.0.to_string()))?;
+        writeln!(f, "{}", local::without_login(&self.0.to_string()))?;
         match self.0 {
             Error::NoPlan { why, clash, lost } => {
                 no_plan::details(why, f)?;
                 clash.as_deref().map_or(Ok(()), |clash| super::clash::write(clash, f))?;
                 super::lost::write(lost, f)?;
             }
-            Error::WouldErase(erasures) => erasures.details(f)?,
+            Error::Live(error) => error.details(f)?,
             Error::Broken(violations) => {
                 for violation in violations.iter().take(LONG) {
                     writeln!(f, "  {violation}")?;
@@ -44,9 +43,6 @@ impl fmt::Display for ErrorView<'_> {
                     let more = violations.len() - LONG;
                     writeln!(f, "  and {more} more; --output json names them all")?;
                 }
-            }
-            Error::Operate(operate::Error::Definitions(errors)) => {
-                errors.0.iter().try_for_each(|error| writeln!(f, "  {error}"))?;
             }
             _ => {}
         }
@@ -61,7 +57,7 @@ impl Serialize for ErrorView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut error = json!({
             "code": self.0.code(),
-            "message": metrics::without_login(&self.0.to_string()),
+            "message": local::without_login(&self.0.to_string()),
             "evidence": evidence(self.0).unwrap_or_else(|| json!({})),
         });
         if let Some(hint) = self.0.hint() {
@@ -90,11 +86,8 @@ fn evidence(error: &Error) -> Option<Value> {
         Error::Broken(violations) => {
             Some(json!({ "violations": serde_json::to_value(violations).ok()? }))
         }
-        Error::WouldErase(erasures) => serde_json::to_value(erasures).ok(),
+        Error::Live(error) => error.evidence(),
         Error::NotLost { broker, .. } => Some(json!({ "broker": broker })),
-        Error::Operate(operate::Error::Changed { deleted, .. }) => {
-            Some(json!({ "deleted": deleted }))
-        }
         Error::OthersDisk { owner, path, pod, id, by } => Some(json!({
             "meta_properties": path, "broker_id": owner, "pod": pod, "pod_broker_id": id, "by": by,
         })),
@@ -102,43 +95,22 @@ fn evidence(error: &Error) -> Option<Value> {
             "unknown": unknown,
             "known": known,
         })),
-        Error::Operate(operate::Error::Definitions(errors)) => {
-            Some(json!({ "mistakes": errors.0.iter().map(mistake).collect::<Vec<_>>() }))
-        }
-        Error::Operate(operate::Error::Held(by)) => {
-            Some(json!({ "lock": by.lock, "holder": by.holder }))
-        }
         Error::UnknownMap { name, known } => Some(json!({ "name": name, "known": known })),
-        Error::Operate(operate::Error::MapFindings(refused)) => {
+        Error::MapFindings(refused) => {
             let findings = refused.findings.iter().map(super::maps::Problem::of);
             Some(json!({ "problems": findings.collect::<Vec<_>>() }))
         }
         Error::Explain(ExplainError::UnknownTopic { topic, near }) => {
             Some(json!({ "topic": topic, "near": near }))
         }
-        Error::Operate(operate::Error::Flag { flag, value, .. }) => {
-            Some(json!({ "flag": flag, "value": metrics::value_without_login(value) }))
+        Error::Flag { flag, value, .. } => {
+            Some(json!({ "flag": flag, "value": local::value_without_login(value) }))
         }
-        Error::Operate(operate::Error::Snapshot { path, .. })
-        | Error::Console(console::Error::ConfigFile { path, .. }) => Some(json!({ "path": path })),
+        Error::Snapshot { path, .. } | Error::Console(console::Error::ConfigFile { path, .. }) => {
+            Some(json!({ "path": path }))
+        }
         _ => None,
     }
-}
-
-/// One mistake of a definition, and where it stands.
-fn mistake(error: &DefinitionError) -> Value {
-    let (place, topic, key) = (&error.place, &error.topic, &error.key);
-    let mut said = json!({
-        "document": place.document, "line": place.line, "column": place.column,
-        "message": error.mistake.to_string(),
-    });
-    if let Some(topic) = topic {
-        said["topic"] = topic.as_str().into();
-    }
-    if let Some(key) = key {
-        said["key"] = key.as_str().into();
-    }
-    said
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use local::words::{counted, listed};
 use mapper::{BrokerId, LeftOut, WhyLeftOut};
-use operate::words::{counted, listed};
 use std::fmt;
 
 /// The partitions that a plan leaves as they are, though something is wrong with them.

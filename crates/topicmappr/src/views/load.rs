@@ -2,8 +2,8 @@
 
 use super::heading;
 use super::table::Table;
+use local::words::counted;
 use mapper::{BrokerFigures, Bytes, Figures};
-use operate::words::counted;
 use std::fmt;
 
 /// More brokers than this do not fit on a page.

@@ -2,73 +2,41 @@
 //!
 //! `{}` is plain, `{:#}` the same in colour; nothing needs the colour to be understood.
 
-mod broker;
 mod brokers;
-mod catch_up;
-mod certs;
-mod certs_reload;
 mod changes;
 mod clash;
 mod doctor;
-mod elections;
 mod error;
 mod evenness;
-mod execution;
 mod explain;
-mod heal;
 mod html;
 mod leaders_left;
 mod left_out;
 mod load;
 mod lost;
-mod maps;
-mod metrics;
+pub(crate) mod maps;
 mod moves;
-mod next;
+pub(crate) mod next;
 mod no_plan;
 mod nothing;
-mod paces;
 mod plan_diff;
-mod probes;
-mod put_back;
 mod relief;
-mod report;
-mod roll;
-mod rollback;
+pub(crate) mod report;
 mod solver;
 mod steps;
-mod table;
-mod throttles;
-mod topics;
+pub(crate) mod table;
 mod transfer;
-mod unregister;
 mod warnings;
 
-pub(crate) use broker::{Accepted, BrokerSettings, SettingsFormat};
-pub(crate) use catch_up::{PodPlan, SameIdPlan};
-pub(crate) use certs::CertsView;
-pub(crate) use certs_reload::{ReloadView, Reloaded};
 pub(crate) use doctor::DoctorView;
-pub(crate) use elections::{Elected, ElectionsView};
 pub(crate) use error::ErrorView;
-pub(crate) use execution::{CancelView, Preview, StatusView, Summary, SweepView};
 pub(crate) use explain::ExplainView;
-pub(crate) use heal::HealView;
 pub(crate) use html::Page;
 pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
-pub(crate) use metrics::{Failures, FetchedInto, FetchedView, MetricsView};
 pub(crate) use moves::Moves;
 pub(crate) use next::{KafkaTool, Next};
-pub(crate) use paces::PacesView;
 pub(crate) use plan_diff::PlanDiffView;
-pub(crate) use probes::{LiveView, ReadyView};
-pub(crate) use put_back::PutBack;
 pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
-pub(crate) use roll::{RollPlan, RollSummary};
-pub(crate) use rollback::RollbackView;
-pub(crate) use throttles::{Cleared, StraysView, ThrottlesView};
-pub(crate) use topics::TopicsView;
-pub(crate) use unregister::Unregister;
 pub(crate) use warnings::{Caution, Cautions};
 
 use serde::Serialize;
@@ -104,13 +72,17 @@ impl Display for Ink<'_> {
 }
 
 /// A part's name, after a blank line.
-fn heading(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+pub(crate) fn heading(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     let name = Ink::Heading(name);
     if f.alternate() { writeln!(f, "\n{name:#}") } else { writeln!(f, "\n{name}") }
 }
 
 /// A part of the output with a line for each, if there are any.
-fn shown<T: fmt::Display>(f: &mut fmt::Formatter<'_>, all: &[T], name: &str) -> fmt::Result {
+pub(crate) fn shown<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    all: &[T],
+    name: &str,
+) -> fmt::Result {
     if all.is_empty() {
         return Ok(());
     }

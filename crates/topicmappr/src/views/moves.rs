@@ -1,8 +1,8 @@
 //! How a plan reads partition by partition: one line for each that changes.
 
 use super::table::Table;
+use local::words::listed;
 use mapper::{ANY_LOG_DIR, BrokerId, Move, Plan, Stage};
-use operate::words::listed;
 use serde::Serialize;
 use std::fmt;
 

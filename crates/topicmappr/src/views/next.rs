@@ -207,7 +207,7 @@ fn folded(command: &str) -> String {
 }
 
 /// A long command over several lines, as a shell reads it back; a flag stays with its value.
-pub(super) fn folded_after(lead: &str, command: &str, indent: &str, width: usize) -> String {
+pub(crate) fn folded_after(lead: &str, command: &str, indent: &str, width: usize) -> String {
     let mut lines = vec![lead.to_owned()];
     for part in parts(command) {
         match lines.last_mut().filter(|line| line.len() + part.len() < width) {
@@ -237,7 +237,7 @@ fn parts(command: &str) -> Vec<String> {
 }
 
 /// As a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,8 +1,8 @@
 //! Why there is no plan, so that "why not 1004?" is answered at once.
 
 use super::table::Table;
+use local::words::ranges;
 use mapper::{BrokerId, NoPlan, NoPlanStatus, Refusal};
-use operate::words::ranges;
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -3,11 +3,11 @@
 use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use local::words::counted;
 use mapper::{
     BrokerDiff, BrokerFigures, BrokerId, Bytes, Differs, PlanChange, PlanDiff, PlanDifference,
     PlanSide, Replicas,
 };
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

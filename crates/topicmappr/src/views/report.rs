@@ -14,15 +14,15 @@ use super::transfer::Transfer;
 use super::warnings::Caution;
 use super::{brokers, changes, heading, lost, steps};
 use crate::lost::LostBroker;
+use local::words::counted;
 use mapper::maps::Unmapped;
 use mapper::{BalanceFloor, Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver};
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
 /// Longer lists are cut, with a count and the way to see all.
-pub(super) const LONG: usize = 20;
+pub(crate) const LONG: usize = 20;
 
 /// A plan's report.
 #[derive(Debug, Serialize)]

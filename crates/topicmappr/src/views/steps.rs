@@ -3,8 +3,8 @@
 use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use local::words::counted;
 use mapper::{BrokerId, Bytes, Plan, Stage};
-use operate::words::counted;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fmt;

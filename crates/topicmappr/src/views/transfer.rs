@@ -1,8 +1,8 @@
 //! What a plan copies, how close that is to the least possible, and how long it takes.
 
 use super::nothing;
+use local::words::counted;
 use mapper::{BrokerId, Bytes, Plan, Rate};
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 

@@ -1,12 +1,11 @@
 //! Warnings: each with the code that `--ignore-warns` names it by.
 
 use super::Ink;
-use ::kubernetes::{Difference, Finding as PodFinding};
 use jiff::SignedDuration;
+use local::words::counted;
+use local::words::ranges;
 use mapper::maps::{MapFinding, MapSeverity, Unmapped};
 use mapper::{BrokerId, Warning};
-use operate::words::counted;
-use operate::words::ranges;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -40,18 +39,18 @@ impl Caution {
     }
 
     /// A finding about pods, where it is a warning.
-    pub(crate) fn of_pod_finding(finding: &PodFinding) -> Option<Self> {
-        (finding.severity() == MapSeverity::Warning).then(|| Self {
-            code: finding.code(),
-            message: finding.to_string(),
-            evidence: Value::Null,
-        })
+    pub(crate) fn of_pods(
+        code: &'static str,
+        severity: MapSeverity,
+        message: String,
+    ) -> Option<Self> {
+        let evidence = Value::Null;
+        (severity == MapSeverity::Warning).then_some(Self { code, message, evidence })
     }
 
-    /// Kafka and Kubernetes say different things.
-    pub(crate) fn of_difference(difference: &Difference) -> Self {
-        let evidence = json!({ "broker": difference.id() });
-        Self { code: Difference::CODE, message: difference.to_string(), evidence }
+    /// Kafka and Kubernetes say different things about a broker.
+    pub(crate) fn of_broker(code: &'static str, message: String, broker: BrokerId) -> Self {
+        Self { code, message, evidence: json!({ "broker": broker }) }
     }
 
     /// Lost brokers that come back under their ids.

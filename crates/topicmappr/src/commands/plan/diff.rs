@@ -4,7 +4,7 @@ use super::read;
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::PlanDiffView;
-use operate::Status;
+use local::Status;
 use std::path::PathBuf;
 
 /// The flags of `plan diff`.

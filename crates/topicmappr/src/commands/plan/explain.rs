@@ -4,9 +4,9 @@ use super::{read, refuse_other_cluster};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::ExplainView;
+use local::Status;
 use mapper::explain::{ExplainQuestion, explain};
 use mapper::{BrokerId, TopicPartition};
-use operate::Status;
 use std::path::PathBuf;
 
 /// The flags of `plan explain`.
@@ -31,9 +31,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts_of_plan()?;
-    let plan = read(&args.plan)?
-        .plan
-        .ok_or_else(|| Error::Operate(operate::Error::NotOurs(args.plan.clone())))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
     refuse_other_cluster(&plan, &facts.snapshot)?;
     let answer = explain(&facts.snapshot, &plan, &args.question())?;
     session.show(&ExplainView { plan: &args.plan, answer })?;

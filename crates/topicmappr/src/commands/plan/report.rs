@@ -4,9 +4,9 @@ use super::{read, refuse_other_cluster};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::Page;
-use operate::Status;
-use operate::events::Note;
-use operate::files::OutFile;
+use local::Note;
+use local::Status;
+use local::files::OutFile;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -29,9 +29,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     })?;
     let out = if path == Path::new("-") { None } else { Some(OutFile::at(path)?) };
     let facts = session.facts_if_any()?;
-    let plan = read(&args.plan)?
-        .plan
-        .ok_or_else(|| Error::Operate(operate::Error::NotOurs(args.plan.clone())))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
     if let Some(facts) = &facts {
         refuse_other_cluster(&plan, &facts.snapshot)?;
         if plan.snapshot != facts.snapshot.hash() {

@@ -2,23 +2,23 @@
 
 use crate::commands::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
+use local::Status;
+use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::{
     Assignment, Balance, BalanceGoal, BrokerId, Bytes, Engine, Measure, Mends, Plan, PlanTerms,
     RackRule, Ratio, Snapshot, TopicSelection,
 };
-use operate::Status;
-use operate::live::Facts;
-use operate::maps::Maps;
 use std::collections::BTreeSet;
 
 /// The flags of evening.
 #[derive(Debug, clap::Args)]
-pub(in crate::commands) struct EvenArgs {
+pub(crate) struct EvenArgs {
     #[command(flatten)]
     topics: TopicArgs,
     /// Allow these brokers: ids, ranges or names of maps
@@ -108,17 +108,17 @@ enum By {
 }
 
 /// The flags resolved against a cluster.
-pub(in crate::commands) struct Asked {
-    pub(in crate::commands) facts: Facts,
-    pub(in crate::commands) terms: PlanTerms,
-    pub(in crate::commands) balance: Balance,
+pub(crate) struct Asked {
+    pub(crate) facts: Facts,
+    pub(crate) terms: PlanTerms,
+    pub(crate) balance: Balance,
     findings: Vec<MapFinding>,
     unmapped: Vec<Unmapped>,
     outputs: Outputs,
 }
 
 impl EvenArgs {
-    pub(in crate::commands) fn ask(&self, session: &mut Session<'_, '_>) -> Result<Asked, Error> {
+    pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<Asked, Error> {
         let outputs = Outputs::find(&self.planning)?;
         let (facts, maps) = session.facts_with_maps()?;
         let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &maps)?;
@@ -137,7 +137,7 @@ impl EvenArgs {
     }
 
     /// Has the plan checked and written.
-    pub(in crate::commands) fn finish(
+    pub(crate) fn finish(
         &self,
         plan: Result<Plan, Error>,
         asked: Asked,

@@ -8,8 +8,8 @@ use crate::planning;
 use crate::session::Session;
 use console::units::{gibibytes, percent, share};
 use even::EvenArgs;
+use local::Status;
 use mapper::{BrokerId, Bytes, Ratio, Rebalance, Relieve, Request};
-use operate::Status;
 
 /// The flags of `rebalance`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     below: Option<Ratio>,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let asked = args.even.ask(session)?;
     refuse_unknown(&asked.facts.snapshot, &args.relieve)?;
     let relieve = args.relieve.zip(args.below);

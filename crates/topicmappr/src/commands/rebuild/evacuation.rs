@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::flags::{BrokerList, patterns};
+use local::maps::Maps;
 use mapper::scope::Scope;
 use mapper::{LeaderEvacuation, Snapshot};
-use operate::maps::Maps;
 use std::collections::BTreeSet;
 
 /// The flags of leader evacuation; each means nothing without the other.

@@ -1,8 +1,8 @@
 //! `--map-string`: replica lists that the operator gives.
 
 use crate::error::Error;
+use local::files;
 use mapper::{BaseReplicas, BrokerId, PartitionId};
-use operate::files;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::Read;

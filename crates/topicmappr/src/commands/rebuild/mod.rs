@@ -5,20 +5,20 @@ mod map_string;
 pub(super) mod scope;
 
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::views::PlacementChoice;
 use console::units::size_factor;
 use evacuation::EvacuationArgs;
+use local::Note;
+use local::Status;
+use local::maps::Maps;
 use mapper::{
     Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, PlanTerms, RackRule, Ratio, Rebuild, Request,
     Snapshot,
 };
-use operate::Status;
-use operate::events::Note;
-use operate::live::Facts;
-use operate::maps::Maps;
 use scope::Scoped;
 
 /// The flags of `rebuild`.
@@ -106,7 +106,7 @@ enum How {
     Storage,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     args.refuse_contradictions()?;
     let outputs = Outputs::find(&args.planning)?;
     let (facts, maps) = args.facts(session)?;

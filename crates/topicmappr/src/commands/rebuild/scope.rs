@@ -4,11 +4,11 @@ use super::{Args, map_string};
 use crate::error::Error;
 use crate::flags::holders;
 use crate::session::Session;
+use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::scope::Scope;
 use mapper::snapshot::Topic;
 use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, TopicSelection};
-use operate::maps::Maps;
 use std::collections::BTreeSet;
 
 /// The scope of a rebuild, resolved.
@@ -71,7 +71,7 @@ fn from_maps(args: &Args, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Er
 }
 
 /// The same maps, for some of their topics only.
-pub(in crate::commands) fn narrowed(
+pub(crate) fn narrowed(
     assignments: Vec<Assignment>,
     snapshot: &Snapshot,
     scope: &Scope,
@@ -163,7 +163,7 @@ fn holding(
 }
 
 /// The topics that an assignment takes.
-pub(in crate::commands) fn in_scope<'s>(
+pub(crate) fn in_scope<'s>(
     snapshot: &'s Snapshot,
     assignment: &Assignment,
 ) -> Result<impl Iterator<Item = &'s Topic> + use<'s>, Error> {

@@ -5,9 +5,9 @@ use crate::error::Error;
 use crate::flags::refuse_unknown;
 use crate::session::Session;
 use console::units::{size, size_factor};
+use local::Status;
 use mapper::snapshot::Broker;
 use mapper::{BrokerId, Bytes, Ratio, Snapshot};
-use operate::Status;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -68,11 +68,11 @@ impl Args {
                 (true, true) => "is live: lose it first, or add another",
                 (true, false) => return Ok(broker.clone()),
             };
-            Err(Error::Operate(operate::Error::Flag {
+            Err(Error::Flag {
                 flag: "--add-broker",
                 value: broker.id.to_string(),
                 problem: format!("broker {} {why}", broker.id),
-            }))
+            })
         });
         added.collect()
     }
@@ -83,11 +83,11 @@ impl Args {
         for rack in &self.lose_rack {
             let brokers = before.rack(rack);
             if brokers.is_empty() {
-                return Err(Error::Operate(operate::Error::Flag {
+                return Err(Error::Flag {
                     flag: "--lose-rack",
                     value: rack.clone(),
                     problem: "no broker of the snapshot is in this rack".to_owned(),
-                }));
+                });
             }
             lost.extend(brokers);
         }

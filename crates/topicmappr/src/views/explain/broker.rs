@@ -4,9 +4,9 @@ use super::{answer, known, percent};
 use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
+use local::words::counted;
 use mapper::explain::{BrokerExplained, Passing, PlacedReplicas};
 use mapper::{BrokerFigures, Bytes};
-use operate::words::counted;
 use std::fmt;
 
 pub(super) fn write(one: &BrokerExplained, f: &mut fmt::Formatter<'_>) -> fmt::Result {

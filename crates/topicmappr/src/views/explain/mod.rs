@@ -5,11 +5,11 @@ mod partition;
 
 use super::heading;
 use super::table::Table;
+use local::words::counted;
 use mapper::Bytes;
 use mapper::explain::{
     Admitted, BrokerVerdict, Compared, Explained, PlanExplained, StorageExtremes,
 };
-use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

@@ -4,13 +4,13 @@ use super::{answer, known, percent};
 use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
+use local::words::ranges;
+use local::words::{counted, listed};
 use mapper::explain::{
     BrokerVerdict, Comes, Instead, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount,
     WhyItStays, Without,
 };
 use mapper::{BrokerId, WhyLeftOut};
-use operate::words::ranges;
-use operate::words::{counted, listed};
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -80,7 +80,7 @@ impl Page<'_> {
             return writeln!(f, "<p class=\"good\">\u{2713} Keeps every promise.</p>");
         }
         let count = broken.len();
-        let promises = operate::words::counted(count, "promise");
+        let promises = local::words::counted(count, "promise");
         writeln!(
             f,
             "<section class=\"bad\">\n<h2>\u{2717} Breaks {promises}: do not carry it out</h2>"
@@ -121,7 +121,7 @@ impl Page<'_> {
         }
         if before.rack_violations > 0 || after.rack_violations > 0 {
             let (before, after) = (before.rack_violations, after.rack_violations);
-            let before = operate::words::counted(before, "partition");
+            let before = local::words::counted(before, "partition");
             term(f, "rack rule", &format!("broken by {before} before, {after} after"))?;
         }
         if before.lost_replicas > 0 || after.lost_replicas > 0 {

@@ -3,10 +3,10 @@
 use super::{PodProblems, Problem};
 use crate::views::heading;
 use crate::views::table::Table;
+use local::words::counted;
+use local::words::ranges;
 use mapper::BrokerId;
 use mapper::maps::{Drift, Map, MapName, Resolved};
-use operate::words::counted;
-use operate::words::ranges;
 use serde::Serialize;
 use std::fmt;
 

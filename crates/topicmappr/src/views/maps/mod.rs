@@ -15,18 +15,18 @@ use serde::Serialize;
 
 /// A finding, for programs.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::views) struct Problem {
+pub(crate) struct Problem {
     code: &'static str,
     severity: &'static str,
     message: String,
 }
 
 impl Problem {
-    pub(in crate::views) fn of(finding: &MapFinding) -> Self {
+    pub(crate) fn of(finding: &MapFinding) -> Self {
         Self::new(finding.code(), finding.severity(), finding.to_string())
     }
 
-    fn new(code: &'static str, severity: MapSeverity, message: String) -> Self {
+    pub(crate) fn new(code: &'static str, severity: MapSeverity, message: String) -> Self {
         let severity = match severity {
             MapSeverity::Notice => "notice",
             MapSeverity::Warning => "warning",

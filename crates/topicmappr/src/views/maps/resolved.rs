@@ -1,9 +1,9 @@
 //! `maps resolve`: which brokers and topics each map means now.
 
 use super::{PodProblems, Problem, joined};
+use local::words::ranges;
 use mapper::BrokerId;
 use mapper::maps::{Member, Resolved, ResolvedMap};
-use operate::words::ranges;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -3,10 +3,9 @@
 use super::joined;
 use crate::views::table::Table;
 use health::readiness::Force;
+use local::words::ranges;
 use mapper::BrokerId;
 use mapper::maps::{Map, MapTopics, Resolved, ResolvedMap};
-use operate::probes::Forces;
-use operate::words::ranges;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -40,14 +39,15 @@ struct Row {
 }
 
 impl MapsShow {
-    pub(crate) fn of(maps: &[Map], resolved: &Resolved, forces: Forces) -> Self {
+    pub(crate) fn of(maps: &[Map], resolved: &Resolved, forces: (Vec<Force>, Vec<String>)) -> Self {
         let rows = maps.iter().zip(&resolved.maps);
+        let (forced_ready, forced_unreadable) = forces;
         Self {
             maps: rows.map(|(map, now)| Row::of(map, now)).collect(),
             internal_topics: resolved.internal.iter().cloned().collect(),
             unmapped_topics: resolved.unmapped.iter().map(|u| u.topic.clone()).collect(),
-            forced_ready: forces.found,
-            forced_unreadable: forces.broken,
+            forced_ready,
+            forced_unreadable,
         }
     }
 }

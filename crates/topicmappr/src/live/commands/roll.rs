@@ -1,0 +1,285 @@
+//! `roll`: restarts the pods of StatefulSets one by one, so that no partition falls below its min ISR.
+
+use crate::error::{Beyond, Error};
+use crate::live::flags::ConsentArgs;
+use crate::live::views::{Next as NextCommand, RollPlan, RollSummary};
+use crate::session::Session;
+use ::kubernetes::brokers::Rules;
+use ::kubernetes::lease::lease_name;
+use ::kubernetes::{Kubernetes, Name};
+use console::units::duration;
+use execute::roll::{RollMemory, RollTerms, next};
+use jiff::Timestamp;
+use mapper::counted;
+use mapper::maps::Target;
+use operate::Status;
+use operate::cluster::{Servers, Source, ZooKeeperPlace};
+use operate::execution::{Signal, Signals};
+use operate::live;
+use operate::locks::{self, Guard};
+use operate::roll::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The flags of `roll`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// StatefulSets of brokers or controllers [default: those of the maps]
+    ///
+    /// Their updateStrategy must be OnDelete. With --zookeeper alone, they are StatefulSets of ZooKeeper servers.
+    #[arg(value_name = "[NAMESPACE/]STATEFULSET")]
+    sets: Vec<String>,
+    /// Restart every pod, not only pods of an older revision
+    #[arg(long)]
+    all: bool,
+    /// Restart only pods created before this time (--all) [default: now]
+    ///
+    /// To continue a roll that ended early, give the time at which it began.
+    #[arg(long, value_name = "TIME", requires = "all")]
+    since: Option<Timestamp>,
+    /// Continue although some partitions become unavailable during a restart
+    ///
+    /// These are partitions without a replica to spare.
+    #[arg(long)]
+    allow_unavailable: bool,
+    /// Delete pods instead of evicting them
+    ///
+    /// A deletion ignores the PodDisruptionBudget.
+    #[arg(long)]
+    delete: bool,
+    /// Wait this long for a pod to be ready and in sync
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
+    pod_timeout: Duration,
+    /// Trust a younger pod only if its broker was seen down
+    ///
+    /// Before that, the cluster may still report the old broker as live. The time must be longer than
+    /// broker.session.timeout.ms.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    settle: Duration,
+    /// Set the address of the ZooKeeper server in a pod
+    ///
+    /// It is needed if its address in --zookeeper does not begin with the pod's name.
+    #[arg(long, value_name = "POD=HOST:PORT", value_parser = server)]
+    server: Vec<(String, String)>,
+    /// Claim the cluster with this Lease
+    ///
+    /// Default: mappr-cluster-HASH in the namespace of the first StatefulSet. Give all commands that change a cluster
+    /// the same Lease. Two different Leases do not exclude each other.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name)]
+    lease: Option<Name>,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+fn server(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((pod, address)) if !pod.is_empty() && address.contains(':') => {
+            Ok((pod.to_owned(), address.to_owned()))
+        }
+        _ => Err("expected POD=HOST:PORT".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let source = args.source(session)?;
+    let named = args.named(&source, session)?;
+    session.needs_consent(args.consent)?;
+    let since = args.all.then(|| args.since.unwrap_or_else(Timestamp::now));
+    let talk = session.global.talk.clone();
+    talk.wait_for(async {
+        let flags = &session.global.kubernetes;
+        let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
+        let rules = flags.rules();
+        let sets: Vec<Name> = named.iter().map(|name| in_namespace(name, &kubernetes)).collect();
+        let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
+        let lease = args.lease.clone().map(|lease| locks::whole(lease, &kubernetes));
+        let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
+        let pods = Pods { kubernetes: &kubernetes, sets, since: seconds };
+        let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
+        let sight = sights.look().await?;
+        refuse_other_strategies(&sight)?;
+        if args.consent.dry_run {
+            return args.rehearse(&sight, session);
+        }
+        let guard = match RollPlan::of(&sight, &args.next(&sight)).is_empty() {
+            // The last pod may still be starting. Waiting for it needs no lock.
+            true => None,
+            false => {
+                if let execute::roll::NextRestart::Unavailable(partitions) = args.next(&sight) {
+                    return Err(Error::Live(Beyond::Operate(operate::Error::WouldBeUnavailable {
+                        partitions,
+                    })));
+                }
+                args.agreed(&sight, session)?;
+                let lease = lease.unwrap_or_else(|| locks::lease_of(&place, &cluster));
+                Some(Guard::take(&kubernetes, lease).await.map_err(lease_rights)?)
+            }
+        };
+        let mut roll = Roll::of(sights, args.ways());
+        let mut signals = Signals::listen()?;
+        let rolled = match guard {
+            Some(guard) => guard.during(roll.run(&mut signals, session)).await?,
+            None => roll.run(&mut signals, session).await?,
+        };
+        args.tell(&rolled, since, session)
+    })
+}
+
+impl Args {
+    fn source(&self, session: &Session<'_, '_>) -> Result<Servers, Error> {
+        let servers = match session.global.source.source()? {
+            Source::Live(servers) => servers,
+            Source::File(_) => {
+                return Err(Error::flags(
+                    "roll works on a live cluster: name it with --bootstrap-server HOST:PORT, or the ZooKeeper servers \
+                     that it restarts with --zookeeper"
+                        .to_owned(),
+                ));
+            }
+        };
+        match servers {
+            Servers::Kafka { .. } if !self.server.is_empty() => Err(Error::flags(
+                "--server is about ZooKeeper servers: name them with --zookeeper, without --bootstrap-server"
+                    .to_owned(),
+            )),
+            servers => Ok(servers),
+        }
+    }
+
+    /// The sights that observe the pods, and the id of their cluster.
+    async fn sights<'a>(
+        &self,
+        source: &Servers,
+        pods: Pods<'a>,
+        rules: &Rules,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(Sights<'a>, String), Error> {
+        match source {
+            Servers::Kafka { bootstrap, properties, .. } => {
+                let client = session.client(bootstrap, properties.as_deref()).await?;
+                let cluster = client.cluster().id.clone().unwrap_or_default();
+                Ok((Sights::of_kafka(pods, client, rules).await?, cluster))
+            }
+            Servers::ZooKeeper(place) => {
+                let (servers, cluster) = ensemble(place).await?;
+                let named: BTreeMap<String, String> = self.server.iter().cloned().collect();
+                Ok((Sights::of_zookeeper(pods, &servers, &named), cluster))
+            }
+        }
+    }
+
+    fn named(&self, source: &Servers, session: &Session<'_, '_>) -> Result<Vec<String>, Error> {
+        if !self.sets.is_empty() {
+            return Ok(self.sets.clone());
+        }
+        if let Servers::ZooKeeper(_) = source {
+            return Err(Error::flags(
+                "name the StatefulSet of the ZooKeeper servers: roll NAMESPACE/STATEFULSET --zookeeper ...; maps tell of \
+                 brokers (--bootstrap-server)"
+                    .to_owned(),
+            ));
+        }
+        let maps = session.map_set()?;
+        let sets = maps.maps().iter().filter_map(|map| match &map.target {
+            Target::StatefulSet { namespace, name } => Some(format!("{namespace}/{name}")),
+            Target::Ids(_)
+            | Target::All
+            | Target::InstanceType { .. }
+            | Target::NodeLabels { .. } => None,
+        });
+        let sets: Vec<String> = sets.collect();
+        if sets.is_empty() {
+            return Err(Error::flags(
+                "roll needs StatefulSets: name them, or give maps that do (--maps)".to_owned(),
+            ));
+        }
+        Ok(sets)
+    }
+
+    fn ways(&self) -> Ways {
+        let terms = RollTerms {
+            allow_unavailable: self.allow_unavailable,
+            settle_seconds: self.settle.as_secs(),
+        };
+        Ways { terms, delete: self.delete, pod_timeout: self.pod_timeout }
+    }
+
+    fn next(&self, sight: &Sight) -> execute::roll::NextRestart {
+        next(&sight.scene, &RollMemory::default(), &self.ways().terms)
+    }
+
+    fn rehearse(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+        let plan = RollPlan::of(sight, &self.next(sight));
+        session.show(&plan)?;
+        Ok(if plan.has_findings() { Status::Findings } else { Status::Done })
+    }
+
+    fn agreed(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<(), Error> {
+        session.event(&RollPlan::of(sight, &self.next(sight)))?;
+        let question = format!("Restart {}? Type yes:", counted(sight.left(), "pod"));
+        session.agrees(self.consent, &question, "yes")
+    }
+
+    /// Reports the end, and returns the status.
+    fn tell(
+        &self,
+        rolled: &Rolled,
+        since: Option<Timestamp>,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        session.result(&RollSummary::of(rolled))?;
+        let status = match &rolled.why {
+            Why::Done => return Ok(Status::Done),
+            Why::Left(Signal::Interrupt) => Status::Interrupted,
+            Why::Left(Signal::Terminate) => Status::Terminated,
+            Why::Moving(_) if rolled.restarted.is_empty() => Status::Held,
+            Why::Moving(_) | Why::Stuck(_) => Status::Partly,
+        };
+        let mut again = session.command_line();
+        if let Some(since) = since.filter(|_| self.since.is_none()) {
+            again.push(format!("--since={since}"));
+        }
+        session.say(&NextCommand::again(&again, "--yes", "--yes"))?;
+        Ok(status)
+    }
+}
+
+/// The servers of an ensemble, and the id of the Kafka cluster whose metadata they keep: one roll of either at a time.
+async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error> {
+    let zookeeper = live::zookeeper(place).await?;
+    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| Error::Flag {
+        flag: "--zookeeper",
+        value: place.connect.clone(),
+        problem: "no Kafka cluster has its id there (/cluster/id): is a chroot missing?".to_owned(),
+    })?;
+    Ok((zookeeper.address().servers().to_vec(), cluster))
+}
+
+fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
+    match name.split_once('/') {
+        Some((namespace, name)) => Name::new(namespace, name),
+        None => Name::new(kubernetes.namespace(), name),
+    }
+}
+
+/// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.
+fn lease_rights(error: operate::Error) -> Error {
+    match error {
+        operate::Error::Kubernetes(error)
+            if matches!(*error, ::kubernetes::Error::Forbidden { .. }) =>
+        {
+            Beyond::LeaseRights(error).into()
+        }
+        other => other.into(),
+    }
+}
+
+/// A controller with another strategy restarts pods without looking at Kafka.
+fn refuse_other_strategies(sight: &Sight) -> Result<(), Error> {
+    match sight.sets.iter().find(|set| set.strategy != "OnDelete") {
+        Some(set) => {
+            Err(Error::NotOnDelete { set: set.name.to_string(), strategy: set.strategy.clone() })
+        }
+        None => Ok(()),
+    }
+}

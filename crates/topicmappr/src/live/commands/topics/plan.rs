@@ -1,0 +1,59 @@
+//! The plan for topics that have to move, or need more or fewer replicas: `apply` moves no data.
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::facts::with_storage;
+use crate::live::flags::PlanningArgs;
+use crate::live::reach::boxed;
+use crate::live::views::PlacementChoice;
+use crate::planning::{self, Outputs, Planned, Prepared};
+use crate::session::Session;
+use mapper::{NoPlan, PlaceBy, Plan, PlanTerms, Rebuild, Request};
+use operate::topics::Looked;
+
+/// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
+pub(super) fn prepare(
+    looked: &mut Looked,
+    args: &PlanningArgs,
+    outputs: Outputs,
+    session: &mut Session<'_, '_>,
+) -> Result<Option<Prepared>, Error> {
+    if looked.assignments.is_empty() && outputs.are_none() {
+        return Ok(None);
+    }
+    looked.snapshot = with_storage(looked.snapshot.clone(), &session.global.source)?;
+    let facts = Facts {
+        pods: looked.pods.take().map(boxed),
+        ..Facts::new(looked.snapshot.clone(), Vec::new())
+    };
+    let (plan, placement) = plan(looked, args).map_err(|why| planning::with_lost(why, &facts))?;
+    let planned = Planned {
+        plan,
+        placement: Some(placement),
+        findings: looked.findings.clone(),
+        unmapped: Vec::new(),
+    };
+    planning::prepare(planned, &facts, args, outputs, session).map(Some)
+}
+
+/// By storage where nothing is missing for it.
+fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice), Error> {
+    let of = |by| Request::Rebuild(request(looked, args, by));
+    let refused = |by, why| planning::refused(&looked.snapshot, &of(by), why);
+    let chosen = |by, because| PlacementChoice { by, because };
+    match mapper::plan(&looked.snapshot, &of(PlaceBy::Storage)) {
+        Err(NoPlan::MissingFact { fact, what }) => {
+            let because = format!("{fact} of {what} is not known");
+            let plan = planning::plan(&looked.snapshot, &of(PlaceBy::Count))?;
+            Ok((plan, chosen("count", Some(because))))
+        }
+        plan => {
+            let plan = plan.map_err(|why| refused(PlaceBy::Storage, why))?;
+            Ok((plan, chosen("storage", None)))
+        }
+    }
+}
+
+fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
+    Rebuild::new(PlanTerms::new(looked.assignments.clone(), args.storage_headroom), placement)
+}

@@ -1,0 +1,132 @@
+//! What is about to be done.
+
+use super::trouble::{Trouble, troubles};
+use crate::live::views::shown;
+use execute::{Estimate, MoveState, Pace, Round, Task};
+use mapper::{BrokerId, Bytes, Rate};
+use operate::words::counted;
+use operate::words::duration;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+/// What is about to be done.
+#[derive(Debug, Serialize)]
+pub(crate) struct Preview<'a> {
+    event: &'static str,
+    cluster_id: &'a str,
+    command: &'static str,
+    resumes: bool,
+    partitions: usize,
+    done: usize,
+    moving: usize,
+    topics: usize,
+    steps: usize,
+    left_bytes: Bytes,
+    unsized_partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    busiest: Option<Busiest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle_bytes_per_second: Option<Rate>,
+    /// The daemon decides it.
+    paced_by_autothrottle: bool,
+    /// About, by the throttle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    journal: &'a Path,
+    ledger: &'a Path,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<Trouble>,
+}
+
+#[derive(Debug, Serialize)]
+struct Busiest {
+    broker: BrokerId,
+    direction: &'static str,
+    bytes: Bytes,
+}
+
+impl<'a> Preview<'a> {
+    pub(crate) fn of(
+        task: &Task<'a>,
+        round: &Round,
+        estimate: &Estimate,
+        resumes: bool,
+        (journal, ledger): (&'a Path, &'a Path),
+    ) -> Self {
+        let topics: BTreeSet<&str> = task.plan.moves.iter().map(|m| &*m.topic).collect();
+        let busiest = estimate.brokers.iter().flat_map(|(id, traffic)| {
+            [("takes in", traffic.incoming_bytes), ("gives", traffic.outgoing_bytes)]
+                .map(|(direction, bytes)| Busiest { broker: *id, direction, bytes })
+        });
+        Self {
+            event: "preview",
+            cluster_id: task.cluster_id,
+            command: task.plan.request.command(),
+            resumes,
+            partitions: task.plan.moves.len(),
+            done: round.course.count(|standing| *standing == MoveState::Done),
+            moving: round.course.count(|standing| *standing == MoveState::Moving),
+            topics: topics.len(),
+            steps: task.plan.steps.len(),
+            left_bytes: estimate.bytes,
+            unsized_partitions: estimate.unsized_moves,
+            busiest: busiest.filter(|b| b.bytes.0 > 0).max_by_key(|busiest| busiest.bytes),
+            throttle_bytes_per_second: rate(task.pace),
+            paced_by_autothrottle: task.pace == Pace::Auto,
+            seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
+            journal,
+            ledger,
+            left_out: troubles(task.plan, round),
+        }
+    }
+}
+
+fn rate(pace: Pace) -> Option<Rate> {
+    match pace {
+        Pace::BytesPerSecond(rate) => Some(rate),
+        Pace::Unthrottled | Pace::Auto => None,
+    }
+}
+
+impl fmt::Display for Preview<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let goes = if self.resumes { "Continuing" } else { "Carrying out" };
+        writeln!(f, "{goes} a {} in cluster {}", self.command, self.cluster_id)?;
+        write!(f, "  partitions  {} of {}", self.partitions, counted(self.topics, "topic"))?;
+        match (self.done, self.moving) {
+            (0, 0) => writeln!(f)?,
+            (done, 0) => writeln!(f, "; {done} done already")?,
+            (done, moving) => writeln!(f, "; {done} done already, {moving} moving")?,
+        }
+        if self.steps > 1 {
+            writeln!(f, "  steps       {}", self.steps)?;
+        }
+        write!(f, "  to copy     {}", self.left_bytes)?;
+        match self.unsized_partitions {
+            0 => writeln!(f)?,
+            count => writeln!(f, ", and {count} of unknown size")?,
+        }
+        if let Some(Busiest { broker, direction, bytes }) = &self.busiest {
+            writeln!(f, "  busiest     {broker} {direction} {bytes}")?;
+        }
+        match self.throttle_bytes_per_second {
+            Some(rate) => writeln!(
+                f,
+                "  throttle    {} per second, into and out of each broker",
+                Bytes(rate.0)
+            )?,
+            None if self.paced_by_autothrottle => {
+                writeln!(f, "  throttle    set by autothrottle")?;
+            }
+            None => writeln!(f, "  throttle    none")?,
+        }
+        if let Some(seconds) = self.seconds {
+            writeln!(f, "  takes       about {}", duration(seconds))?;
+        }
+        writeln!(f, "  journal     {}", self.journal.display())?;
+        writeln!(f, "  ledger      {}", self.ledger.display())?;
+        shown(f, &self.left_out, "Not as planned")
+    }
+}
