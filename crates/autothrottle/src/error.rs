@@ -34,6 +34,9 @@ pub(crate) enum Error {
     /// A daemon has led in a store, and has left configs behind. The ledger in a file does not list them.
     #[error("{place} lists {} that a daemon has set here", mapper::counted(*.configs, "config"))]
     OtherLedger { place: String, configs: usize },
+    /// Other daemons could not be asked for.
+    #[error("whether another daemon leads in this cluster is not known: {0}")]
+    OthersUnknown(#[source] Box<Error>),
     /// The topic of shared state is not read or written as it should be.
     #[error(transparent)]
     Topic(Box<statelog::Error>),
@@ -155,7 +158,7 @@ impl Error {
             | Self::OtherLedger { .. }
             | Self::Lost { .. }
             | Self::NotLeading { .. } => Status::Held,
-            Self::NoTopic(why) => why.status(),
+            Self::NoTopic(why) | Self::OthersUnknown(why) => why.status(),
             Self::Topic(why) if is_unread(why) => Status::BadInput,
             Self::Topic(_)
             | Self::Silent { .. }
@@ -180,6 +183,9 @@ impl Error {
                 "use the program that wrote it; topicmappr throttle show names what is set in the cluster"
             }
             Self::NoTopic(why) => return Some(elsewhere(why)),
+            Self::OthersUnknown(_) => {
+                "a daemon with --state-file works alone, and asks the cluster for others first"
+            }
             Self::OtherLedger { .. } => {
                 "start autothrottle without --state-file first: it restores those values"
             }

@@ -68,8 +68,10 @@ fn who_cannot_ask_for_other_daemons_sets_nothing() {
     let path = folder.path().join("state");
     let away = ["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none", "-once"];
     let state = ["-state-file", path.to_str().unwrap()];
-    let said = refused_with(3, &[&away[..], &state].concat());
-    assert!(said.contains("topic of shared state"), "{said}");
+    let Output { status, stderr, .. } = autothrottle(&[&away[..], &state].concat());
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    assert_eq!(status.code(), Some(3), "{said}");
+    assert!(said.contains("whether another daemon leads in this cluster is not known"), "{said}");
     let both = refused(&[&state[..], &["-zookeeper", "127.0.0.1:1"]].concat());
     assert!(both.contains("cannot be used with"), "{both}");
 }

@@ -144,6 +144,6 @@ async fn refuse_another(store: &Shared) -> Result<(), Error> {
             tracing::warn!(%why, "cannot read whether another daemon leads");
             Ok(())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Error::OthersUnknown(Box::new(error.into()))),
     }
 }

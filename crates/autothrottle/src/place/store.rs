@@ -50,7 +50,12 @@ impl StorePlace {
 
     /// What is written there, without taking anything.
     pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
-        let mut lines = ledger_records::lines(&self.store.records().await?)?;
+        let read = self.store.records().await.map_err(Error::from);
+        let records = match &self.store {
+            Store::Topic { .. } => read.map_err(|error| Error::NoTopic(Box::new(error)))?,
+            Store::ZooKeeper { .. } | Store::Kubernetes(_) => read?,
+        };
+        let mut lines = ledger_records::lines(&records)?;
         if let (Some(prefix), Store::ZooKeeper { address, .. }) = (&self.prefix, &self.store) {
             let deadlines = zookeeper::Deadlines::default();
             let zookeeper = zookeeper::ZooKeeper::connect(address, deadlines).await?;
