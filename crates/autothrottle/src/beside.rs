@@ -1,10 +1,12 @@
-//! The executions of the cluster. The daemon reads their ledger first; only then may an idle value count as the
-//! operator's.
+//! Other processes of ours in the cluster. The daemon reads the ledger of executions first; only then may an idle value
+//! count as the operator's. If its own ledger is in a file, it asks for other daemons before it writes anything.
 
-use execute::Others;
+use crate::error::Error;
+use coordination::Store;
+use execute::{Ledger, Others};
 use kafka::Client;
 use operate::execution::OtherLedger;
-use operate::stores;
+use operate::{ledger_records, stores};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -15,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Executors {
     /// In the state topic.
-    Topic(coordination::Store),
+    Topic(Store),
     /// In ZooKeeper, under the cluster's id.
     ZooKeeper(zookeeper::Address),
     /// Not known: with Kubernetes, their Lease may have any name.
@@ -23,17 +25,42 @@ pub(crate) enum Executors {
     Unknown,
 }
 
-/// The ledger of executions, as far as it can be read.
+/// Other processes of ours in the cluster: the ledger of executions, as far as it can be read, and other daemons.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
     executors: Executors,
+    /// The stores in which other daemons may lead, until they were asked. Only for a ledger in a file: it is found by no
+    /// other process.
+    unasked: Vec<Store>,
     /// It did not answer, and the log says so.
     silent: bool,
 }
 
 impl Beside {
+    /// Around a ledger that others find.
     pub(crate) fn at(executors: Executors) -> Self {
-        Self { executors, silent: false }
+        Self { executors, unasked: Vec::new(), silent: false }
+    }
+
+    /// Around a ledger in a file, in a cluster where other daemons may lead in these stores.
+    pub(crate) fn unless_others_lead(executors: Executors, others: Vec<Store>) -> Self {
+        Self { executors, unasked: others, silent: false }
+    }
+
+    /// The stores that are not asked yet.
+    #[cfg(test)]
+    pub(crate) fn unasked(&self) -> &[Store] {
+        &self.unasked
+    }
+
+    /// Refuses a cluster in which another daemon leads. Asks once, in the first round that reaches all stores: before it,
+    /// nothing is written to the cluster.
+    pub(crate) async fn refuse_others(&mut self) -> Result<(), Error> {
+        for store in &self.unasked {
+            refuse_another(store).await?;
+        }
+        self.unasked.clear();
+        Ok(())
     }
 
     /// The configs of executions. If their store cannot be read, a rate that was set for a minute counts as an
@@ -59,5 +86,25 @@ impl Beside {
         }
         self.silent = true;
         Others::Nobody
+    }
+}
+
+/// Refuses a store in which a daemon leads, or whose ledger still lists what a daemon has set.
+async fn refuse_another(store: &Store) -> Result<(), Error> {
+    let asked = async {
+        let leader = store.leader().await?;
+        let ledger = Ledger::replay(ledger_records::lines(&store.records().await?)?);
+        Ok::<_, coordination::Error>((leader, ledger.held().count()))
+    };
+    match asked.await {
+        Ok((Some(by), _)) => Err(Error::Held { place: store.name(), by }),
+        Ok((None, 0)) => Ok(()),
+        Ok((None, configs)) => Err(Error::OtherLedger { place: store.name(), configs }),
+        // A daemon of this user could not lead there either.
+        Err(why) if why.is_forbidden() => {
+            tracing::warn!(%why, "cannot read whether another daemon leads");
+            Ok(())
+        }
+        Err(error) => Err(Error::OthersUnknown(Box::new(error.into()))),
     }
 }

@@ -61,10 +61,6 @@ impl Book {
         // Not as the place knows us: a pod's name does not say that it is a daemon's.
         let by = this_process().into();
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
-        if let Err(error) = place.is_alone().await {
-            place.leave().await;
-            return Err(error);
-        }
         self.leader.is(&place.us());
         self.pages().leads = true;
         Ok(())

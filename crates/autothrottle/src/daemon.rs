@@ -161,6 +161,7 @@ impl<'s> Daemon<'s> {
                 Err(error) if self.settings.once || error.is_lost() || self.is_hopeless(&error) => {
                     return Err(error);
                 }
+                Err(error) if error.is_anothers() => return Err(error),
                 Err(error) => {
                     // The known servers may be the ones that are down.
                     self.client = None;
@@ -223,6 +224,7 @@ impl<'s> Daemon<'s> {
         self.announced_then = self.announced.standing(Instant::now());
         // Check the place before Kafka: a place that has expired is taken again at once.
         self.book.catch_up().await?;
+        self.beside.refuse_others().await?;
         let settings = self.settings;
         let client = match self.client.take() {
             Some(client) => client,

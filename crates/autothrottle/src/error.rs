@@ -137,6 +137,11 @@ impl Error {
         matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
     }
 
+    /// Whether the cluster is another daemon's, so that this one must not begin.
+    pub(crate) fn is_anothers(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::OtherLedger { .. })
+    }
+
     /// Whether waiting is useless: the place never existed, or its content is not for us.
     pub(crate) fn is_for_good(&self) -> bool {
         matches!(self, Self::NoTopic(_)) || matches!(self.status(), Status::BadInput | Status::Held)

@@ -36,7 +36,6 @@ mod sidecar;
 mod testing;
 mod wishes;
 
-use crate::beside::Beside;
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -80,12 +79,12 @@ fn carry_out(
     }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
-    let (settings, keep, executors) = Settings::of(cli, args, environment)?;
+    let (settings, keep, beside) = Settings::of(cli, args, environment)?;
     operate::runtime::wait(async {
         if settings.dry_run {
             rehearsal::run(settings, keep, out).await
         } else {
-            daemon::run(settings, keep, Beside::at(executors)).await
+            daemon::run(settings, keep, beside).await
         }
     })?
 }

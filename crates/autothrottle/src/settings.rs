@@ -1,7 +1,7 @@
 //! The flags, resolved once: no later code reads an argument.
 
 use crate::backend::SECRETS;
-use crate::beside::Executors;
+use crate::beside::{Beside, Executors};
 use crate::book::Book;
 use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
@@ -51,8 +51,8 @@ pub(crate) struct Settings {
 /// Where ledger and overrides are.
 #[derive(Debug)]
 pub(crate) enum Keep {
-    /// In a file, in a cluster where other daemons may lead in these stores.
-    File(PathBuf, Vec<Store>),
+    /// In a file.
+    File(PathBuf),
     /// In a store that other processes reach.
     Store(StorePlace),
 }
@@ -107,12 +107,12 @@ impl Settings {
         cli: Cli,
         args: &[OsString],
         environment: &Environment,
-    ) -> Result<(Self, Keep, Executors), Error> {
+    ) -> Result<(Self, Keep, Beside), Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
         let machines = machines(&cli, environment)?;
-        let (keep, executors) = keep(&cli, environment)?;
+        let (keep, beside) = keep(&cli, environment)?;
         let names = names(&cli.api);
         let settings = Self {
             bootstrap: cli.cluster.bootstrap_servers,
@@ -132,7 +132,7 @@ impl Settings {
             canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
         };
-        Ok((settings, keep, executors))
+        Ok((settings, keep, beside))
     }
 }
 
@@ -140,7 +140,7 @@ impl Keep {
     /// The book, not claimed yet. With `once`, it does not wait for the end of another process.
     pub(crate) fn book(self, once: bool) -> Book {
         match self {
-            Self::File(path, others) => Book::at(FilePlace::unless_others_lead(&path, others)),
+            Self::File(path) => Book::at(FilePlace::at(&path)),
             Self::Store(place) => Book::at(place.candidate(!once)),
         }
     }
@@ -148,7 +148,7 @@ impl Keep {
     /// The same as it is written down, without taking anything.
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
         let entries = match self {
-            Self::File(path, _) => operate::store::Store::read(path)?,
+            Self::File(path) => operate::store::Store::read(path)?,
             Self::Store(place) => place.peek().await?,
         };
         Ok(Book::rehearse(entries))
@@ -157,7 +157,7 @@ impl Keep {
 
 /// The place that is named; else the Lease of a pod; else the topic. And where executions with the same flags keep their
 /// ledger.
-fn keep(cli: &Cli, environment: &Environment) -> Result<(Keep, Executors), Error> {
+fn keep(cli: &Cli, environment: &Environment) -> Result<(Keep, Beside), Error> {
     let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
     let access = || live::data_plane(bootstrap_servers, kafka_config.as_deref());
     let topic = |role| Ok::<_, Error>(Store::Topic { access: access()?, role });
@@ -165,19 +165,20 @@ fn keep(cli: &Cli, environment: &Environment) -> Result<(Keep, Executors), Error
         let prefix = &cli.cluster.zk_config_prefix;
         let store = stores::daemons_in_zookeeper(address.clone(), prefix);
         let place = StorePlace::zookeeper(store, prefix);
-        return Ok((Keep::Store(place), Executors::ZooKeeper(address.clone())));
+        return Ok((Keep::Store(place), Beside::at(Executors::ZooKeeper(address.clone()))));
     }
     let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);
     if let Some(file) = state_file {
         let others = lease.into_iter().chain([topic(Role::Daemon)?]).collect();
-        return Ok((Keep::File(file.clone(), others), Executors::Topic(topic(Role::Executor)?)));
+        let executors = Executors::Topic(topic(Role::Executor)?);
+        return Ok((Keep::File(file.clone()), Beside::unless_others_lead(executors, others)));
     }
     Ok(match lease {
-        Some(store) => (Keep::Store(StorePlace::kubernetes(store)), Executors::Unknown),
+        Some(store) => (Keep::Store(StorePlace::kubernetes(store)), Beside::at(Executors::Unknown)),
         None => {
             let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
             let place = StorePlace::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
-            (Keep::Store(place), Executors::Topic(topic(Role::Executor)?))
+            (Keep::Store(place), Beside::at(Executors::Topic(topic(Role::Executor)?)))
         }
     })
 }
@@ -298,18 +299,23 @@ mod tests {
     }
 
     fn both(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Keep), Error> {
+        all(line, variables).map(|(settings, keep, _)| (settings, keep))
+    }
+
+    fn all(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Keep, Beside), Error> {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
-        let all = Settings::of(Cli::try_parse_from(&args)?, &args, &environment);
-        all.map(|(settings, keep, _)| (settings, keep))
+        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
     }
 
     /// Where the ledger is, in words.
     fn place(flags: &str, variables: &[(&str, &str)]) -> String {
-        match both(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap().1 {
-            Keep::File(path, others) => {
-                let others: Vec<String> = others.iter().map(Store::name).collect();
+        let (_, keep, beside) =
+            all(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap();
+        match keep {
+            Keep::File(path) => {
+                let others: Vec<String> = beside.unasked().iter().map(Store::name).collect();
                 format!("{} unless {}", path.display(), others.join(" or "))
             }
             Keep::Store(place) => place.candidate(true).name(),

@@ -1,13 +1,11 @@
 //! `--state-file`: a file of lines, on a disk that outlives the process. The system's lock on it is the place's. No other
-//! process discovers such a daemon, so it works alone: it does not start while another daemon leads in the cluster.
+//! process discovers such a daemon, so it works alone (`Beside`).
 
 use super::Place;
 use crate::error::Error;
-use coordination::Store as Shared;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use operate::ledger_records;
 use operate::store::Store;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +18,6 @@ const LATER: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct FilePlace {
     path: PathBuf,
-    /// The stores in which other daemons of the cluster may lead.
-    others: Vec<Shared>,
     open: Option<Open>,
 }
 
@@ -35,19 +31,7 @@ struct Open {
 
 impl FilePlace {
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), others: Vec::new(), open: None }
-    }
-
-    /// The same, in a cluster where other daemons may lead in these stores.
-    pub(crate) fn unless_others_lead(path: &Path, others: Vec<Shared>) -> Self {
-        Self { others, ..Self::at(path) }
-    }
-
-    async fn refuse_others(&mut self) -> Result<(), Error> {
-        for store in &self.others {
-            refuse_another(store).await?;
-        }
-        Ok(())
+        Self { path: path.to_owned(), open: None }
     }
 
     fn opened(&mut self) -> Result<Vec<LedgerEntry>, Error> {
@@ -100,15 +84,6 @@ impl Place for FilePlace {
         ready(self.opened()).boxed()
     }
 
-    fn is_alone(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        self.refuse_others().boxed()
-    }
-
-    fn leave(&mut self) -> BoxFuture<'_, ()> {
-        self.open = None;
-        ready(()).boxed()
-    }
-
     fn keep<'a>(
         &'a mut self,
         new: &'a [LedgerEntry],
@@ -125,25 +100,5 @@ impl Place for FilePlace {
     /// No other process writes to a locked file.
     fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
         ready(Ok(Vec::new())).boxed()
-    }
-}
-
-/// Refuses a store in which a daemon leads, or whose ledger still lists what a daemon has set.
-async fn refuse_another(store: &Shared) -> Result<(), Error> {
-    let asked = async {
-        let leader = store.leader().await?;
-        let ledger = Ledger::replay(ledger_records::lines(&store.records().await?)?);
-        Ok::<_, coordination::Error>((leader, ledger.held().count()))
-    };
-    match asked.await {
-        Ok((Some(by), _)) => Err(Error::Held { place: store.name(), by }),
-        Ok((None, 0)) => Ok(()),
-        Ok((None, configs)) => Err(Error::OtherLedger { place: store.name(), configs }),
-        // A daemon of this user could not lead there either.
-        Err(why) if why.is_forbidden() => {
-            tracing::warn!(%why, "cannot read whether another daemon leads");
-            Ok(())
-        }
-        Err(error) => Err(Error::OthersUnknown(Box::new(error.into()))),
     }
 }

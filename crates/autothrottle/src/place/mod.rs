@@ -48,14 +48,6 @@ pub(crate) trait Place: fmt::Debug + Send {
     /// wait; any error of reading.
     fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>>;
 
-    /// Makes sure that no daemon leads, or has left configs, where this place does not show it.
-    ///
-    /// # Errors
-    /// Another daemon has the cluster; any error of reading.
-    fn is_alone(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        ready(Ok(())).boxed()
-    }
-
     /// Writes lines down: they outlive this process when it returns. `all` is the ledger with these lines in it.
     ///
     /// # Errors
