@@ -82,7 +82,7 @@ pub(crate) struct ClusterArgs {
     /// Keep the ledger and the overrides in this file
     ///
     /// The ledger lists what the daemon has set in the cluster, and the original values. Each cluster has its own
-    /// file. No other process finds it: such a daemon works alone, and does not start while another one leads.
+    /// file. No other process finds it: such a daemon works alone, and ends if another one leads.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["zookeeper", "lease", "state_topic"])]
     pub(crate) state_file: Option<PathBuf>,
     /// Keep the ledger and the overrides in ZooKeeper
