@@ -1,4 +1,4 @@
-//! The ledger of a daemon is read by whoever acts on the cluster, also after the daemon was killed. No process records
+//! Every process that acts on the cluster reads the ledger of a daemon, also after the daemon was killed. No process records
 //! the daemon's values as originals. A daemon with its ledger in a file works alone: it does not start beside another
 //! one, nor beside what another one has left.
 

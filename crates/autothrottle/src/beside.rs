@@ -93,7 +93,8 @@ impl Beside {
 async fn refuse_another(store: &Store) -> Result<(), Error> {
     let asked = async {
         let leader = store.leader().await?;
-        let ledger = Ledger::replay(ledger_records::lines(&store.records().await?)?);
+        let lines = ledger_records::lines(&store.records().await?);
+        let ledger = Ledger::replay(lines.map_err(|error| error.in_store(store))?);
         Ok::<_, coordination::Error>((leader, ledger.held().count()))
     };
     match asked.await {

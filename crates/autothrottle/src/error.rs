@@ -50,7 +50,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     ZooKeeper(zookeeper::Error),
     /// A record of the ledger that no daemon of this version has written.
-    #[error("the record {name} of the ledger is not understood: {problem}")]
+    #[error("the record {name} is not understood: {problem}")]
     Record { name: String, problem: String },
     /// We have lost the place of the ledger.
     #[error("{place} is lost: {why}")]

@@ -1,5 +1,7 @@
 //! Why records are not read or written, and why a process may not act.
 
+use crate::Store;
+
 /// Why records are not read or written, or why this process does not lead.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,6 +57,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error, with the place of a record that is not understood.
+    #[must_use]
+    pub fn in_store(self, store: &Store) -> Self {
+        match self {
+            Self::Unreadable { name, problem } => {
+                Self::Unreadable { name: format!("{name} in {}", store.name()), problem }
+            }
+            other => other,
+        }
+    }
+
     /// Whether no later try of this process can succeed: another process leads, or has led since.
     #[must_use]
     pub fn is_for_good(&self) -> bool {

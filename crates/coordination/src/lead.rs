@@ -63,11 +63,18 @@ impl Lead {
         }
         self.unsure.extend(changes.keys().cloned());
         match &mut self.backend {
-            Backend::Topic(lead) => lead.write(changes).await?,
+            Backend::Topic(lead) => lead.write(changes.clone()).await?,
             Backend::ZooKeeper(lead) => lead.write(&changes).await?,
             Backend::Kubernetes(lead) => lead.write(wanted).await?,
         }
-        self.knows(wanted.clone());
+        self.unsure.clear();
+        let there = self.there.get_or_insert_default();
+        for (name, text) in changes {
+            match text {
+                Some(text) => drop(there.insert(name, text)),
+                None => drop(there.remove(&name)),
+            }
+        }
         Ok(())
     }
 
@@ -108,27 +115,31 @@ impl Lead {
         }
     }
 
-    /// Takes a lead again that has ended, and reads the records, which show whether another process led since. Waits
-    /// only briefly.
+    /// Takes a lead again that has ended. The records that it returns show whether another process led since. Waits only
+    /// briefly.
     ///
     /// # Errors
     /// [`Error::Lost`] or [`Error::Held`]: another process has led since. Any other error: a later try may succeed.
     pub async fn take_again(&mut self) -> Result<&Records, Error> {
         let again = async {
             match &mut self.backend {
-                Backend::Topic(lead) => lead.take_again().await,
-                Backend::ZooKeeper(lead) => lead.take_again().await,
-                Backend::Kubernetes(lead) => lead.take_again().await,
+                // The claim renews itself. While Kafka takes our writes, no other process has written.
+                Backend::Topic(lead) => lead.check().map(|()| None),
+                Backend::ZooKeeper(lead) => lead.take_again().await.map(Some),
+                Backend::Kubernetes(lead) => lead.take_again().await.map(Some),
             }
         };
-        let records = match timeout(AGAIN, again).await {
+        let read = match timeout(AGAIN, again).await {
             Ok(taken) => taken?,
             Err(_) => {
                 let why = format!("no answer in {} s", AGAIN.as_secs());
                 return Err(Error::Silent { store: "the cluster's lock".to_owned(), why });
             }
         };
-        Ok(self.knows(records))
+        match read {
+            Some(records) => Ok(self.knows(records)),
+            None => Ok(self.there.get_or_insert_default()),
+        }
     }
 
     /// Writes an Event on the Lease, in the background; other stores have no Events.

@@ -120,12 +120,6 @@ impl TopicLead {
         self.claim.check().map_err(|lost| self.not_ours(&lost))
     }
 
-    /// The claim renews itself in the background; this only checks whether it has.
-    pub(crate) async fn take_again(&self) -> Result<Records, Error> {
-        self.check()?;
-        self.read().await
-    }
-
     pub(crate) fn until(&self) -> Instant {
         self.claim.until().map_or_else(|_| Instant::now(), Into::into)
     }

@@ -118,12 +118,10 @@ pub enum Error {
         /// What the operating system reports.
         problem: io::Error,
     },
-    /// A record next to the lock that no executor of this version has written.
-    #[error(
-        "the record {name} of the cluster's executors is not understood: {problem}; --sole-executor does without it"
-    )]
+    /// A record of an execution or a daemon that no program of this version has written.
+    #[error("the record {name} is not understood: {problem}; --sole-executor does without it")]
     Record {
-        /// The record's key, or the ConfigMap that holds it.
+        /// The record and its store, or the ConfigMap that holds it.
         name: String,
         /// Why it is refused.
         problem: String,

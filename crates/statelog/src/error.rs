@@ -1,6 +1,5 @@
 //! Errors of shared state. Messages state facts; [`Error::hint`] says what to try next.
 
-use crate::holder::Holder;
 use crate::topic::TOPIC;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -47,14 +46,6 @@ pub enum Error {
         key: String,
         /// Its version.
         version: u64,
-    },
-    /// Another live process holds the claim.
-    #[error("{claim} is held by {holder}")]
-    Held {
-        /// The claim.
-        claim: String,
-        /// Its holder.
-        holder: Box<Holder>,
     },
     /// This process had the claim and lost it.
     #[error("{0}")]
@@ -108,9 +99,6 @@ impl Error {
             ),
             Self::Malformed { .. } | Self::Newer { .. } => {
                 "use the program that wrote it, or say --sole-executor".to_owned()
-            }
-            Self::Held { .. } => {
-                "wait until it ends; one that died is taken over half a minute later".to_owned()
             }
             Self::Lost(_) => "see what the other process does, then go on with --resume".to_owned(),
         })

@@ -70,9 +70,10 @@ impl StateTopic {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn existing(access: Access) -> Result<Self, Error> {
-        Self::find(access)?.ok_or_else(|| {
-            Error::of(READING)(KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition))
-        })
+        let admin: AdminClient<DefaultClientContext> =
+            access.client().create().map_err(Error::of(CLIENT))?;
+        is_compacted(&admin)?;
+        Ok(Self { access, created: false })
     }
 
     /// The topic, if it exists. Changes nothing.
@@ -80,13 +81,7 @@ impl StateTopic {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn find(access: Access) -> Result<Option<Self>, Error> {
-        if !is_there(&access)? {
-            return Ok(None);
-        }
-        let admin: AdminClient<DefaultClientContext> =
-            access.client().create().map_err(Error::of(CLIENT))?;
-        is_compacted(&admin)?;
-        Ok(Some(Self { access, created: false }))
+        is_there(&access)?.then(|| Self::existing(access)).transpose()
     }
 
     /// The records with this key prefix, by the rest of the key.

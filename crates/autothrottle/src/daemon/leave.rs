@@ -62,6 +62,8 @@ impl Daemon<'_> {
 
     /// Clears our throttles unless a partition is being copied under one. Returns the number of these partitions.
     async fn clear_unless_copied(&mut self) -> Result<usize, Error> {
+        // A daemon that ends before its first round has not asked yet.
+        self.beside.refuse_others().await?;
         let client = match self.client.take() {
             Some(client) => client,
             None => connect(self.settings).await?,

@@ -55,7 +55,8 @@ impl StorePlace {
             Store::Topic { .. } => read.map_err(|error| Error::NoTopic(Box::new(error)))?,
             Store::ZooKeeper { .. } | Store::Kubernetes(_) => read?,
         };
-        let mut lines = ledger_records::lines(&records)?;
+        let lines = ledger_records::lines(&records);
+        let mut lines = lines.map_err(|error| error.in_store(&self.store))?;
         if let (Some(prefix), Store::ZooKeeper { address, .. }) = (&self.prefix, &self.store) {
             let deadlines = zookeeper::Deadlines::default();
             let zookeeper = zookeeper::ZooKeeper::connect(address, deadlines).await?;
@@ -141,7 +142,8 @@ impl Candidate {
     }
 
     async fn read(&mut self, lead: &mut Lead) -> Result<Vec<LedgerEntry>, Error> {
-        let mut lines = ledger_records::lines(lead.read().await?)?;
+        let lines = ledger_records::lines(lead.read().await?);
+        let mut lines = lines.map_err(|error| error.in_store(&self.place.store))?;
         if let (Some(prefix), Some((zookeeper, _))) = (&self.place.prefix, lead.in_zookeeper()) {
             self.overrides = overrides::read(zookeeper, prefix).await?;
             lines.extend(overrides::lines(&Overrides::new(), &self.overrides));

@@ -56,7 +56,7 @@ impl Error {
                 Status::Held
             }
             Self::Claim(error) => match **error {
-                statelog::Error::Held { .. } | statelog::Error::Lost(_) => Status::Held,
+                statelog::Error::Lost(_) => Status::Held,
                 _ => Status::Outside,
             },
             Self::Kafka(error) => match **error {

@@ -39,7 +39,8 @@ impl OtherLedger {
         if !stores::exists(client, store).await? {
             return Ok(None);
         }
-        Ok(Self::of(store.name(), ledger_records::lines(&store.records().await?)?))
+        let lines = ledger_records::lines(&store.records().await?);
+        Ok(Self::of(store.name(), lines.map_err(|error| error.in_store(store))?))
     }
 
     fn of(store: String, lines: Vec<LedgerEntry>) -> Option<Self> {
@@ -70,7 +71,8 @@ impl OtherLedger {
     ) -> Result<Shown, Error> {
         let store = stores::daemons(&ClaimBy::Default, &context.access)?;
         let shown = Self::shown(client, &store).await;
-        let unknown = shown.untold.iter().map(|why| unknown(why));
+        let stays = || Some("until it can be read, nothing counts as a stray".to_owned());
+        let unknown = shown.untold.iter().map(|why| Note { hint: stays(), ..unknown(why) });
         let found = shown.ledger.iter().map(Self::note);
         unknown.chain(found).try_for_each(|note| context.note(&note))?;
         Ok(shown)
@@ -142,6 +144,20 @@ mod tests {
             met: [].into(),
             owner: execute::Owner::Daemon,
         }
+    }
+
+    #[test]
+    fn beside_a_ledger_that_cannot_be_read_nothing_is_a_stray() {
+        let shown = |lines: &[LedgerEntry], untold: Option<&str>| {
+            let ledger = OtherLedger::of("p".to_owned(), lines.to_vec());
+            Shown { ledger, untold: untold.map(str::to_owned) }.beside(Accounts::default())
+        };
+        let unread = Accounts::default().beside_unread();
+        assert_eq!(shown(&[], Some("no answer")), unread);
+        assert_eq!(shown(&[], None), Accounts::default());
+        let beside = Accounts::default().beside(Accounts::replay([held()]));
+        assert_eq!(shown(&[held()], None), beside);
+        assert!(beside != Accounts::default() && beside != unread);
     }
 
     #[test]
