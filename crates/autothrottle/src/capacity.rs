@@ -85,27 +85,25 @@ fn cap_map(text: &str) -> Result<CapMap, Error> {
     if json.trim().is_empty() {
         return Ok(CapMap::default());
     }
-    CapMap::parse(&json).map_err(|problem| Error::Flag {
-        flag: "--cap-map",
-        value: text.to_owned(),
-        problem: problem.to_string(),
-    })
+    CapMap::parse(&json)
+        .map_err(|problem| Error::from(local::Error::flag("--cap-map", text, problem.to_string())))
 }
 
 fn read(path: &Path) -> Result<Snapshot, Error> {
     let text = operate::files::read_text(path)?;
-    Snapshot::from_json(text.as_bytes()).map_err(|problem| Error::Flag {
-        flag: "--cap-snapshot",
-        value: path.display().to_string(),
-        problem: problem.to_string(),
+    Snapshot::from_json(text.as_bytes()).map_err(|problem| {
+        Error::from(local::Error::flag(
+            "--cap-snapshot",
+            path.display().to_string(),
+            problem.to_string(),
+        ))
     })
 }
 
 /// A label without a number is wrong input, because its broker would have no capacity. A node without the label is
 /// not.
 fn of_nodes(snapshot: &Snapshot, label: &str) -> Result<BTreeMap<BrokerId, Ports>, Error> {
-    let bad =
-        |problem: String| Error::Flag { flag: "--cap-label", value: label.to_owned(), problem };
+    let bad = |problem: String| Error::from(local::Error::flag("--cap-label", label, problem));
     let mut nodes = BTreeMap::new();
     for broker in snapshot.brokers() {
         let labels = broker.kubernetes.as_ref().map(|facts| &facts.node_labels);

@@ -16,9 +16,6 @@ pub(crate) enum Error {
     /// An error that both binaries share: files, Kafka, Kubernetes.
     #[error(transparent)]
     Operate(#[from] operate::Error),
-    /// A value that clap could not refuse.
-    #[error("{flag} {:?}: {problem}", metrics::value_without_login(.value))]
-    Flag { flag: &'static str, value: String, problem: String },
     /// A limit that makes no sense.
     #[error(transparent)]
     Limit(#[from] throttle::InvalidLimit),
@@ -67,14 +64,17 @@ pub(crate) enum Error {
     /// A certificate or its key.
     #[error("{}: {problem}", .path.display())]
     Tls { path: PathBuf, problem: String },
-    /// stdout failed.
-    #[error("a standard stream failed: {0}")]
-    Stream(io::Error),
 }
 
 impl From<clap::Error> for Error {
     fn from(error: clap::Error) -> Self {
         Self::Console(error.into())
+    }
+}
+
+impl From<local::Error> for Error {
+    fn from(error: local::Error) -> Self {
+        Self::Operate(error.into())
     }
 }
 
@@ -152,8 +152,7 @@ impl Error {
         match self {
             Self::Console(error) => error.status(),
             Self::Operate(error) => error.status(),
-            Self::Flag { .. }
-            | Self::Limit(_)
+            Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
             | Self::OpenToAll(_)
@@ -165,11 +164,9 @@ impl Error {
             | Self::NotLeading { .. } => Status::Held,
             Self::NoTopic(why) | Self::OthersUnknown(why) => why.status(),
             Self::Topic(why) if is_unread(why) => Status::BadInput,
-            Self::Topic(_)
-            | Self::Silent { .. }
-            | Self::Listen { .. }
-            | Self::Stream(_)
-            | Self::ZooKeeper(_) => Status::Outside,
+            Self::Topic(_) | Self::Silent { .. } | Self::Listen { .. } | Self::ZooKeeper(_) => {
+                Status::Outside
+            }
         }
     }
 
@@ -200,14 +197,12 @@ impl Error {
             }
             Self::Lost { .. }
             | Self::NotLeading { .. }
-            | Self::Flag { .. }
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
             | Self::Silent { .. }
             | Self::Listen { .. }
-            | Self::Tls { .. }
-            | Self::Stream(_) => return None,
+            | Self::Tls { .. } => return None,
         };
         Some(hint.to_owned())
     }

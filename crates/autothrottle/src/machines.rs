@@ -49,12 +49,7 @@ impl MachineArgs {
     /// There is no Kubernetes to ask.
     pub(crate) fn question(&self, key: &str, access: Access) -> Result<Question, Error> {
         if access.kubeconfig.is_empty() && !access.in_pod {
-            return Err(Error::Flag {
-                flag: "--cap-label",
-                value: key.to_owned(),
-                problem: "there is no Kubernetes to ask: --kubeconfig names one, --cap-snapshot a snapshot that has asked"
-                    .to_owned(),
-            });
+            return Err(local::Error::flag("--cap-label", key, "there is no Kubernetes to ask: --kubeconfig names one, --cap-snapshot a snapshot that has asked").into());
         }
         let namespace = self.namespace.clone().or(access.namespace.clone());
         Ok(Question {

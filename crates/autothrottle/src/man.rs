@@ -11,8 +11,8 @@ use std::io::Write;
 pub(crate) fn write(out: &mut dyn Write) -> Result<Status, Error> {
     let man = Man::new(Cli::command()).title("AUTOTHROTTLE");
     let mut page = Vec::new();
-    man.render(&mut page).map_err(Error::Stream)?;
-    out.write_all(&page).map_err(Error::Stream)?;
+    man.render(&mut page).map_err(local::Error::Stream)?;
+    out.write_all(&page).map_err(local::Error::Stream)?;
     Ok(Status::Done)
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let holding = reconcile(&wanted, &ledger, &look.cluster);
     let written =
         write(out, &holding.actions, &holding.strays.into_iter().collect::<Vec<_>>(), &look);
-    written.and_then(|()| out.flush()).map_err(Error::Stream)?;
+    written.and_then(|()| out.flush()).map_err(local::Error::Stream)?;
     Ok(if holding.actions.iter().any(is_change) { Status::Findings } else { Status::Done })
 }
 

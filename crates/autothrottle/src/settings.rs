@@ -247,11 +247,12 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
         return Ok(None);
     }
     if !is_address(&args.api_listen) {
-        return Err(Error::Flag {
-            flag: "--api-listen",
-            value: args.api_listen,
-            problem: "write HOST:PORT, or none".to_owned(),
-        });
+        return Err(local::Error::flag(
+            "--api-listen",
+            args.api_listen,
+            "write HOST:PORT, or none",
+        )
+        .into());
     }
     let token = match &args.api_token_file {
         Some(path) => Some(Token::in_file(path)?),
@@ -273,7 +274,7 @@ fn given(token: &str) -> Result<Token, Error> {
 }
 
 fn no_token(value: String) -> Error {
-    Error::Flag { flag: "--api-token-file", value, problem: "there is no token in it".to_owned() }
+    local::Error::flag("--api-token-file", value, "there is no token in it").into()
 }
 
 /// The listed names, and the name in the listen address.

@@ -4,6 +4,7 @@
 //! No socket, no runtime, no flag: the drivers (`operate`) and the command lines (`console`) both build on it, so a command
 //! line that only plans from files needs no driver.
 
+mod error;
 pub mod files;
 mod hidden;
 pub mod maps;
@@ -13,6 +14,7 @@ pub mod source;
 pub mod status;
 pub mod words;
 
+pub use error::Error;
 pub use hidden::{value_without_login, without_login};
 pub use note::Note;
 pub use status::Status;

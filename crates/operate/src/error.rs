@@ -10,7 +10,7 @@ use crate::words::{counted, few};
 use ::topics::DefinitionErrors;
 use mapper::maps::Refused;
 use mapper::scope::ScopeError;
-use mapper::{BrokerId, PlanFileError, SnapshotError, TopicPartition};
+use mapper::{BrokerId, SnapshotError, TopicPartition};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -24,44 +24,9 @@ const FEW: usize = 5;
 /// Why a driver failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No flag names a cluster.
-    #[error("this command needs a cluster, and no flag names one")]
-    NoSource,
-    /// A flag's value that the cluster or another flag rules out.
-    #[error("{flag} {:?}: {problem}", metrics::value_without_login(.value))]
-    Flag {
-        /// The flag with its dashes: `--throttle`.
-        flag: &'static str,
-        /// The value, as typed or as parsed.
-        value: String,
-        /// Why it is refused.
-        problem: String,
-    },
-    /// Flags that contradict each other, or a flag that needs another one.
-    #[error("{0}")]
-    Flags(String),
-    /// An input that cannot be read, or an output that cannot be written.
+    /// A flag, a file or a standard stream.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// A plan file or `--map-string` that is not valid.
-    #[error("{name}: {problem}")]
-    PlanFile {
-        /// The file's path, or the flag with the text.
-        name: String,
-        /// Why it is no plan or partition map.
-        problem: PlanFileError,
-    },
-    /// A plan file of another tool, where a plan of this program is needed.
-    #[error("{} is a partition map without a plan beside it", .0.display())]
-    NotOurs(PathBuf),
-    /// A plan for another cluster.
-    #[error("the plan is for cluster {plan}, and this is cluster {found}")]
-    OtherCluster {
-        /// Cluster id in the plan or in `--cluster-id`.
-        plan: String,
-        /// Cluster id that Kafka reports.
-        found: String,
-    },
+    Local(#[from] local::Error),
     /// A plan that names no cluster.
     #[error("the plan does not say which cluster it is for")]
     NoClusterId {
@@ -154,12 +119,6 @@ pub enum Error {
         /// Partitions that would go offline or below min ISR.
         partitions: BTreeSet<TopicPartition>,
     },
-    /// A topic pattern that is no regex, or that matches no topic.
-    #[error(transparent)]
-    Scope(#[from] ScopeError),
-    /// Broker maps with faults that rule out a plan.
-    #[error(transparent)]
-    MapFindings(Refused),
     /// Topic definitions that are not valid.
     #[error(transparent)]
     Definitions(DefinitionErrors),
@@ -259,17 +218,6 @@ pub enum Error {
     /// The operating system provides no event loop.
     #[error("cannot wait for servers: {0}")]
     Runtime(io::Error),
-    /// stdout, stderr or stdin failed.
-    #[error("a standard stream failed: {0}")]
-    Stream(io::Error),
-    /// A snapshot that is not valid.
-    #[error("{}: {problem}", .path.display())]
-    Snapshot {
-        /// The snapshot file.
-        path: PathBuf,
-        /// Why it is refused.
-        problem: SnapshotError,
-    },
 }
 
 /// What a file of lines holds.
@@ -374,14 +322,21 @@ impl From<zookeeper::Error> for Error {
     }
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        Self::MapFindings(refused)
+impl From<metrics::BadSettings> for Error {
+    fn from(bad: metrics::BadSettings) -> Self {
+        local::Error::Flags(bad.to_string()).into()
     }
 }
 
-impl From<metrics::BadSettings> for Error {
-    fn from(bad: metrics::BadSettings) -> Self {
-        Self::Flags(bad.to_string())
-    }
+/// An error of flags and files ends the driver that meets it.
+macro_rules! from_local {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                local::Error::from(error).into()
+            }
+        })+
+    };
 }
+
+from_local!(FileError, Refused, ScopeError);

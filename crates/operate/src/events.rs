@@ -53,6 +53,6 @@ impl RunContext<'_> {
 
     /// Sends an event to the listener.
     pub fn event(&mut self, event: &DriverEvent<'_>) -> Result<(), Error> {
-        self.listener.hear(event).map_err(Error::Stream)
+        self.listener.hear(event).map_err(|error| local::Error::Stream(error).into())
     }
 }

@@ -118,7 +118,7 @@ impl Place {
 
     /// Writes the notes.
     pub async fn write(self, notes: &Notes, access: &Access) -> Result<(), Error> {
-        let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
+        let text = written(notes).map_err(io::Error::from).map_err(local::Error::Stream)?;
         match self {
             Self::File(path) => {
                 let staged = OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?;
@@ -148,7 +148,7 @@ fn written(notes: &Notes) -> Result<String, serde_json::Error> {
 
 fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
     let wrong =
-        |problem: String| Error::Flag { flag: "--notes", value: place.to_string(), problem };
+        |problem: String| Error::from(local::Error::flag("--notes", place.to_string(), problem));
     let document: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     if document["version"] != VERSION {
         let version = &document["version"];

@@ -48,7 +48,7 @@ pub async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
         Servers::Kafka { bootstrap, properties, .. } => {
             Ok(kafka::Client::connect(settings(bootstrap, properties.as_deref())?).await?)
         }
-        Servers::ZooKeeper(_) => Err(Error::NoSource),
+        Servers::ZooKeeper(_) => Err(local::Error::NoSource.into()),
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Erro
         }
         Servers::ZooKeeper(_) => {
             let message = "this command speaks to Kafka's brokers: --bootstrap-server HOST:PORT";
-            Err(Error::Flags(message.to_owned()))
+            Err(local::Error::Flags(message.to_owned()).into())
         }
     }
 }
@@ -206,10 +206,8 @@ pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
 }
 
 fn wrong_address(place: &ZooKeeperPlace) -> impl Fn(zookeeper::BadAddress) -> Error {
-    |problem| Error::Flag {
-        flag: "--zookeeper",
-        value: place.connect.clone(),
-        problem: problem.to_string(),
+    |problem| {
+        Error::from(local::Error::flag("--zookeeper", place.connect.clone(), problem.to_string()))
     }
 }
 
@@ -231,7 +229,8 @@ fn completed(facts: CapturedCluster, stored: &StoredMetrics) -> Result<CapturedC
 /// The file cannot be read, or is no snapshot of this version.
 pub fn from_file(path: &Path) -> Result<Snapshot, Error> {
     let text = files::read(path)?;
-    Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
+    Snapshot::from_json(&text)
+        .map_err(|problem| Error::from(local::Error::Snapshot { path: path.to_owned(), problem }))
 }
 
 /// librdkafka's properties for the same cluster, as the same user.

@@ -236,7 +236,7 @@ pub async fn documents_of(kubernetes: &Kubernetes, name: &str) -> Result<Vec<Doc
         None => Name::new(kubernetes.namespace(), name),
     };
     let place = format!("configmap:{name}");
-    let wrong = |problem: String| Error::Flag { flag: "--maps", value: place.clone(), problem };
+    let wrong = |problem: String| Error::from(local::Error::flag("--maps", place.clone(), problem));
     let found = kubernetes.config_map(&name).await?;
     let found = found.ok_or_else(|| wrong("there is no such ConfigMap".to_owned()))?;
     if let Some(key) = found.binary.first() {

@@ -121,7 +121,7 @@ mod tests {
         swap("1");
         symlink("..data/token", at("token")).unwrap();
         let watched = Watched::open(&[&at("token")], |texts| match texts[0].as_slice() {
-            b"" => Err(Error::Flags("empty".to_owned())),
+            b"" => Err(Error::from(local::Error::Flags("empty".to_owned()))),
             text => Ok(text.to_owned()),
         })
         .unwrap();

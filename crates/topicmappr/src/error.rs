@@ -16,9 +16,7 @@ use local::words::{counted, few};
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
-use mapper::{
-    BrokerId, Bytes, Clash, NoPlan, PlanFileError, SnapshotError, TopicPartition, Violation,
-};
+use mapper::{BrokerId, Bytes, Clash, NoPlan, SnapshotError, TopicPartition, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -39,39 +37,9 @@ pub(crate) enum Error {
     /// A command or a flag that this build leaves out: it plans from files only.
     #[error("{0}")]
     FilesOnly(String),
-    /// No flag names a cluster.
-    #[error("this command needs a cluster, and no flag names one")]
-    NoSource,
-    /// A flag's value that the cluster or another flag rules out.
-    #[error("{flag} {:?}: {problem}", local::value_without_login(.value))]
-    Flag { flag: &'static str, value: String, problem: String },
-    /// Flags that contradict each other, or a flag that needs another one.
-    #[error("{0}")]
-    Flags(String),
-    /// An input that cannot be read, or an output that cannot be written.
+    /// A flag, a file or a standard stream.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// A snapshot that is not valid.
-    #[error("{}: {problem}", .path.display())]
-    Snapshot { path: PathBuf, problem: SnapshotError },
-    /// A plan file or `--map-string` that is not valid.
-    #[error("{name}: {problem}")]
-    PlanFile { name: String, problem: PlanFileError },
-    /// A plan file of another tool, where a plan of this program is needed.
-    #[error("{} is a partition map without a plan beside it", .0.display())]
-    NotOurs(PathBuf),
-    /// A plan for another cluster.
-    #[error("the plan is for cluster {plan}, and this is cluster {found}")]
-    OtherCluster { plan: String, found: String },
-    /// A topic pattern that is no regex, or that matches no topic.
-    #[error(transparent)]
-    Scope(#[from] ScopeError),
-    /// Broker maps with faults that rule out a plan.
-    #[error(transparent)]
-    MapFindings(Refused),
-    /// stdout, stderr or stdin failed.
-    #[error("a standard stream failed: {0}")]
-    Stream(io::Error),
+    Local(#[from] local::Error),
     /// Two sources for the facts of one cluster.
     #[error("--snapshot and {second} both name a cluster")]
     TwoSources { second: &'static str },
@@ -156,12 +124,12 @@ pub(crate) enum Error {
 impl Error {
     /// Flags that exclude each other, or a flag that needs another.
     pub(crate) fn flags(message: impl Into<String>) -> Self {
-        Self::Flags(message.into())
+        local::Error::Flags(message.into()).into()
     }
 
     /// A standard stream has failed.
     pub(crate) fn stream(error: io::Error) -> Self {
-        Self::Stream(error)
+        local::Error::Stream(error).into()
     }
 
     /// The text of `--help` or `--version`, which are not failures.
@@ -173,11 +141,18 @@ impl Error {
     }
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        Self::MapFindings(refused)
-    }
+/// An error of flags and files ends the command that meets it.
+macro_rules! from_local {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                local::Error::from(error).into()
+            }
+        })+
+    };
 }
+
+from_local!(FileError, Refused, ScopeError);
 
 impl From<clap::Error> for Error {
     fn from(error: clap::Error) -> Self {

@@ -74,7 +74,8 @@ pub(crate) trait PodKnowledge: Send + Sync {
 /// Reads the cluster in a snapshot file.
 fn from_file(path: &Path) -> Result<Snapshot, Error> {
     let text = files::read(path)?;
-    Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
+    Snapshot::from_json(&text)
+        .map_err(|problem| Error::from(local::Error::Snapshot { path: path.to_owned(), problem }))
 }
 
 /// All facts that are needed before anything is resolved.
@@ -88,7 +89,7 @@ impl Session<'_, '_> {
     /// The facts for a planning command: completed from Kubernetes, if flags or maps name it.
     pub(crate) fn facts_of_plan(&mut self) -> Result<Facts, Error> {
         let source = self.global.source.source()?;
-        self.look_around(Some(&source))?.facts.ok_or(Error::NoSource)
+        self.look_around(Some(&source))?.facts.ok_or(Error::from(local::Error::NoSource))
     }
 
     /// The same for commands that also work without a cluster.
@@ -104,7 +105,7 @@ impl Session<'_, '_> {
     pub(crate) fn facts_with_maps(&mut self) -> Result<(Facts, Maps), Error> {
         let source = self.global.source.source()?;
         let Around { facts, pods, maps } = self.look_around(Some(&source))?;
-        let facts = facts.ok_or(Error::NoSource)?;
+        let facts = facts.ok_or(local::Error::NoSource)?;
         if let Some(pods) = &pods {
             pods.refuse_errors()?;
         }

@@ -140,7 +140,11 @@ impl<'a, 's> Session<'a, 's> {
         match ended {
             Ok(status) => status,
             // The reader of our stdout has closed it.
-            Err(Error::Stream(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
+            Err(Error::Local(local::Error::Stream(error)))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Status::Done
+            }
             Err(error) => self.speech.tell(&error, self.streams),
         }
     }

@@ -86,7 +86,7 @@ pub fn ca(
 /// The error for a file that contains no certificates.
 pub fn bad_pem(flag: &'static str, error: &kafka::certificates::NoCertificates) -> Error {
     let value = error.path.display().to_string();
-    Error::Flag { flag, value, problem: error.reason.clone() }
+    local::Error::flag(flag, value, error.reason.clone()).into()
 }
 
 /// Runs a TLS handshake with each listener; returns the results in the order of `places`.

@@ -3,21 +3,14 @@
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
 use super::{Error, LinesKind};
-use crate::files::FileError;
 use crate::status::Status;
-use mapper::SnapshotError;
 
 impl Error {
     /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Flag { .. } | Self::Flags(_) => "usage",
-            Self::NoSource => "source",
-            Self::File(FileError::Read { .. }) => "unreadable",
-            Self::File(FileError::Unwritable { .. }) => "unwritable",
-            Self::File(FileError::Write { .. }) | Self::NotStored { .. } => "write-failed",
-            Self::Snapshot { .. } => "snapshot",
-            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
+            Self::Local(error) => error.code(),
+            Self::NotStored { .. } => "write-failed",
             Self::NoClusterId { .. } => "cluster-id",
             Self::OtherPlan { .. }
             | Self::BrokenLine { .. }
@@ -29,8 +22,6 @@ impl Error {
             }
             Self::NoDaemon { .. } => "no-autothrottle",
             Self::WouldBeUnavailable { .. } => "unavailable",
-            Self::Scope(_) => "topics",
-            Self::MapFindings(_) => "maps",
             Self::Definitions(_) => "definitions",
             Self::State { .. } | Self::OtherState { .. } => "state",
             Self::Kafka(_) => "kafka",
@@ -42,13 +33,13 @@ impl Error {
             Self::Changed { .. } => "changed",
             Self::Unproven { .. } | Self::NoAnswer { .. } => "no-answer",
             Self::Runtime(_) => "runtime",
-            Self::Stream(_) => "stream",
         }
     }
 
     /// The exit status.
     pub fn status(&self) -> Status {
         match self {
+            Self::Local(error) => error.status(),
             Self::Changed { .. } | Self::WouldBeUnavailable { .. } | Self::NoDaemon { .. } => {
                 Status::NoPlan
             }
@@ -80,24 +71,12 @@ impl Error {
             | Self::Unproven { .. }
             | Self::NoAnswer { .. }
             | Self::Runtime(_)
-            | Self::Stream(_)
-            | Self::File(FileError::Write { .. })
             | Self::NotStored { .. } => Status::Outside,
-            Self::Flag { .. }
-            | Self::Flags(_)
-            | Self::NoSource
-            | Self::File(FileError::Read { .. } | FileError::Unwritable { .. })
-            | Self::Snapshot { .. }
-            | Self::PlanFile { .. }
-            | Self::NotOurs(_)
-            | Self::OtherCluster { .. }
-            | Self::NoClusterId { .. }
+            Self::NoClusterId { .. }
             | Self::OtherPlan { .. }
             | Self::BrokenLine { .. }
             | Self::NotOurLines { .. }
             | Self::NewerLines { .. }
-            | Self::Scope(_)
-            | Self::MapFindings(_)
             | Self::Definitions(_)
             | Self::State { .. }
             | Self::OtherState { .. }
@@ -110,12 +89,7 @@ impl Error {
     /// What to do next; `None` where the message is enough.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
-            Self::NotOurs(_) => "a plan of this program is what --out-file writes",
-            Self::File(FileError::Write { .. }) => NOTHING_WRITTEN,
-            Self::File(FileError::Unwritable { .. }) => NOTHING_PLANNED,
-            Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => OTHER_VERSION,
-            Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
+            Self::Local(error) => return error.hint().map(str::to_owned),
             Self::State { .. } => BROKEN_STATE,
             Self::OtherState { .. } => "name this cluster's own state with --state FILE",
             Self::Held(_) => "wait for it to end; a run that was killed holds nothing",
@@ -140,28 +114,16 @@ impl Error {
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
             Self::LockRights(error) => return lock_rights(error),
-            Self::Flag { .. }
-            | Self::Flags(_)
-            | Self::File(FileError::Read { .. })
-            | Self::PlanFile { .. }
-            | Self::OtherCluster { .. }
-            | Self::Record { .. }
-            | Self::Scope(_)
-            | Self::MapFindings(_)
+            Self::Record { .. }
             | Self::Definitions(_)
             | Self::Contradiction { .. }
             | Self::Silent { .. }
-            | Self::Runtime(_)
-            | Self::Stream(_) => return None,
+            | Self::Runtime(_) => return None,
         };
         Some(hint.to_owned())
     }
 }
 
-const NOTHING_WRITTEN: &str = "nothing was written; make room, or name another place";
-const NOTHING_PLANNED: &str =
-    "nothing was planned or written; make the folder, or name another place";
-const OTHER_VERSION: &str = "read it with the version of topicmappr that wrote it, or newer";
 const BROKEN_STATE: &str = "correct it, or begin anew with another --state: nothing is owned then";
 const NO_IDENTITY: &str = "say it by annotation, label or KAFKA_BROKER_ID on the pod, or see --identity and --broker-id-base";
 const KEEP_IT_DOWN: &str = "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster";
@@ -218,23 +180,5 @@ fn lock_rights(error: &kubernetes::Error) -> Option<String> {
             request.grant()
         )),
         other => other.hint(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io;
-    use std::path::PathBuf;
-
-    #[test]
-    fn a_failed_write_is_an_outside_failure_and_a_missing_folder_wrong_input() {
-        let path = PathBuf::from("p");
-        let failed =
-            FileError::Write { path: path.clone(), problem: io::ErrorKind::StorageFull.into() };
-        assert_eq!(Error::from(failed).status(), Status::Outside);
-        let problem = "there is no folder".to_owned();
-        let missing = FileError::Unwritable { path, problem };
-        assert_eq!(Error::from(missing).status(), Status::BadInput);
     }
 }

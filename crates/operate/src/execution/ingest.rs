@@ -89,11 +89,12 @@ fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move>
 
 fn refuse(measured: Measured, rate: Rate, context: &mut RunContext<'_>) -> Result<(), Error> {
     match measured {
-        Measured::Starved(starved) => Err(Error::Flag {
-            flag: "--throttle",
-            value: format!("{} bytes per second", rate.0),
-            problem: starved.to_string(),
-        }),
+        Measured::Starved(starved) => Err(local::Error::flag(
+            "--throttle",
+            format!("{} bytes per second", rate.0),
+            starved.to_string(),
+        )
+        .into()),
         Measured::Enough => Ok(()),
         Measured::Unknown => {
             context.note(&Note::new("what is written meanwhile could not be measured"))

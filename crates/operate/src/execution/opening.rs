@@ -41,14 +41,14 @@ impl ExecutionFiles {
     /// The id of the cluster. Refuses a cluster that the plan is not for.
     fn cluster_id(&self, plan: &Plan, found: Option<String>) -> Result<String, Error> {
         let found = found.ok_or_else(|| {
-            Error::Flags(
+            local::Error::Flags(
                 "the cluster does not tell its id: it is older than Kafka 0.10.1".to_owned(),
             )
         })?;
         let meant = plan.cluster_id.as_ref().or(self.cluster_id.as_ref());
         let both = plan.cluster_id.iter().chain(&self.cluster_id);
         match both.into_iter().find(|id| **id != found) {
-            Some(other) => Err(Error::OtherCluster { plan: other.clone(), found }),
+            Some(other) => Err(local::Error::OtherCluster { plan: other.clone(), found }.into()),
             None if meant.is_none() => Err(Error::NoClusterId { found }),
             None => Ok(found),
         }

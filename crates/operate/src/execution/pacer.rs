@@ -141,10 +141,8 @@ impl Pacer {
     pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
         // Only the first provider of a process counts, and this program uses the same one everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let bad = |flag, value: &str, problem: String| Error::Flag {
-            flag,
-            value: value_without_login(value),
-            problem,
+        let bad = |flag, value: &str, problem: String| {
+            local::Error::flag(flag, value_without_login(value), problem)
         };
         let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
         let at = at.map_err(|error| bad("--autothrottle", url, error.to_string()))?;

@@ -56,9 +56,9 @@ pub fn journal_of(plan: &Path, journal: Option<&Path>) -> PathBuf {
 /// Reads a plan file of this program; returns the plan and its hash.
 pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     let text = files::read(path)?;
-    let wrong = |problem| Error::PlanFile { name: path.display().to_string(), problem };
+    let wrong = |problem| local::Error::PlanFile { name: path.display().to_string(), problem };
     let file = PlanFile::from_json(&text).map_err(wrong)?;
-    let plan = file.plan.ok_or_else(|| Error::NotOurs(path.to_owned()))?;
+    let plan = file.plan.ok_or_else(|| local::Error::NotOurs(path.to_owned()))?;
     let id = plan_id(&plan);
     Ok((plan, id))
 }

@@ -71,7 +71,7 @@ impl Memory {
             return Err(FileError::Unwritable { path: path.to_owned(), problem }.into());
         }
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
-        let text = text.map_err(Error::Stream)?;
+        let text = text.map_err(local::Error::Stream)?;
         OutFile::at(path)?.stage(|out| out.write_all(&text))?.publish()?;
         Ok(())
     }

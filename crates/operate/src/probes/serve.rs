@@ -57,10 +57,8 @@ impl Latest {
 
 /// Serves until the future is dropped, under these names and any IP address.
 pub async fn serve(address: &str, names: ServerNames, latest: Latest) -> Result<(), Error> {
-    let wrong = |error: std::io::Error| Error::Flag {
-        flag: "--listen",
-        value: address.to_owned(),
-        problem: error.to_string(),
+    let wrong = |error: std::io::Error| {
+        local::Error::flag("--listen", address.to_owned(), error.to_string())
     };
     let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(wrong)?.collect();
     let listener = http_server::listen(&addresses).map_err(wrong)?;

@@ -66,12 +66,12 @@ impl<'a> Ensemble<'a> {
         };
         let found = (1..).zip(&self.addresses).find(|(_, at)| is_its_own(at));
         found.map(|(number, _)| BrokerId(number)).ok_or_else(|| {
-            Error::Flags(format!(
+            local::Error::Flags(format!(
                 "which ZooKeeper server is in pod {pod}? --zookeeper names none that begins with {name}. (it has {}); \
                  --server {name}=HOST:PORT tells it",
                 self.addresses.join(", "),
                 name = pod.name
-            ))
+            )).into()
         })
     }
 }

@@ -225,7 +225,7 @@ impl<'a> Roll<'a> {
 }
 
 fn tell(listener: &mut dyn EventListener, event: &RollEvent) -> Result<(), Error> {
-    listener.hear(&DriverEvent::Roll(event)).map_err(Error::Stream)
+    listener.hear(&DriverEvent::Roll(event)).map_err(|error| local::Error::Stream(error).into())
 }
 
 /// Whether another look may succeed.

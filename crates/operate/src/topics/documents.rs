@@ -26,7 +26,7 @@ pub async fn in_config_maps(access: &Access, selector: &str) -> Result<Vec<Docum
         if let Some(key) = found.binary.first() {
             let problem = format!("the value of {key} in {place} is binary, not text");
             let (flag, value) = ("--configmap-selector", selector.to_owned());
-            return Err(Error::Flag { flag, value, problem });
+            return Err(local::Error::flag(flag, value, problem).into());
         }
         // A wide selector such as `managed-by=...` may match this program's own ConfigMaps, which are skipped.
         if ![STATE_LABEL, RECORDS_KEY].iter().any(|key| found.data.contains_key(*key)) {

@@ -250,7 +250,8 @@ impl Documents {
         match expected {
             Some(expected) if expected != found => {
                 let text = counted(found, "document");
-                Err(Error::Flags(format!("--expect-documents {expected}: there is {text}")))
+                Err(local::Error::Flags(format!("--expect-documents {expected}: there is {text}"))
+                    .into())
             }
             _ => Ok(Self { found, remembered, confirmed: expected.is_some() }),
         }

@@ -75,7 +75,7 @@ pub(crate) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
 
 fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts_if_any()?;
-    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| local::Error::NotOurs(args.plan.clone()))?;
     if let Some(step) = args.step {
         let stages = plan.stages();
         let Some(stages) = stages.get(step) else {
@@ -85,7 +85,7 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
                     format!("the plan has {}, the last is {}", counted(count, "step"), count - 1)
                 }
             };
-            return Err(Error::Flag { flag: "--step", value: step.to_string(), problem });
+            return Err(local::Error::flag("--step", step.to_string(), problem).into());
         };
         session.show(&StepMap(PlanFile::of_step(stages)))?;
         return Ok(Status::Done);
@@ -128,7 +128,8 @@ fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Erro
 fn refuse_other_cluster(plan: &Plan, snapshot: &Snapshot) -> Result<(), Error> {
     match (plan.cluster_id.as_deref(), snapshot.cluster_id()) {
         (Some(plan), Some(found)) if plan != found => {
-            Err(Error::OtherCluster { plan: plan.to_owned(), found: found.to_owned() })
+            Err(local::Error::OtherCluster { plan: plan.to_owned(), found: found.to_owned() }
+                .into())
         }
         _ => Ok(()),
     }
@@ -136,8 +137,9 @@ fn refuse_other_cluster(plan: &Plan, snapshot: &Snapshot) -> Result<(), Error> {
 
 fn read(path: &Path) -> Result<PlanFile, Error> {
     let text = files::read(path)?;
-    PlanFile::from_json(&text)
-        .map_err(|problem| Error::PlanFile { name: path.display().to_string(), problem })
+    PlanFile::from_json(&text).map_err(|problem| {
+        Error::from(local::Error::PlanFile { name: path.display().to_string(), problem })
+    })
 }
 
 /// The partition map of a step: the same in both forms, for it is to be piped.

@@ -74,9 +74,6 @@ impl Args {
 }
 
 fn incoming(with: &str) -> Result<BrokerId, Error> {
-    with.parse().map_err(|_| Error::Flag {
-        flag: "--with",
-        value: with.to_owned(),
-        problem: "write a broker id, or auto".to_owned(),
-    })
+    with.parse()
+        .map_err(|_| Error::from(local::Error::flag("--with", with, "write a broker id, or auto")))
 }

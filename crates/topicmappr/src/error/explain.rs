@@ -4,10 +4,9 @@
 
 use super::Error;
 use local::Status;
-use local::files::FileError;
 use local::words::{ranges, uncordon};
 use mapper::explain::ExplainError;
-use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
+use mapper::{BrokerId, NoPlan, Refusal};
 use std::collections::BTreeMap;
 
 impl Error {
@@ -16,15 +15,8 @@ impl Error {
         match self {
             Self::Console(error) => error.code(),
             Self::Live(error) => error.code(),
-            Self::FilesOnly(_) | Self::Flag { .. } | Self::Flags(_) => "usage",
-            Self::NoSource => "source",
-            Self::File(FileError::Read { .. }) => "unreadable",
-            Self::File(FileError::Unwritable { .. }) => "unwritable",
-            Self::File(FileError::Write { .. }) => "write-failed",
-            Self::Snapshot { .. } => "snapshot",
-            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
-            Self::Scope(_) => "topics",
-            Self::Stream(_) => "stream",
+            Self::Local(error) => error.code(),
+            Self::FilesOnly(_) => "usage",
             Self::TwoSources { .. } => "source",
             Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
                 "snapshot"
@@ -40,7 +32,7 @@ impl Error {
             Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
             Self::NotReloadable { .. } => "not-reloadable",
             Self::NotOnDelete { .. } => "update-strategy",
-            Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
+            Self::Maps(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
             Self::NoPlan { why, .. } => match **why {
                 NoPlan::TooLarge { .. } => "too-large",
@@ -59,6 +51,7 @@ impl Error {
         match self {
             Self::Console(error) => error.status(),
             Self::Live(error) => error.status(),
+            Self::Local(error) => error.status(),
             Self::NoPlan { why, .. } => match **why {
                 NoPlan::TooLarge { .. } => Status::BadInput,
                 _ => Status::NoPlan,
@@ -72,22 +65,9 @@ impl Error {
             | Self::NotOnDelete { .. }
             | Self::NotReloadable { .. }
             | Self::NothingPaced { .. } => Status::NoPlan,
-            Self::NoNumbers { .. }
-            | Self::OddNumbers { .. }
-            | Self::File(FileError::Write { .. })
-            | Self::Stream(_) => Status::Outside,
+            Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
             Self::DaemonHas { .. } | Self::OtherTools { .. } => Status::Held,
             Self::FilesOnly(_)
-            | Self::NoSource
-            | Self::Flag { .. }
-            | Self::Flags(_)
-            | Self::File(FileError::Read { .. } | FileError::Unwritable { .. })
-            | Self::Snapshot { .. }
-            | Self::PlanFile { .. }
-            | Self::NotOurs(_)
-            | Self::OtherCluster { .. }
-            | Self::Scope(_)
-            | Self::MapFindings(_)
             | Self::TwoSources { .. }
             | Self::JournalExists(_)
             | Self::NoLedger
@@ -106,13 +86,8 @@ impl Error {
         let hint = match self {
             Self::Console(error) => return error.hint(),
             Self::Live(error) => return error.hint(),
+            Self::Local(error) => return error.hint().map(str::to_owned),
             Self::FilesOnly(_) => FILES_ONLY,
-            Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
-            Self::NotOurs(_) => "a plan of this program is what --out-file writes",
-            Self::File(FileError::Write { .. }) => NOTHING_WRITTEN,
-            Self::File(FileError::Unwritable { .. }) => NOTHING_PLANNED,
-            Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => OTHER_VERSION,
-            Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
             Self::TwoSources { .. } => "leave one of them out",
             Self::UnknownMap { known, .. } => return Some(known_maps(known)),
             Self::UnknownBrokers { known, .. } => {
@@ -143,14 +118,6 @@ impl Error {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
             }
             Self::Maps(_)
-            | Self::Flag { .. }
-            | Self::Flags(_)
-            | Self::File(FileError::Read { .. })
-            | Self::PlanFile { .. }
-            | Self::OtherCluster { .. }
-            | Self::Scope(_)
-            | Self::MapFindings(_)
-            | Self::Stream(_)
             | Self::NotUnregistered { .. }
             | Self::NotReloadable { .. }
             | Self::OddNumbers { .. }
@@ -162,10 +129,6 @@ impl Error {
 
 const FILES_ONLY: &str = "this build plans from files only (--snapshot FILE); build the whole program with \
                           cargo build --release --bin topicmappr";
-const NOTHING_WRITTEN: &str = "nothing was written; make room, or name another place";
-const NOTHING_PLANNED: &str =
-    "nothing was planned or written; make the folder, or name another place";
-const OTHER_VERSION: &str = "read it with the version of topicmappr that wrote it, or newer";
 const NOT_LOST: &str = "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one \
                         that is silent";
 const JOURNAL_EXISTS: &str =

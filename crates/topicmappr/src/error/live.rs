@@ -114,17 +114,7 @@ impl From<operate::Error> for Error {
     fn from(error: operate::Error) -> Self {
         use operate::Error as Driver;
         match error {
-            Driver::NoSource => Self::NoSource,
-            Driver::Flag { flag, value, problem } => Self::Flag { flag, value, problem },
-            Driver::Flags(message) => Self::Flags(message),
-            Driver::File(error) => Self::File(error),
-            Driver::Snapshot { path, problem } => Self::Snapshot { path, problem },
-            Driver::PlanFile { name, problem } => Self::PlanFile { name, problem },
-            Driver::NotOurs(path) => Self::NotOurs(path),
-            Driver::OtherCluster { plan, found } => Self::OtherCluster { plan, found },
-            Driver::Scope(error) => Self::Scope(error),
-            Driver::MapFindings(refused) => Self::MapFindings(refused),
-            Driver::Stream(error) => Self::Stream(error),
+            Driver::Local(error) => Self::Local(error),
             of_driver => Self::Live(Beyond::Operate(of_driver)),
         }
     }

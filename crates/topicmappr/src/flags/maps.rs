@@ -76,9 +76,10 @@ fn in_files(place: &str) -> Result<Vec<Document>, Error> {
         return Ok(documents);
     }
     let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-    Err(Error::Flag {
-        flag: "--maps",
-        value: place.to_owned(),
-        problem: format!("there is no file in it whose name ends in one of {endings}"),
-    })
+    Err(local::Error::flag(
+        "--maps",
+        place.to_owned(),
+        format!("there is no file in it whose name ends in one of {endings}"),
+    )
+    .into())
 }

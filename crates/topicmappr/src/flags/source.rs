@@ -44,7 +44,7 @@ pub(crate) struct SourceArgs {
 impl SourceArgs {
     /// The one place that the flags name.
     pub(crate) fn source(&self) -> Result<Source, Error> {
-        self.source_if_any()?.ok_or(Error::NoSource)
+        self.source_if_any()?.ok_or(Error::from(local::Error::NoSource))
     }
 
     /// The place that the flags name, for commands that can do without.

@@ -45,17 +45,15 @@ fn pairs(text: &str) -> Result<BTreeMap<BrokerId, Bytes>, Error> {
     let entries = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut capacities = BTreeMap::new();
     for entry in entries.filter(|entry| !entry.is_empty()) {
-        let (id, size) = pair(entry).map_err(|problem| Error::Flag {
-            flag: "--broker-storage",
-            value: entry.to_owned(),
-            problem,
-        })?;
+        let (id, size) = pair(entry)
+            .map_err(|problem| local::Error::flag("--broker-storage", entry.to_owned(), problem))?;
         if capacities.insert(id, size).is_some() {
-            return Err(Error::Flag {
-                flag: "--broker-storage",
-                value: entry.to_owned(),
-                problem: format!("broker {id} is named twice"),
-            });
+            return Err(local::Error::flag(
+                "--broker-storage",
+                entry.to_owned(),
+                format!("broker {id} is named twice"),
+            )
+            .into());
         }
     }
     Ok(capacities)

@@ -53,11 +53,7 @@ impl TopicArgs {
 pub(crate) fn patterns(flag: &'static str, values: &[String]) -> Result<Vec<TopicPattern>, Error> {
     let patterns = compile(values)?;
     if patterns.is_empty() && !values.is_empty() {
-        return Err(Error::Flag {
-            flag,
-            value: values.join(","),
-            problem: "there is no regex in it".to_owned(),
-        });
+        return Err(local::Error::flag(flag, values.join(","), "there is no regex in it").into());
     }
     Ok(patterns)
 }

@@ -84,7 +84,7 @@ impl EventListener for Session<'_, '_> {
             DriverEvent::Roll(event) => self.event(event),
         };
         heard.map_err(|error| match error {
-            Error::Stream(error) => error,
+            Error::Local(local::Error::Stream(error)) => error,
             other => io::Error::other(other),
         })
     }

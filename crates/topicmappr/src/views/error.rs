@@ -96,20 +96,34 @@ fn evidence(error: &Error) -> Option<Value> {
             "known": known,
         })),
         Error::UnknownMap { name, known } => Some(json!({ "name": name, "known": known })),
-        Error::MapFindings(refused) => {
-            let findings = refused.findings.iter().map(super::maps::Problem::of);
-            Some(json!({ "problems": findings.collect::<Vec<_>>() }))
-        }
         Error::Explain(ExplainError::UnknownTopic { topic, near }) => {
             Some(json!({ "topic": topic, "near": near }))
         }
-        Error::Flag { flag, value, .. } => {
+        Error::Local(error) => local_evidence(error),
+        Error::Console(console::Error::ConfigFile { path, .. }) => Some(json!({ "path": path })),
+        _ => None,
+    }
+}
+
+fn local_evidence(error: &local::Error) -> Option<Value> {
+    use local::Error as Of;
+    match error {
+        Of::MapFindings(refused) => {
+            let findings = refused.findings.iter().map(super::maps::Problem::of);
+            Some(json!({ "problems": findings.collect::<Vec<_>>() }))
+        }
+        Of::Flag { flag, value, .. } => {
             Some(json!({ "flag": flag, "value": local::value_without_login(value) }))
         }
-        Error::Snapshot { path, .. } | Error::Console(console::Error::ConfigFile { path, .. }) => {
-            Some(json!({ "path": path }))
-        }
-        _ => None,
+        Of::Snapshot { path, .. } => Some(json!({ "path": path })),
+        Of::NoSource
+        | Of::Flags(_)
+        | Of::File(_)
+        | Of::PlanFile { .. }
+        | Of::NotOurs(_)
+        | Of::OtherCluster { .. }
+        | Of::Scope(_)
+        | Of::Stream(_) => None,
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts_of_plan()?;
-    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| local::Error::NotOurs(args.plan.clone()))?;
     refuse_other_cluster(&plan, &facts.snapshot)?;
     let answer = explain(&facts.snapshot, &plan, &args.question())?;
     session.show(&ExplainView { plan: &args.plan, answer })?;

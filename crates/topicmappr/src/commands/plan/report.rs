@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     })?;
     let out = if path == Path::new("-") { None } else { Some(OutFile::at(path)?) };
     let facts = session.facts_if_any()?;
-    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| local::Error::NotOurs(args.plan.clone()))?;
     if let Some(facts) = &facts {
         refuse_other_cluster(&plan, &facts.snapshot)?;
         if plan.snapshot != facts.snapshot.hash() {

@@ -68,11 +68,12 @@ impl Args {
                 (true, true) => "is live: lose it first, or add another",
                 (true, false) => return Ok(broker.clone()),
             };
-            Err(Error::Flag {
-                flag: "--add-broker",
-                value: broker.id.to_string(),
-                problem: format!("broker {} {why}", broker.id),
-            })
+            Err(local::Error::flag(
+                "--add-broker",
+                broker.id.to_string(),
+                format!("broker {} {why}", broker.id),
+            )
+            .into())
         });
         added.collect()
     }
@@ -83,11 +84,12 @@ impl Args {
         for rack in &self.lose_rack {
             let brokers = before.rack(rack);
             if brokers.is_empty() {
-                return Err(Error::Flag {
-                    flag: "--lose-rack",
-                    value: rack.clone(),
-                    problem: "no broker of the snapshot is in this rack".to_owned(),
-                });
+                return Err(local::Error::flag(
+                    "--lose-rack",
+                    rack.clone(),
+                    "no broker of the snapshot is in this rack",
+                )
+                .into());
             }
             lost.extend(brokers);
         }

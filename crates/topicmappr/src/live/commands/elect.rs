@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 fn refuse_other_cluster(plan: &Plan, client: &Client) -> Result<(), Error> {
     match (&plan.cluster_id, &client.cluster().id) {
         (Some(meant), Some(found)) if meant != found => {
-            Err(Error::OtherCluster { plan: meant.clone(), found: found.clone() })
+            Err(local::Error::OtherCluster { plan: meant.clone(), found: found.clone() }.into())
         }
         _ => Ok(()),
     }

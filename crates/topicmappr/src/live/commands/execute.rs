@@ -322,11 +322,12 @@ fn until(text: &str) -> Result<u64, Error> {
         Err(_) => Time::strptime("%H:%M", text.trim()).ok().and_then(of_day),
     };
     let seconds = meant.and_then(|time| u64::try_from(time.as_second()).ok());
-    seconds.ok_or_else(|| Error::Flag {
-        flag: "--until",
-        value: text.to_owned(),
-        problem: "write a time of day, 06:00, or a time to come, 2026-11-21T06:00:00Z, both UTC"
-            .to_owned(),
+    seconds.ok_or_else(|| {
+        Error::from(local::Error::flag(
+            "--until",
+            text,
+            "write a time of day, 06:00, or a time to come, 2026-11-21T06:00:00Z, both UTC",
+        ))
     })
 }
 
@@ -393,7 +394,13 @@ mod tests {
         }
         assert_eq!(until("2100-01-01T00:00:00Z").unwrap(), 4_102_444_800);
         for text in ["1999-01-01T00:00:00Z", "25:00", "soon"] {
-            assert!(matches!(until(text), Err(Error::Flag { flag: "--until", .. })), "{text}");
+            assert!(
+                matches!(
+                    until(text),
+                    Err(Error::Local(local::Error::Flag { flag: "--until", .. }))
+                ),
+                "{text}"
+            );
         }
     }
 }

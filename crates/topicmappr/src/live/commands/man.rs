@@ -46,10 +46,12 @@ fn whole() -> clap::Command {
 
 fn named<'c>(program: &'c clap::Command, words: &[String]) -> Result<&'c clap::Command, Error> {
     words.iter().try_fold(program, |command, word| {
-        command.find_subcommand(word).ok_or_else(|| Error::Flag {
-            flag: "COMMAND",
-            value: words.join(" "),
-            problem: format!("{} has no command {word}", full_name(command)),
+        command.find_subcommand(word).ok_or_else(|| {
+            Error::from(local::Error::flag(
+                "COMMAND",
+                words.join(" "),
+                format!("{} has no command {word}", full_name(command)),
+            ))
         })
     })
 }

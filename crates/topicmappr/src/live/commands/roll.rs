@@ -247,10 +247,12 @@ impl Args {
 /// The servers of an ensemble, and the id of the Kafka cluster whose metadata they keep: one roll of either at a time.
 async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error> {
     let zookeeper = live::zookeeper(place).await?;
-    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| Error::Flag {
-        flag: "--zookeeper",
-        value: place.connect.clone(),
-        problem: "no Kafka cluster has its id there (/cluster/id): is a chroot missing?".to_owned(),
+    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| {
+        local::Error::flag(
+            "--zookeeper",
+            place.connect.clone(),
+            "no Kafka cluster has its id there (/cluster/id): is a chroot missing?",
+        )
     })?;
     Ok((zookeeper.address().servers().to_vec(), cluster))
 }

@@ -74,7 +74,7 @@ impl Asking {
         };
         let map = text.map(|text| CapMap::parse(&text)).transpose().map_err(|problem| {
             let value = self.cap_map.clone().unwrap_or_default();
-            Error::Flag { flag: "--cap-map", value, problem: problem.to_string() }
+            local::Error::flag("--cap-map", value, problem.to_string())
         })?;
         let known = snapshot.brokers().iter();
         let known = known.filter_map(|b| Some((b.id, Rate(b.network_bytes_per_second?))));

@@ -91,7 +91,7 @@ impl Args {
         if let Measured::Starved(starved) = starved_in_flight(client, &found.seen, self.rate).await
         {
             let value = format!("{} bytes per second", self.rate.0);
-            return Err(Error::Flag { flag: "RATE", value, problem: starved.to_string() });
+            return Err(local::Error::flag("RATE", value, starved.to_string()).into());
         }
         if self.consent.dry_run {
             let as_asked = view.is_as_asked() && !view.is_empty();
@@ -114,7 +114,7 @@ impl Args {
             Answer::Taken => Ok(true),
             Answer::Refused(problem) => {
                 let value = format!("{} bytes per second", self.rate.0);
-                Err(Error::Flag { flag: "RATE", value, problem })
+                Err(local::Error::flag("RATE", value, problem).into())
             }
             Answer::Gone => {
                 session.say(&Note::new("the execution has ended meanwhile"))?;
