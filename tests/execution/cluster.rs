@@ -122,7 +122,7 @@ impl Cluster {
             let mut partition = Partition::new(of.partition, all);
             partition.facts = Some(Box::new(PartitionFacts {
                 isr: Some(state.isr.clone()),
-                leader: state.leader.map_or(Leader::Nobody, Leader::Broker),
+                leader: state.leader.map_or(Leader::None, Leader::Broker),
                 ..PartitionFacts::default()
             }));
             topic.partitions.push(partition);

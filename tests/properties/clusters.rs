@@ -250,7 +250,7 @@ impl Shape {
         let leader = match ids.iter().copied().find(up) {
             _ if !shape.told => Leader::Unknown,
             Some(id) => Leader::Broker(id),
-            None => Leader::Nobody,
+            None => Leader::None,
         };
         PartitionFacts {
             leader,

@@ -63,7 +63,7 @@ fn copy(
     let destinations = missing.map(|broker| ReplicaToFill { broker, done: None }).collect();
     let leader = match partition.leader() {
         Leader::Broker(id) => Some(id),
-        Leader::Nobody | Leader::Unknown => None,
+        Leader::None | Leader::Unknown => None,
     };
     CopySeen {
         of,

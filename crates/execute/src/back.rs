@@ -106,7 +106,7 @@ fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> PartitionWay {
     let dead: Vec<BrokerId> = before.iter().copied().filter(|id| !seen.live.contains(id)).collect();
     let led = match partition.leader() {
         Leader::Broker(id) => seen.live.contains(&id),
-        Leader::Nobody | Leader::Unknown => false,
+        Leader::None | Leader::Unknown => false,
     };
     let why = if !on_the_way {
         WhyNotBack::Changed { found: now.to_vec() }
@@ -156,7 +156,7 @@ mod tests {
     fn seen(now: &[&[u32]]) -> Seen {
         let partition = |(list, id): (&&[u32], u32)| {
             let mut partition = Partition::new(PartitionId(id), ids(list));
-            let leader = list.first().map_or(Leader::Nobody, |id| Leader::Broker(BrokerId(*id)));
+            let leader = list.first().map_or(Leader::None, |id| Leader::Broker(BrokerId(*id)));
             let facts = PartitionFacts { leader, isr: Some(ids(list)), ..Default::default() };
             partition.facts = Some(Box::new(facts));
             partition

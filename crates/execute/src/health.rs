@@ -35,7 +35,7 @@ pub(crate) fn ill(seen: &Seen) -> BTreeMap<TopicPartition, Ill> {
 
 fn illness(partition: &Partition, min: Option<u32>) -> Option<Ill> {
     match partition.leader() {
-        Leader::Nobody => Some(Ill::Offline),
+        Leader::None => Some(Ill::Offline),
         Leader::Broker(_) | Leader::Unknown => {
             let in_sync = partition.facts.as_ref()?.isr.as_ref()?.len();
             let min = usize::try_from(min?).ok()?;
@@ -81,5 +81,5 @@ pub(crate) fn heals(seen: &Seen, change: &Move) -> bool {
     let stay = isr(partition).iter().filter(|id| change.to.contains(id));
     let come = change.added().filter(|id| !isr(partition).contains(id));
     let in_sync = stay.count() + come.count();
-    partition.leader() != Leader::Nobody && u32::try_from(in_sync).is_ok_and(|n| n >= min)
+    partition.leader() != Leader::None && u32::try_from(in_sync).is_ok_and(|n| n >= min)
 }

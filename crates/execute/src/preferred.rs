@@ -84,7 +84,7 @@ fn judged(
     let leader = match partition.leader() {
         Leader::Broker(leader) if leader == broker => return None,
         Leader::Broker(leader) => leader,
-        Leader::Nobody => return Some(Err(Obstacle::Offline { heals: who_heals(partition) })),
+        Leader::None => return Some(Err(Obstacle::Offline { heals: who_heals(partition) })),
         Leader::Unknown => return None,
     };
     Some(if reassigned {
@@ -137,7 +137,7 @@ mod tests {
             (&[1, 2], &[1, 2], led_by(1)),
             (&[1, 2], &[2], led_by(2)),
             (&[3, 2], &[2], led_by(2)),
-            (&[3, 4], &[3], Leader::Nobody),
+            (&[3, 4], &[3], Leader::None),
             (&[1, 2], &[1, 2], led_by(2)),
             (&[1, 2], &[1, 2], led_by(2)),
         ]);

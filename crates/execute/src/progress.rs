@@ -220,7 +220,7 @@ fn hindrance(
 ) -> Option<MoveHindrance> {
     let led = match partition.leader() {
         Leader::Broker(id) => seen.live.contains(&id),
-        Leader::Nobody | Leader::Unknown => false,
+        Leader::None | Leader::Unknown => false,
     };
     if !led {
         return Some(MoveHindrance::NoLeader { heals: who_heals(partition) });

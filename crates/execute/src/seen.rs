@@ -135,7 +135,7 @@ impl Seen {
     pub(crate) fn leader(&self, change: &Move) -> Option<BrokerId> {
         match self.partition(change)?.leader() {
             Leader::Broker(id) => Some(id),
-            Leader::Nobody | Leader::Unknown => None,
+            Leader::None | Leader::Unknown => None,
         }
     }
 

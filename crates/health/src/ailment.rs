@@ -184,7 +184,7 @@ impl Sick {
 /// Reported without a leader, or with one that is not live.
 fn led_by_nobody(snapshot: &Snapshot, partition: &Partition) -> bool {
     match partition.leader() {
-        Leader::Nobody => true,
+        Leader::None => true,
         Leader::Broker(id) => !snapshot.is_live(id),
         Leader::Unknown => false,
     }
@@ -310,7 +310,7 @@ mod tests {
     fn each_partition_stands_under_the_worst_that_is_wrong_with_it() {
         let led = Leader::Broker(BrokerId(1));
         let partitions = vec![
-            partition(0, &[1, 9], &[9], Leader::Nobody),
+            partition(0, &[1, 9], &[9], Leader::None),
             partition(1, &[1, 2, 9], &[1], led),
             partition(2, &[1, 2, 9], &[1, 2], led),
             partition(3, &[1, 2, 3, 9], &[1, 2, 3], led),

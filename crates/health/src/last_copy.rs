@@ -100,7 +100,7 @@ fn why(
     let led = match partition.leader() {
         Leader::Unknown => return Err("leader"),
         Leader::Broker(leader) => leader != broker && snapshot.is_live(leader),
-        Leader::Nobody => false,
+        Leader::None => false,
     };
     // A live leader remains: the broker follows it, and copies what it lacks.
     if led {

@@ -242,7 +242,7 @@ fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
 fn led(view: &CheckedSnapshot<'_>, partition: &Partition) -> bool {
     match partition.leader() {
         Leader::Broker(id) => view.is_live(id),
-        Leader::Nobody => false,
+        Leader::None => false,
         Leader::Unknown => {
             let up = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
             partition.replicas.iter().any(|id| up(&id))

@@ -361,7 +361,7 @@ pub(crate) fn why_left_out(
 ) -> Option<WhyLeftOut> {
     let healthy = |id: &BrokerId| cluster.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {
-        Leader::Nobody => false,
+        Leader::None => false,
         Leader::Broker(id) => cluster.is_live(id),
         Leader::Unknown => partition.replicas.iter().any(healthy),
     };

@@ -48,7 +48,7 @@ impl Topic {
             };
             let led = match state.leader {
                 Leader::Broker(leader) => held(&leader),
-                Leader::Nobody | Leader::Unknown => true,
+                Leader::None | Leader::Unknown => true,
             };
             let fits = led && state.isr.iter().all(held);
             (!fits).then_some(*id)
@@ -213,7 +213,7 @@ mod tests {
     fn a_state_is_read_again_while_it_names_a_broker_that_is_no_replica() {
         let led_by = |id| Leader::Broker(BrokerId(id));
         assert!(!unsettled(&[1, 2], led_by(1), &[2, 1]));
-        assert!(!unsettled(&[1, 2], Leader::Nobody, &[2]));
+        assert!(!unsettled(&[1, 2], Leader::None, &[2]));
         assert!(unsettled(&[1, 2], led_by(3), &[1]));
         assert!(unsettled(&[1, 2], led_by(1), &[1, 3]));
     }

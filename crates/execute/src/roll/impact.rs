@@ -36,7 +36,7 @@ pub(super) fn hindrances(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Vec
         if !partition.replicas.contains(&id) {
             continue;
         }
-        if partition.leader() == Leader::Nobody {
+        if partition.leader() == Leader::None {
             leaderless.insert(of(topic, partition));
             continue;
         }

@@ -12,7 +12,7 @@ fn ids(ids: &[u32]) -> Replicas {
 
 fn partition(id: u32, replicas: &[u32], isr: &[u32]) -> Partition {
     let mut partition = Partition::new(PartitionId(id), ids(replicas));
-    let leader = isr.first().map_or(Leader::Nobody, |id| Leader::Broker(BrokerId(*id)));
+    let leader = isr.first().map_or(Leader::None, |id| Leader::Broker(BrokerId(*id)));
     let facts = PartitionFacts { isr: Some(ids(isr)), leader, ..PartitionFacts::default() };
     partition.facts = Some(Box::new(facts));
     partition

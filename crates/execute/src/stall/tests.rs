@@ -99,7 +99,7 @@ fn a_dead_destination_and_a_missing_leader_are_named() {
     let mut world = world(&[(1, 3), (2, 4)]);
     world.later(1, &[]);
     world.seen.live = [BrokerId(1), BrokerId(4)].into();
-    world.facts(1).leader = Leader::Nobody;
+    world.facts(1).leader = Leader::None;
     world.copied.clear();
     let mut stalls = world.watch.look(&world.moves, &world.seen, &Copied::new(), PATIENCE);
     assert_eq!(stalls, []);

@@ -32,7 +32,7 @@ impl Said {
         let mut partition = Partition::new(PartitionId(0), self.replicas.clone());
         partition.facts = Some(Box::new(PartitionFacts {
             isr: Some(self.isr.iter().copied().collect()),
-            leader: self.leader.map_or(Leader::Nobody, Leader::Broker),
+            leader: self.leader.map_or(Leader::None, Leader::Broker),
             elr: self.elr.iter().copied().collect(),
             last_known_elr: self.last.iter().copied().collect(),
             removing: self.removing.iter().copied().collect(),

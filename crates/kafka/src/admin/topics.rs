@@ -130,7 +130,7 @@ fn topic(name: String, wire: MetadataResponseTopic) -> Topic {
 fn partition(wire: &MetadataResponsePartition) -> Option<Partition> {
     let facts = PartitionFacts {
         isr: Some(replicas(&wire.isr_nodes)),
-        leader: broker_id(wire.leader_id).map_or(Leader::Nobody, Leader::Broker),
+        leader: broker_id(wire.leader_id).map_or(Leader::None, Leader::Broker),
         offline: replicas(&wire.offline_replicas),
         ..PartitionFacts::default()
     };

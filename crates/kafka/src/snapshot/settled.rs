@@ -41,7 +41,7 @@ fn electing(cluster: &Cluster, topics: &Topics) -> bool {
 fn led(partition: &Partition, live: &dyn Fn(BrokerId) -> bool) -> bool {
     match partition.leader() {
         Leader::Broker(id) => live(id),
-        Leader::Nobody => false,
+        Leader::None => false,
         Leader::Unknown => true,
     }
 }

@@ -297,7 +297,7 @@ async fn a_partition_without_a_leader_is_told_from_one_whose_leader_is_unknown()
     let lost = &mut cluster.topics.get_mut("events").unwrap()[0];
     (lost.leader, lost.isr) = (-1, vec![]);
     let capture = Fake::start(cluster).await.capture().await.unwrap();
-    assert_eq!(partition(&capture, "events", 0).leader(), Leader::Nobody);
+    assert_eq!(partition(&capture, "events", 0).leader(), Leader::None);
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ fn copied_from(view: &CheckedSnapshot<'_>, part: Submission<'_>) -> Option<Broke
     let partition = view.find.partition(&part.change.topic, part.change.partition)?;
     match partition.leader() {
         Leader::Broker(id) if part.from.contains(&id) => Some(id),
-        Leader::Broker(_) | Leader::Nobody | Leader::Unknown => {
+        Leader::Broker(_) | Leader::None | Leader::Unknown => {
             let can_lead = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
             part.from.iter().find(can_lead).copied()
         }

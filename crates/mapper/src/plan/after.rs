@@ -133,9 +133,9 @@ fn settled(
     let led = match facts.leader {
         Leader::Broker(id) if change.to.contains(&id) => Leader::Broker(id),
         Leader::Broker(_) => {
-            change.to.iter().find(live).map_or(Leader::Nobody, |id| Leader::Broker(*id))
+            change.to.iter().find(live).map_or(Leader::None, |id| Leader::Broker(*id))
         }
-        Leader::Nobody | Leader::Unknown => facts.leader,
+        Leader::None | Leader::Unknown => facts.leader,
     };
     let size = |id: &BrokerId| match kept(id) {
         Some(index) => facts.replica_sizes.get(index).copied().flatten(),

@@ -203,7 +203,7 @@ pub enum Leader {
     #[default]
     Unknown,
     /// The partition has no leader (Kafka's -1).
-    Nobody,
+    None,
     /// This broker.
     Broker(BrokerId),
 }

@@ -149,7 +149,7 @@ impl PartitionKeys {
 /// Kafka writes -1 for "no leader", and so do snapshots. `null` means the same.
 fn leader(told: Option<i64>) -> Result<Leader, String> {
     match told {
-        None | Some(-1) => Ok(Leader::Nobody),
+        None | Some(-1) => Ok(Leader::None),
         Some(id) => u32::try_from(id)
             .map(|id| Leader::Broker(BrokerId(id)))
             .map_err(|_| format!("leader {id} is no broker id")),

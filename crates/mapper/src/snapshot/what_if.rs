@@ -89,9 +89,9 @@ fn fail_over(partition: &mut Partition, live: &BTreeSet<BrokerId>) {
     {
         let in_sync = facts.isr.clone().unwrap_or(replicas);
         let next = in_sync.iter().copied().find(up);
-        facts.leader = next.map_or(Leader::Nobody, Leader::Broker);
+        facts.leader = next.map_or(Leader::None, Leader::Broker);
     }
-    if let (Some(isr), true) = (&mut facts.isr, facts.leader != Leader::Nobody) {
+    if let (Some(isr), true) = (&mut facts.isr, facts.leader != Leader::None) {
         isr.retain(|id| up(id));
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     fn nobody_leads_without_a_survivor_and_the_last_in_sync_are_known() {
         let after = cluster().without_registered(&[1, 2].map(BrokerId).into());
         let partition = after.partition("t", PartitionId(0)).unwrap();
-        assert_eq!(partition.leader(), Leader::Nobody);
+        assert_eq!(partition.leader(), Leader::None);
         assert_eq!(partition.facts.as_ref().unwrap().isr.as_ref().unwrap().len(), 2);
         assert!(after.brokers().is_empty());
     }

@@ -286,7 +286,7 @@ impl<'a> PartitionWire<'a> {
             isr: facts.isr,
             leader: match facts.leader {
                 Leader::Unknown => None,
-                Leader::Nobody => Some(-1),
+                Leader::None => Some(-1),
                 Leader::Broker(id) => Some(i64::from(id.0)),
             },
             offline: facts.offline,

@@ -152,7 +152,7 @@ impl Scissors<'_> {
     ) -> Vec<(Replicas, u32)> {
         let told = match partition.map(Partition::leader) {
             Some(Leader::Broker(id)) => Some(id).filter(|id| change.from.contains(id)),
-            Some(Leader::Nobody | Leader::Unknown) | None => None,
+            Some(Leader::None | Leader::Unknown) | None => None,
         };
         let mut leader = told.or(change.from.first().copied());
         let mut kept = Vec::with_capacity(lists.len() + 1);

@@ -199,7 +199,7 @@ impl<'a> Schedule<'a> {
         let partition = self.partitions[index]?;
         let told = match partition.leader() {
             Leader::Broker(id) => Some(id).filter(|id| stage.from.contains(id)),
-            Leader::Nobody | Leader::Unknown => None,
+            Leader::None | Leader::Unknown => None,
         };
         let serves =
             |id: &BrokerId| self.cluster.snapshot.is_live(*id) && !partition.offline().contains(id);

@@ -178,7 +178,7 @@ fn move_of(seen: &Seen, of: &TopicPartition, running: &Running) -> Option<Move> 
 fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
     match seen.topics.get(&*change.topic)?.partition(change.partition)?.leader() {
         Leader::Broker(id) => Some(id),
-        Leader::Nobody | Leader::Unknown => None,
+        Leader::None | Leader::Unknown => None,
     }
 }
 

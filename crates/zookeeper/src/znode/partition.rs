@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// The state of one partition, as its leader and the controller agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionState {
-    /// The leader; [`Leader::Nobody`] if Kafka writes -1.
+    /// The leader; [`Leader::None`] if Kafka writes -1.
     pub leader: Leader,
     /// The in-sync replicas. Without a leader: the last known ones.
     pub isr: Vec<BrokerId>,
@@ -25,7 +25,7 @@ pub(crate) fn partition_state(data: &[u8]) -> Result<PartitionState, Wrong> {
     let wire: Wire = json(data)?;
     let leader = match u32::try_from(wire.leader) {
         Ok(id) => Leader::Broker(BrokerId(id)),
-        Err(_) if wire.leader == -1 => Leader::Nobody,
+        Err(_) if wire.leader == -1 => Leader::None,
         Err(_) => return Err(Wrong::Id(wire.leader.to_string())),
     };
     Ok(PartitionState { leader, isr: wire.isr })
@@ -43,10 +43,10 @@ mod tests {
     }
 
     #[test]
-    fn minus_one_is_known_to_be_nobody() {
+    fn minus_one_is_known_to_be_no_leader() {
         assert_eq!(read(1002).unwrap().leader, Leader::Broker(BrokerId(1002)));
         let leaderless = read(-1).unwrap();
-        assert_eq!(leaderless.leader, Leader::Nobody);
+        assert_eq!(leaderless.leader, Leader::None);
         assert_eq!(leaderless.isr, [BrokerId(1002), BrokerId(1004)]);
         assert!(matches!(read(-2), Err(Wrong::Id(_))));
     }
