@@ -8,7 +8,6 @@
 mod command;
 
 use command::{Command, Ran, enter};
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -80,27 +79,4 @@ fn every_page_shows_what_its_commands_put_out() {
         }
     }
     assert!(blocks >= 10, "only {blocks} blocks are run");
-}
-
-#[test]
-fn the_summary_has_every_page_of_the_runbook_and_every_link_leads_somewhere() {
-    let docs = root().join("docs");
-    let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
-    let listed: BTreeSet<PathBuf> = links(&summary).iter().map(|link| docs.join(link)).collect();
-    for page in pages(&docs) {
-        let is_listed = listed.contains(&page) || !page.starts_with(docs.join("runbook"));
-        assert!(is_listed, "{} is not in SUMMARY.md", page.display());
-        for link in links(&fs::read_to_string(&page).unwrap()) {
-            let (file, _) = link.split_once('#').unwrap_or((&link, ""));
-            let target = page.parent().unwrap().join(file);
-            assert!(file.is_empty() || target.exists(), "{}: {link}", page.display());
-        }
-    }
-}
-
-/// The links of a page to files in the repository.
-fn links(text: &str) -> Vec<String> {
-    let after = text.split("](").skip(1);
-    let targets = after.filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
 }

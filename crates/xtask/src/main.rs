@@ -1,10 +1,11 @@
-//! Development tasks: `cargo xtask doctor|test|demo|bench|house|licences`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench|house|licences|pictures`. One file per task.
 
 mod bench;
 mod demo;
 mod doctor;
 mod house;
 mod licences;
+mod pictures;
 mod project;
 mod test;
 
@@ -30,6 +31,8 @@ enum Task {
     Demo(demo::Args),
     /// List the third-party code in the programs, with its licences and their texts.
     Licences(licences::Args),
+    /// Make the pictures of docs/ again, from real runs.
+    Pictures(pictures::Args),
     /// Measure how hard the project is to maintain; fail if a count is over its ceiling.
     House,
     /// Plan seeded clusters of every size, rate the plans, and compare times and memory.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Licences(args) => licences::run(&args),
+        Task::Pictures(args) => pictures::run(&args),
         Task::House => house::run(),
         Task::Bench(args) => bench::run(&args),
     };

@@ -143,7 +143,7 @@ mod tests {
 
     /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
     fn no_space() -> (Snapshot, Request) {
-        let fixture = include_bytes!("../../../../fixtures/no-space.json");
+        let fixture = include_bytes!("../../fixtures/no-space.json");
         let snapshot = Snapshot::from_json(fixture).unwrap();
         let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
         let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];

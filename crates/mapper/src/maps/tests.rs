@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 macro_rules! fixture {
     ($name:literal) => {
-        Snapshot::from_json(include_bytes!(concat!("../../../../fixtures/", $name)))
+        Snapshot::from_json(include_bytes!(concat!("../../fixtures/", $name)))
             .unwrap_or_else(|error| panic!("{}: {error}", $name))
     };
 }
 
 macro_rules! written {
     ($name:literal) => {
-        MapSet::parse($name, include_str!(concat!("../../../../maps/", $name)))
+        MapSet::parse($name, include_str!(concat!("../../maps/", $name)))
             .unwrap_or_else(|error| panic!("{error}"))
     };
 }

@@ -1,5 +1,7 @@
 //! Every file that we write or accept matches its JSON Schema, and the schemas reject invalid files.
 
+mod stability;
+
 use execute::{
     ExecutionOutcome, JournalEntry, Key, Ledger, LedgerEntry, LimitingSide, Pace, RequestedRate,
     Setting, Stall, StallCause, ThrottleResource, WhyLeft,
