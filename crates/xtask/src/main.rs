@@ -1,11 +1,13 @@
-//! Development tasks: `cargo xtask doctor|test|demo|bench|house|licences`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench|dist|house|licences`. One file per task.
 
 mod bench;
 mod demo;
+mod dist;
 mod doctor;
 mod house;
 mod licences;
 mod project;
+mod shipped;
 mod test;
 
 use std::process::ExitCode;
@@ -28,6 +30,8 @@ enum Task {
     Test(test::Args),
     /// Lose a broker of a real cluster, plan its repair, and let Kafka's own tool carry it out.
     Demo(demo::Args),
+    /// Make what is installed: an archive, an image, checksums and a bill of materials.
+    Dist,
     /// List the third-party code in the programs, with its licences and their texts.
     Licences(licences::Args),
     /// Measure how hard the project is to maintain; fail if a count is over its ceiling.
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Task::Doctor => doctor::run(),
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Dist => dist::run(),
         Task::Licences(args) => licences::run(&args),
         Task::House => house::run(),
         Task::Bench(args) => bench::run(&args),
