@@ -1,13 +1,14 @@
 //! `cargo xtask dist`: makes what people install, in `target/dist`.
 //!
-//! In: a checkout, its commit's time, and the Debian packages that the programs are linked with. Out: an archive, an image,
-//! a bill of materials, and checksums of all. No time, order or folder of the machine is in them.
+//! In: a checkout, its commit's time, and the Debian packages that the programs are linked with. Out: an archive, a Debian
+//! package, an image, a bill of materials, and checksums of all. No time, order or folder of the machine is in them.
 
 mod archive;
 mod contents;
 mod debian;
 mod image;
 mod libraries;
+mod package;
 mod programs;
 mod release;
 mod sbom;
@@ -37,6 +38,7 @@ pub(crate) fn run() -> Outcome {
     let artefacts = vec![
         release.artefact(".cdx.json", sbom.as_bytes())?,
         archive::write(&release, &contents)?,
+        package::write(&release, &contents)?,
         image::write(&release, &contents, &linked)?,
     ];
     let sums = tool::output(tool::named("sha256sum").args(&artefacts).current_dir(&folder))?;

@@ -30,7 +30,7 @@ enum Task {
     Test(test::Args),
     /// Lose a broker of a real cluster, plan its repair, and let Kafka's own tool carry it out.
     Demo(demo::Args),
-    /// Make what is installed: an archive, an image, checksums and a bill of materials.
+    /// Make what is installed: an archive, a Debian package, an image, checksums and a bill of materials.
     Dist,
     /// List the third-party code in the programs, with its licences and their texts.
     Licences(licences::Args),

@@ -22,14 +22,17 @@ const SHELLS: [(&str, &str); 3] = [
     ("zsh", "zsh/site-functions/_PROGRAM"),
 ];
 
+/// Texts with their names or paths.
+type Texts = Vec<(String, Vec<u8>)>;
+
 /// What all artefacts hold.
 pub(super) struct Contents {
     /// Both programs in release mode, as files.
     pub(super) programs: Programs,
     /// File names and texts of manual pages.
-    pub(super) manual: Vec<(String, Vec<u8>)>,
+    pub(super) manual: Texts,
     /// Completions, at their places below a folder `share`.
-    pub(super) completions: Vec<(String, Vec<u8>)>,
+    pub(super) completions: Texts,
     /// Licences, the bill of materials, and what to read: file names and texts.
     pub(super) documents: Vec<(&'static str, Vec<u8>)>,
     /// The examples' files: their paths in the checkout, and their texts.
@@ -80,7 +83,7 @@ impl Contents {
     }
 }
 
-fn manual(programs: &Programs, into: &Path) -> Result<Vec<(String, Vec<u8>)>, Box<dyn Error>> {
+fn manual(programs: &Programs, into: &Path) -> Result<Texts, Box<dyn Error>> {
     let folder = into.display().to_string();
     programs::output(&programs.topicmappr, &["man", "--out-dir", &folder])?;
     let daemon = programs::output(&programs.autothrottle, &["--man"])?;
@@ -95,7 +98,7 @@ fn manual(programs: &Programs, into: &Path) -> Result<Vec<(String, Vec<u8>)>, Bo
 }
 
 /// topicmappr prints its completions. Those of the daemon are files of the checkout, which a test keeps up to date.
-fn completions(programs: &Programs) -> Result<Vec<(String, Vec<u8>)>, Box<dyn Error>> {
+fn completions(programs: &Programs) -> Result<Texts, Box<dyn Error>> {
     let mut scripts = Vec::new();
     for (shell, place) in SHELLS {
         let script = programs::output(&programs.topicmappr, &["completions", shell])?;

@@ -69,7 +69,7 @@ impl Package {
         // The packages of one source may have their licence in one of them, and a link to it in the others.
         let licence = format!("usr/share/doc/{}", self.name);
         if let Some(name) = tree.target(&licence).map(str::to_owned) {
-            tree.merge(Self::named(&name).files()?.only(|path| is_copyright(path)));
+            tree.merge(Self::named(&name).files()?.only(is_copyright));
         }
         // Scanners read here which packages an image has.
         let control = tool::output(tool::named("dpkg-deb").arg("--field").arg(&package))?;

@@ -1,9 +1,13 @@
-//! Files, links and folders that become an archive or a layer of an image.
+//! Files, links and folders that become an archive, a layer of an image, or a package.
 //!
 //! Always in the order of paths, owned by root, and of one time.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
 
@@ -104,6 +108,32 @@ impl Tree {
             }
         }
         builder.into_inner()
+    }
+
+    /// Writes it into a folder.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), Box<dyn Error>> {
+        fs::create_dir_all(folder)?;
+        // Whatever the user's umask says: dpkg packs this folder, too.
+        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        for (path, entry) in &self.0 {
+            let path = folder.join(path);
+            let mode = match entry {
+                Entry::File { bytes, mode } => {
+                    fs::write(&path, bytes)?;
+                    *mode
+                }
+                Entry::Link { to } => {
+                    symlink(to, &path)?;
+                    continue;
+                }
+                Entry::Folder { mode } => {
+                    fs::create_dir_all(&path)?;
+                    *mode
+                }
+            };
+            fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        }
+        Ok(())
     }
 }
 
