@@ -363,4 +363,23 @@ mod tests {
         assert_eq!(seconds("3m"), Ok(Duration::from_secs(180)));
         assert!(seconds("0").is_err());
     }
+
+    /// Packages install these files. The daemon does not carry the code that writes them.
+    #[test]
+    fn the_stored_completions_are_those_of_the_flags() {
+        use clap_complete::{Shell, generate};
+        let folder =
+            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/completions"));
+        for (shell, name) in [(Shell::Bash, "bash"), (Shell::Fish, "fish"), (Shell::Zsh, "zsh")] {
+            let mut script = Vec::new();
+            generate(shell, &mut Cli::command(), "autothrottle", &mut script);
+            let path = folder.join(format!("autothrottle.{name}"));
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::write(&path, &script).unwrap();
+            }
+            let stored = std::fs::read(&path).unwrap_or_default();
+            let hint = "run: BLESS=1 cargo test -p mappr-autothrottle completions";
+            assert!(stored == script, "{} is out of date; {hint}", path.display());
+        }
+    }
 }

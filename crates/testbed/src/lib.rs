@@ -14,6 +14,7 @@ mod certificates;
 mod client;
 mod cluster;
 mod config;
+pub mod debian;
 mod error;
 mod exporter;
 mod go;

@@ -8,16 +8,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cache;
 use crate::cluster::Cluster;
+use crate::debian;
 use crate::error::{Error, file};
-use crate::jars::tail;
 
 const NAME: &str = "prometheus";
+const PROGRAM: &str = "usr/bin/prometheus";
 
 /// The path of the program, which is fetched into the cache if necessary.
 ///
@@ -29,44 +28,12 @@ pub fn program() -> Result<PathBuf, Error> {
     if let Some(found) = installed.into_iter().find(|path| path.is_file()) {
         return Ok(found);
     }
-    let program = unpacked();
-    if !program.exists() {
-        let _lock = cache::lock(NAME)?;
-        cache::whole(&folder(), unpack)?;
-    }
-    Ok(program)
+    Ok(debian::unpacked(NAME)?.join(PROGRAM))
 }
 
 /// The path of the unpacked Debian package's program in the cache.
 pub fn unpacked() -> PathBuf {
-    folder().join("usr/bin/prometheus")
-}
-
-fn folder() -> PathBuf {
-    cache::folder().join("prometheus-debian")
-}
-
-fn unpack(into: &Path) -> Result<(), Error> {
-    run(Command::new("apt-get").args(["-q", "download", NAME]).current_dir(into))?;
-    let entries = file(fs::read_dir(into), "read", into)?;
-    let packages = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    for package in packages.filter(|path| path.extension().is_some_and(|end| end == "deb")) {
-        run(Command::new("dpkg-deb").arg("-x").arg(&package).arg(into))?;
-        file(fs::remove_file(&package), "remove", &package)?;
-    }
-    Ok(())
-}
-
-fn run(command: &mut Command) -> Result<(), Error> {
-    let out = command.output();
-    let missing = |source| Error::Missing { program: NAME.into(), package: NAME, source };
-    let out = out.map_err(missing)?;
-    if out.status.success() {
-        return Ok(());
-    }
-    let output = tail(&String::from_utf8_lossy(&out.stderr), 20);
-    let what = format!("{NAME} (else: apt-get install {NAME})");
-    Err(Error::Fetch { what, status: out.status, output })
+    debian::folder(NAME).join(PROGRAM)
 }
 
 impl Cluster {

@@ -1,12 +1,14 @@
-//! Development tasks: `cargo xtask doctor|test|demo|bench|house|licences|pictures`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench|dist|house|licences|pictures`. One file per task.
 
 mod bench;
 mod demo;
+mod dist;
 mod doctor;
 mod house;
 mod licences;
 mod pictures;
 mod project;
+mod shipped;
 mod test;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Task {
     Test(test::Args),
     /// Lose a broker of a real cluster, plan its repair, and let Kafka's own tool carry it out.
     Demo(demo::Args),
+    /// Make what is installed: an archive, a Debian package, an image, checksums and a bill of materials.
+    Dist,
     /// List the third-party code in the programs, with its licences and their texts.
     Licences(licences::Args),
     /// Make the pictures of docs/ again, from real runs.
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Task::Doctor => doctor::run(),
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Dist => dist::run(),
         Task::Licences(args) => licences::run(&args),
         Task::Pictures(args) => pictures::run(&args),
         Task::House => house::run(),

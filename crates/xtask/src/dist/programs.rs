@@ -1,0 +1,75 @@
+//! Builds both programs so that the folders of the build are not in them.
+//!
+//! Rust and C put the paths of sources into messages and into names. The flags here replace the folders that differ
+//! between machines: cargo's home, the checkout, and the folder for builds.
+
+use std::env;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use super::release::Release;
+use super::tool;
+use crate::project::{cargo, root};
+use crate::shipped::SHIPPED;
+
+/// The variables with more flags for the C compiler and the linker, which would make the programs differ.
+const FLAGS: [&str; 4] = ["CPPFLAGS", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS"];
+
+/// Both programs, as files.
+pub(super) struct Programs {
+    pub(super) topicmappr: PathBuf,
+    pub(super) autothrottle: PathBuf,
+}
+
+impl Programs {
+    pub(super) fn both(&self) -> [&PathBuf; 2] {
+        [&self.topicmappr, &self.autothrottle]
+    }
+}
+
+/// Builds the programs in release mode, in a folder that only this task uses.
+pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
+    let folders = folders(release)?;
+    let rust: Vec<String> =
+        folders.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")).collect();
+    let c: Vec<String> =
+        folders.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
+    let [first, second] = SHIPPED;
+    // With --target, the flags do not reach build scripts, and other builds keep their files.
+    let args = ["build", "--release", "--locked", "--target", &release.target, "--bins"];
+    let mut command = cargo(args.into_iter().chain(["--package", first, "--package", second]));
+    for flags in FLAGS {
+        command.env_remove(flags);
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}")).env("CFLAGS", c.join(" "));
+    let status = command.stdout(Stdio::inherit()).status()?;
+    if !status.success() {
+        return Err(format!("cargo build failed ({status})").into());
+    }
+    let built = release.target_folder.join(&release.target).join("release");
+    Ok(Programs { topicmappr: built.join("topicmappr"), autothrottle: built.join("autothrottle") })
+}
+
+/// The folders that differ between machines, and what stands for them. The last one that fits wins.
+fn folders(release: &Release) -> Result<[(String, &'static str); 3], Box<dyn Error>> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let home = home.ok_or("neither CARGO_HOME nor HOME is set")?;
+    let root = root().canonicalize()?;
+    let folders = [
+        (home.display().to_string(), "/cargo"),
+        (root.display().to_string(), "/topicmappr"),
+        (release.target_folder.display().to_string(), "/topicmappr/target"),
+    ];
+    // librdkafka's build splits CFLAGS at blanks.
+    if let Some((path, _)) = folders.iter().find(|(path, _)| path.contains(char::is_whitespace)) {
+        return Err(format!("a path without blanks is needed to build: {path}").into());
+    }
+    Ok(folders)
+}
+
+/// What a program prints. Its flags come from the arguments alone.
+pub(super) fn output(program: &PathBuf, args: &[&str]) -> Result<String, Box<dyn Error>> {
+    tool::output(tool::named(program).args(args).env_clear())
+}
