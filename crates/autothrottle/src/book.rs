@@ -28,6 +28,8 @@ pub(crate) struct Book {
 struct Pages {
     /// This process has the place.
     leads: bool,
+    /// The place may hold more than `ledger`, or less: it has not answered the last write.
+    unsure: bool,
     ledger: Ledger,
 }
 
@@ -42,7 +44,7 @@ impl Book {
 
     /// A book of these lines. It claims nothing and writes nothing.
     pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
-        let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
+        let pages = Pages { ledger: Ledger::replay(entries), ..Pages::default() };
         let (pages, place) = (Mutex::new(pages), tokio::sync::Mutex::new(None));
         Self { name: String::new(), pages, leader: Leader::default(), place }
     }
@@ -57,7 +59,7 @@ impl Book {
         let mut place = self.place.lock().await;
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
-        *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
+        *self.pages() = Pages { ledger: Ledger::replay(entries), ..Pages::default() };
         // Not as the place knows us: a pod's name does not say that it is a daemon's.
         let by = this_process().into();
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
@@ -147,22 +149,26 @@ impl Book {
         Ok(())
     }
 
-    /// Writes lines; they are stored when this returns.
+    /// Writes lines; they are stored when this returns, and so are all before them. Without new lines, what the place has
+    /// not confirmed is written again: it may have lost a line of a config that is about to be set.
     pub(crate) async fn write(&self, entries: Vec<LedgerEntry>) -> Result<(), Error> {
         // Checked before the place, because a waiting task may hold the place for hours.
         if !self.leads() {
             return Err(Error::NotLeading { place: self.name.clone() });
         }
         let mut place = self.place.lock().await;
-        let Some(place) = place.as_mut().filter(|_| !entries.is_empty()) else { return Ok(()) };
+        let is_needed = !entries.is_empty() || self.pages().unsure;
+        let Some(place) = place.as_mut().filter(|_| is_needed) else { return Ok(()) };
         self.kept(place.as_mut(), entries).await
     }
 
     async fn kept(&self, place: &mut dyn Place, entries: Vec<LedgerEntry>) -> Result<(), Error> {
         let mut ledger = self.ledger();
         entries.iter().cloned().for_each(|entry| ledger.apply(entry));
+        self.pages().unsure = true;
         place.keep(&entries, &ledger).await?;
-        self.pages().ledger = ledger;
+        let mut pages = self.pages();
+        (pages.ledger, pages.unsure) = (ledger, false);
         Ok(())
     }
 
@@ -221,6 +227,8 @@ mod tests {
     use futures::future::{BoxFuture, pending, ready};
     use mapper::Rate;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// More than a file keeps.
     const MANY: u64 = 10_000;
@@ -322,5 +330,50 @@ mod tests {
         let refused = book.ask(None, asked).await;
         assert!(matches!(refused, Err(Error::NotLeading { .. })), "{refused:?}");
         assert_eq!(book.overrides(), RateOverrides::default());
+    }
+
+    /// A place that does not answer the first write, and counts all.
+    #[derive(Debug, Default)]
+    struct Silent(Arc<AtomicU32>);
+
+    impl Place for Silent {
+        fn name(&self) -> String {
+            "silent".to_owned()
+        }
+
+        fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+            ready(Ok(Vec::new())).boxed()
+        }
+
+        fn keep<'a>(
+            &'a mut self,
+            _: &'a [LedgerEntry],
+            _: &'a Ledger,
+        ) -> BoxFuture<'a, Result<(), Error>> {
+            // The first one is that of the new leader.
+            let is_second = self.0.fetch_add(1, Ordering::Relaxed) == 1;
+            ready(if is_second { Err(Error::lost("silent", "no answer")) } else { Ok(()) }).boxed()
+        }
+
+        fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+            ready(Ok(())).boxed()
+        }
+
+        fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+            ready(Ok(Vec::new())).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_confirmed_is_written_again_before_anything_else() {
+        let writes = Arc::new(AtomicU32::new(0));
+        let book = Book::at(Silent(writes.clone()));
+        book.take().await.unwrap();
+        let asked = RateOverride { rate: Rate(1), autoremove: false };
+        book.ask(None, asked).await.unwrap_err();
+        assert!(book.overrides().global.is_none(), "it counts as not written");
+        book.write(Vec::new()).await.unwrap();
+        book.write(Vec::new()).await.unwrap();
+        assert_eq!(writes.load(Ordering::Relaxed), 3, "once");
     }
 }

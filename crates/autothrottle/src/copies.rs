@@ -13,7 +13,7 @@ use throttle::{CopySeen, ReplicaToFill, WhyNotInSync};
 pub(crate) type Sizes = BTreeMap<(TopicPartition, BrokerId), Bytes>;
 
 /// All copies, still without sizes.
-pub(crate) fn copies(seen: &Seen) -> Vec<CopySeen> {
+pub fn copies(seen: &Seen) -> Vec<CopySeen> {
     let mut copies = Vec::new();
     for topic in seen.topics.values() {
         for partition in &topic.partitions {

@@ -18,8 +18,8 @@ use crate::events::{self, Crier};
 use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
-use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Holding, meets, reconcile, records_what_stands};
+use crate::wishes::holding;
+use execute::{Action, Holding, meets};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
@@ -238,12 +238,11 @@ impl<'s> Daemon<'s> {
         let overrides = self.book.overrides();
         let announced = self.announced_then.clone();
         let mut look = self.looker.look(client, &ledger, &overrides, announced).await?;
-        let now = Instant::now();
+        let (now, cluster_id) = (look.throttle.at, client.cluster().id.clone());
         if self.quiet.would_settle(&look.cluster, &ledger, now) {
-            look.cluster.others = self.beside.others(client).await;
+            self.ask_beside(&mut look).await?;
         }
         self.quiet.learn(&look.cluster, &ledger, now);
-        let cluster_id = client.cluster().id.clone();
         self.listen(&mut look.throttle);
         let (state, decision) =
             decide(std::mem::take(&mut self.state), &look.throttle, &settings.limits);
@@ -276,23 +275,19 @@ impl<'s> Daemon<'s> {
         let (mut looks, mut asked) = (0, false);
         loop {
             let ledger = self.book.ledger();
-            let mut wanted = wanted(decision, &ledger, &look.cluster, &self.quiet);
-            if self.settings.keeps_throttles {
-                and_keep_what_is_ours(&mut wanted, &ledger);
-            }
-            let holding = reconcile(&wanted, &ledger, &look.cluster);
-            let is_calm = look.cluster.copied().next().is_none();
-            if !asked && is_calm && records_what_stands(&holding.actions, &ledger) {
-                asked = true;
+            let terms = (&self.quiet, self.settings.keeps_throttles);
+            let Some(holding) = holding(decision, &ledger, &look.cluster, terms, asked) else {
                 self.ask_beside(look).await?;
+                asked = true;
                 continue;
-            }
+            };
             looks += 1;
             if !self.act(&holding).await? || looks == LOOKS {
                 return Ok(holding);
             }
             tokio::time::sleep(SOON).await;
             self.look_again(look).await?;
+            asked = false;
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::reconcile` set the
 //! decided configs. It writes the ledger first, and keeps the values of others. Operators use its HTTP API. The API
-//! shows the board, which has the daemon's state.
+//! shows the board, which has the daemon's state. What decides without IO is public, for the test of interleavings.
 
 mod announced;
 mod api;
@@ -14,7 +14,7 @@ mod book;
 mod canary;
 mod capacity;
 mod cli;
-mod copies;
+pub mod copies;
 mod daemon;
 mod error;
 mod events;
@@ -28,13 +28,13 @@ mod machines;
 mod man;
 mod measure;
 mod place;
-mod quiet;
+pub mod quiet;
 mod rehearsal;
 mod settings;
 mod sidecar;
 #[cfg(test)]
 mod testing;
-mod wishes;
+pub mod wishes;
 
 use crate::cli::Cli;
 use crate::error::Error;

@@ -7,28 +7,27 @@
 use execute::{Key, Ledger, Seen, Setting, ThrottleResource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// An execution never sets its rate this long before its first move.
 const SETTLED: Duration = Duration::from_secs(60);
 
 /// The rates seen while nothing moved.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Quiet {
+pub struct Quiet {
     originals: BTreeMap<Setting, String>,
     /// The brokers whose configs were seen before.
     known: BTreeSet<ThrottleResource>,
-    /// The rates that have appeared, and when they were first seen.
-    young: BTreeMap<Setting, (String, Instant)>,
+    /// The rates that have appeared, and when they were first seen. As all times here, since any fixed moment.
+    young: BTreeMap<Setting, (String, Duration)>,
     /// Moves ran that no ledger lists: their throttle may still be set.
     unsettled: bool,
     /// Since when nothing moves, if that counts.
-    calm: Option<Instant>,
+    calm: Option<Duration>,
 }
 
 impl Quiet {
     /// Whether a new value would now count as an operator's original.
-    pub(crate) fn would_settle(&self, seen: &Seen, ledger: &Ledger, now: Instant) -> bool {
+    pub fn would_settle(&self, seen: &Seen, ledger: &Ledger, now: Duration) -> bool {
         let mut next = self.clone();
         next.learn(seen, ledger, now);
         next.originals.iter().any(|(setting, value)| self.originals.get(setting) != Some(value))
@@ -36,7 +35,7 @@ impl Quiet {
 
     /// Learns the brokers' rates if nothing moves. Rates in the ledger are ours, rates of other ledgers are theirs.
     /// Neither counts as an original value.
-    pub(crate) fn learn(&mut self, seen: &Seen, ledger: &Ledger, now: Instant) {
+    pub fn learn(&mut self, seen: &Seen, ledger: &Ledger, now: Duration) {
         if seen.copied().next().is_some() {
             // The tool that began the move may have set it for the move.
             self.young.clear();
@@ -67,7 +66,7 @@ impl Quiet {
         }
     }
 
-    fn learn_of(&mut self, setting: Setting, value: &str, now: Instant) {
+    fn learn_of(&mut self, setting: Setting, value: &str, now: Duration) {
         let since = match self.young.get(&setting) {
             Some((young, since)) if young == value => *since,
             Some(_) | None => now,
@@ -84,18 +83,18 @@ impl Quiet {
     }
 
     /// Notes moves that no ledger lists, under a throttle that we found.
-    pub(crate) fn unsettle(&mut self) {
+    pub fn unsettle(&mut self) {
         self.unsettled = true;
         self.calm = None;
     }
 
     /// Whether their throttle may still be set although nothing moves.
-    pub(crate) fn is_unsettled(&self) -> bool {
+    pub fn is_unsettled(&self) -> bool {
         self.unsettled
     }
 
     /// The rates of the original values, by config.
-    pub(crate) fn originals(&self) -> &BTreeMap<Setting, String> {
+    pub fn originals(&self) -> &BTreeMap<Setting, String> {
         &self.originals
     }
 }
@@ -113,7 +112,7 @@ mod tests {
         let mut seen = seen_of("t", Vec::new());
         let set = |value: &str| [(Key::LeaderRate, value.to_owned())].into();
         seen.configs.insert(rate.resource.clone(), set("7"));
-        let (mut quiet, now) = (Quiet::default(), Instant::now());
+        let (mut quiet, now) = (Quiet::default(), Duration::ZERO);
         quiet.learn(&seen, &Ledger::default(), now);
         assert_eq!(quiet.originals()[&rate], "7");
         seen.configs.insert(rate.resource.clone(), set("8"));
@@ -130,7 +129,7 @@ mod tests {
     #[test]
     fn a_rate_that_an_execution_sets_before_its_first_move_is_no_original() {
         let rate = rate_setting(BrokerId(1), Key::LeaderRate);
-        let (mut quiet, start) = (Quiet::default(), Instant::now());
+        let (mut quiet, start) = (Quiet::default(), Duration::ZERO);
         let mut look = |value: &[&str], seconds| {
             let mut seen = seen_of("t", Vec::new());
             let set = value.iter().map(|value| (Key::LeaderRate, (*value).to_owned()));
@@ -153,7 +152,7 @@ mod tests {
     #[test]
     fn what_an_execution_accounts_for_is_no_original_however_long_it_stands() {
         let rate = rate_setting(BrokerId(1), Key::LeaderRate);
-        let (mut quiet, now, ledger) = (Quiet::default(), Instant::now(), Ledger::default());
+        let (mut quiet, now, ledger) = (Quiet::default(), Duration::ZERO, Ledger::default());
         let mut seen = seen_of("t", Vec::new());
         let set = [(Key::LeaderRate, "7".to_owned())].into();
         seen.configs.insert(rate.resource.clone(), set);
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn what_stands_when_moves_of_others_have_just_ended_is_no_original() {
         let rate = rate_setting(BrokerId(1), Key::LeaderRate);
-        let (mut quiet, start) = (Quiet::default(), Instant::now());
+        let (mut quiet, start) = (Quiet::default(), Duration::ZERO);
         quiet.unsettle();
         let mut look = |value: &str, seconds| {
             let mut seen = seen_of("t", Vec::new());

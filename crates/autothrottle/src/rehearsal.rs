@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::look::Looker;
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
-use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Stray, ThrottleResource, reconcile};
+use crate::wishes::reconciled;
+use execute::{Action, Stray, ThrottleResource};
 use operate::Status;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,13 +25,10 @@ pub(crate) async fn run(
     looker.warm_up(&client).await?;
     let look = looker.look(&client, &ledger, &overrides, BTreeMap::new()).await?;
     let mut quiet = Quiet::default();
-    quiet.learn(&look.cluster, &ledger, tokio::time::Instant::now());
+    quiet.learn(&look.cluster, &ledger, look.throttle.at);
     let (_, decision) = decide(ThrottleMemory::default(), &look.throttle, &settings.limits);
-    let mut wanted = wanted(&decision, &ledger, &look.cluster, &quiet);
-    if settings.keeps_throttles {
-        and_keep_what_is_ours(&mut wanted, &ledger);
-    }
-    let holding = reconcile(&wanted, &ledger, &look.cluster);
+    let terms = (&quiet, settings.keeps_throttles);
+    let holding = reconciled(&decision, &ledger, &look.cluster, terms);
     let written =
         write(out, &holding.actions, &holding.strays.into_iter().collect::<Vec<_>>(), &look);
     written.and_then(|()| out.flush()).map_err(local::Error::Stream)?;

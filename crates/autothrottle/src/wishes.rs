@@ -1,20 +1,49 @@
 //! From a decision to the configs of the throttle.
 //!
-//! In: the decision, the ledger, what is seen. Out: [`WantedConfigs`]. It contains the decision. It also contains each
+//! In: the decision, the ledger, what is seen. Out: what to set and to restore. It follows the decision. It also keeps each
 //! throttle of ours that covers a replica which a reassignment fills, whatever was decided: a throttle stays while a
 //! replica is copied under it. Pure.
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Owner, Seen, Setting, ThrottleResource, ThrottleValue, ThrottledReplica,
-    WantedConfigs, WantedRate, passing, rate_of, rate_setting,
+    Holding, Key, Ledger, List, Owner, Seen, Setting, ThrottleResource, ThrottleValue,
+    ThrottledReplica, WantedConfigs, WantedRate, passing, rate_of, rate_setting, reconcile,
+    records_what_stands,
 };
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{ReplicationRole, ThrottleDecision, ThrottledReplicas};
 
+/// What to set, and what to restore. `None`: a value that is set would be recorded as the operator's. So the ledger of
+/// executions is read first, before and after another look (`asked`). Also while moves run: an execution sets its rates
+/// before a move begins, and keeps them between two moves.
+pub fn holding(
+    decision: &ThrottleDecision,
+    ledger: &Ledger,
+    seen: &Seen,
+    (quiet, keeps_throttles): (&Quiet, bool),
+    asked: bool,
+) -> Option<Holding> {
+    let holding = reconciled(decision, ledger, seen, (quiet, keeps_throttles));
+    (asked || !records_what_stands(&holding.actions, ledger)).then_some(holding)
+}
+
+/// The same for a process that writes nothing.
+pub(crate) fn reconciled(
+    decision: &ThrottleDecision,
+    ledger: &Ledger,
+    seen: &Seen,
+    (quiet, keeps_throttles): (&Quiet, bool),
+) -> Holding {
+    let mut wanted = wanted(decision, ledger, seen, quiet);
+    if keeps_throttles {
+        and_keep_what_is_ours(&mut wanted, ledger);
+    }
+    reconcile(&wanted, ledger, seen)
+}
+
 /// The configs that the cluster needs now. `quiet` has the values from when nothing moved.
-pub(crate) fn wanted(
+fn wanted(
     decision: &ThrottleDecision,
     ledger: &Ledger,
     seen: &Seen,
@@ -51,7 +80,7 @@ pub(crate) fn wanted(
 }
 
 /// No throttle, except those that only an execution can judge.
-pub(crate) fn nothing(ledger: &Ledger) -> WantedConfigs {
+pub fn nothing(ledger: &Ledger) -> WantedConfigs {
     WantedConfigs {
         owner: Owner::Daemon,
         rates: of_executions(ledger).collect(),
@@ -66,7 +95,7 @@ fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, WantedRate)>
 }
 
 /// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
-pub(crate) fn and_keep_what_is_ours(wanted: &mut WantedConfigs, ledger: &Ledger) {
+fn and_keep_what_is_ours(wanted: &mut WantedConfigs, ledger: &Ledger) {
     for (setting, held) in ledger.held() {
         if setting.key.is_list() {
             let list = wanted.lists.entry(setting.clone()).or_default();
@@ -79,7 +108,7 @@ pub(crate) fn and_keep_what_is_ours(wanted: &mut WantedConfigs, ledger: &Ledger)
 }
 
 /// The partitions that are being copied under a list of ours.
-pub(crate) fn covered(
+pub fn covered(
     ledger: &Ledger,
     seen: &Seen,
     copied: &BTreeSet<TopicPartition>,
@@ -153,8 +182,9 @@ fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::Bro
 mod tests {
     use super::*;
     use crate::testing::{ids, partition, seen_of};
-    use execute::{LedgerEntry, Running, ThrottledEntries};
+    use execute::{LedgerEntry, Others, Running, ThrottledEntries};
     use mapper::BrokerId;
+    use throttle::Decided;
 
     fn list(key: Key) -> Setting {
         Setting { resource: ThrottleResource::Topic("t".to_owned()), key }
@@ -214,5 +244,30 @@ mod tests {
         let set = [(Key::FollowerReplicas, "0:3".to_owned())].into();
         seen.configs.insert(list(Key::FollowerReplicas).resource, set);
         assert_eq!(execute::reconcile(&wanted, &ledger, &seen).actions, []);
+    }
+
+    #[test]
+    fn a_rate_of_an_execution_is_asked_for_also_while_moves_run_that_we_pace() {
+        let rate = rate_setting(BrokerId(3), Key::FollowerRate);
+        let ledger = ledger(Key::FollowerReplicas, &["0:3"]);
+        let mut seen = moving(&[1]);
+        let set = [(Key::FollowerRate, "1000".to_owned())].into();
+        seen.configs.insert(rate.resource.clone(), set);
+        let decided = Decided {
+            rate: mapper::Rate(7),
+            why: throttle::RateReason::Share,
+            kept: false,
+            headroom: None,
+            floor: throttle::RateFloor::Never,
+        };
+        let rates = [((BrokerId(3), ReplicationRole::Follower), decided)].into();
+        let decision = ThrottleDecision { rates, ..ThrottleDecision::default() };
+        let quiet = Quiet::default();
+        let holding =
+            |seen: &Seen, asked| holding(&decision, &ledger, seen, (&quiet, false), asked);
+        assert_eq!(holding(&seen, false), None);
+        assert_eq!(holding(&seen, true).map(|holding| holding.sets()), Some(true), "an operator's");
+        seen.others = Others::Known([(rate, ["1000".into()].into())].into());
+        assert_eq!(holding(&seen, true).map(|holding| holding.sets()), Some(false));
     }
 }

@@ -240,7 +240,8 @@ impl Execution<'_> {
 }
 
 /// The lines that add to our ledger everything that another ledger has.
-pub(super) fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
+#[must_use]
+pub fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
     let mut lines = Vec::new();
     for (setting, held) in theirs.held() {
         let mut held = held.clone();

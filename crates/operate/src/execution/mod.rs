@@ -34,7 +34,7 @@ pub use beside::Beside;
 pub use configs::set_configs;
 pub use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use meeting::Meeting;
-pub use mirror::beside_the_lock;
+pub use mirror::{adopted, beside_the_lock};
 pub use observe::Look;
 pub use observe::{Observer, topics_of};
 pub use opening::{ExecutionFiles, Opened};
