@@ -2,9 +2,10 @@
 //!
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
-use super::{Error, LinesKind};
+use super::Error;
 use crate::files::FileError;
 use crate::status::Status;
+use coordination::{LinesError, LinesKind, NotOurLine};
 use mapper::SnapshotError;
 
 impl Error {
@@ -13,20 +14,22 @@ impl Error {
         match self {
             Self::Flag { .. } | Self::Flags(_) => "usage",
             Self::NoSource => "source",
-            Self::File(FileError::Read { .. }) => "unreadable",
-            Self::File(FileError::Unwritable { .. }) => "unwritable",
-            Self::File(FileError::Write { .. }) | Self::NotStored { .. } => "write-failed",
+            Self::File(error) | Self::Lines(LinesError::File(error)) => match error {
+                FileError::Read { .. } => "unreadable",
+                FileError::Unwritable { .. } => "unwritable",
+                FileError::Write { .. } => "write-failed",
+            },
+            Self::Lines(LinesError::NotStored { .. }) => "write-failed",
             Self::Snapshot { .. } => "snapshot",
             Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
             Self::NoClusterId { .. } => "cluster-id",
             Self::OtherPlan { .. }
-            | Self::BrokenLine { .. }
-            | Self::NotOurLines { .. }
-            | Self::NewerLines { .. }
+            | Self::Lines(LinesError::Refused { .. })
             | Self::Record { .. } => "journal",
-            Self::Locked { .. } | Self::HeldBy { .. } | Self::Held(_) | Self::LockLost { .. } => {
-                "held"
-            }
+            Self::Lines(LinesError::Locked { .. })
+            | Self::HeldBy { .. }
+            | Self::Held(_)
+            | Self::LockLost { .. } => "held",
             Self::NoDaemon { .. } => "no-autothrottle",
             Self::WouldBeUnavailable { .. } => "unavailable",
             Self::Scope(_) => "topics",
@@ -52,9 +55,10 @@ impl Error {
             Self::Changed { .. } | Self::WouldBeUnavailable { .. } | Self::NoDaemon { .. } => {
                 Status::NoPlan
             }
-            Self::Held(_) | Self::LockLost { .. } | Self::Locked { .. } | Self::HeldBy { .. } => {
-                Status::Held
-            }
+            Self::Held(_)
+            | Self::LockLost { .. }
+            | Self::Lines(LinesError::Locked { .. })
+            | Self::HeldBy { .. } => Status::Held,
             Self::Claim(error) => match **error {
                 statelog::Error::Lost(_) => Status::Held,
                 _ => Status::Outside,
@@ -82,7 +86,7 @@ impl Error {
             | Self::Runtime(_)
             | Self::Stream(_)
             | Self::File(FileError::Write { .. })
-            | Self::NotStored { .. } => Status::Outside,
+            | Self::Lines(LinesError::NotStored { .. }) => Status::Outside,
             Self::Flag { .. }
             | Self::Flags(_)
             | Self::NoSource
@@ -93,9 +97,7 @@ impl Error {
             | Self::OtherCluster { .. }
             | Self::NoClusterId { .. }
             | Self::OtherPlan { .. }
-            | Self::BrokenLine { .. }
-            | Self::NotOurLines { .. }
-            | Self::NewerLines { .. }
+            | Self::Lines(LinesError::File(_) | LinesError::Refused { .. })
             | Self::Scope(_)
             | Self::MapFindings(_)
             | Self::Definitions(_)
@@ -112,8 +114,10 @@ impl Error {
         let hint = match self {
             Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
             Self::NotOurs(_) => "a plan of this program is what --out-file writes",
-            Self::File(FileError::Write { .. }) => NOTHING_WRITTEN,
-            Self::File(FileError::Unwritable { .. }) => NOTHING_PLANNED,
+            Self::File(FileError::Write { .. })
+            | Self::Lines(LinesError::File(FileError::Write { .. })) => NOTHING_WRITTEN,
+            Self::File(FileError::Unwritable { .. })
+            | Self::Lines(LinesError::File(FileError::Unwritable { .. })) => NOTHING_PLANNED,
             Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => OTHER_VERSION,
             Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
             Self::State { .. } => BROKEN_STATE,
@@ -124,14 +128,16 @@ impl Error {
             Self::Unproven { .. } | Self::NoAnswer { .. } => KEEP_IT_DOWN,
             Self::Changed { .. } => CHANGED,
             Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
-            Self::Locked { .. } | Self::HeldBy { .. } => END_IT_FIRST,
+            Self::Lines(LinesError::Locked { .. }) | Self::HeldBy { .. } => END_IT_FIRST,
             Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::NoDaemon { .. } => NO_DAEMON,
             Self::WouldBeUnavailable { .. } => UNAVAILABLE,
-            Self::NewerLines { .. } => "use the version of the program that has written it",
-            Self::NotOurLines { kind, .. } => not_our_lines(*kind),
-            Self::BrokenLine { kind, .. } => broken_line(*kind),
-            Self::NotStored { kind, .. } => not_stored(*kind),
+            Self::Lines(LinesError::Refused { kind, why, .. }) => match why {
+                NotOurLine::Newer { .. } => "use the version of the program that has written it",
+                NotOurLine::Foreign { .. } => not_our_lines(*kind),
+                NotOurLine::Broken { .. } => broken_line(*kind),
+            },
+            Self::Lines(LinesError::NotStored { kind, .. }) => not_stored(*kind),
             Self::NoClusterId { found } => {
                 return Some(format!("if it is meant for this one, say so: --cluster-id {found}"));
             }
@@ -143,6 +149,7 @@ impl Error {
             Self::Flag { .. }
             | Self::Flags(_)
             | Self::File(FileError::Read { .. })
+            | Self::Lines(LinesError::File(FileError::Read { .. }))
             | Self::PlanFile { .. }
             | Self::OtherCluster { .. }
             | Self::Record { .. }
@@ -184,6 +191,10 @@ fn not_our_lines(kind: LinesKind) -> &'static str {
         LinesKind::Requests => {
             "move it away: the file beside a ledger that ends in .asked is for requests"
         }
+        LinesKind::Records => {
+            "name a new file with --state-file FILE, or one that this version of autothrottle has written. If an earlier \
+             one wrote this file, start that one again and end it while nothing moves: it restores the original values"
+        }
     }
 }
 
@@ -193,7 +204,7 @@ fn broken_line(kind: LinesKind) -> &'static str {
         LinesKind::Journal => {
             "a lost journal loses only history: move it away, and run this with --resume"
         }
-        LinesKind::Ledger => {
+        LinesKind::Ledger | LinesKind::Records => {
             "keep this file: its lines name the values that stood in the cluster before. Copy it away, look at \
              topicmappr throttle show (without this file), put those values back by hand, and start with a new --state-file"
         }
@@ -206,6 +217,10 @@ fn not_stored(kind: LinesKind) -> &'static str {
         LinesKind::Journal | LinesKind::Ledger => {
             "make room on that disk, then start again, an execution with --resume; keep the file: its lines are whole. \
              topicmappr throttle show lists what is set, throttle clear puts it back"
+        }
+        LinesKind::Records => {
+            "make room on that disk, and start the daemon again unless it still runs; keep the file: its lines are \
+             whole, and nothing else has the original values"
         }
         LinesKind::Requests => "make room on that disk, and ask again",
     }
@@ -236,5 +251,28 @@ mod tests {
         let problem = "there is no folder".to_owned();
         let missing = FileError::Unwritable { path, problem };
         assert_eq!(Error::from(missing).status(), Status::BadInput);
+    }
+
+    #[test]
+    fn a_refused_file_has_a_hint_and_a_ledger_is_never_thrown_away_by_it() {
+        let path = || PathBuf::from("l");
+        for kind in [LinesKind::Ledger, LinesKind::Records] {
+            let refused = |why| Error::from(LinesError::Refused { path: path(), kind, why });
+            let foreign = refused(NotOurLine::Foreign { seems: "text".to_owned() });
+            let newer = refused(NotOurLine::Newer { version: 2 });
+            for refused in [foreign, newer] {
+                assert_eq!(refused.status(), Status::BadInput, "{refused}");
+                assert!(refused.hint().is_some(), "{refused}");
+            }
+            let problem = "its checksum is another".to_owned();
+            let broken = refused(NotOurLine::Broken { line: 3, problem });
+            let problem = io::ErrorKind::StorageFull.into();
+            let full = LinesError::NotStored { path: path(), kind, problem };
+            for error in [broken, full.into()] {
+                let hint = error.hint().unwrap();
+                assert!(hint.to_lowercase().contains("keep th"), "{hint}");
+                assert!(!hint.contains("only history") && !hint.contains("delete"), "{hint}");
+            }
+        }
     }
 }
