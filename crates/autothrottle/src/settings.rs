@@ -136,21 +136,21 @@ fn place(cli: &Cli, environment: &Environment) -> Result<(Place, Beside), Error>
         let prefix = &cli.cluster.zk_config_prefix;
         let store = stores::daemons_in_zookeeper(address.clone(), prefix);
         let executors = Executors::ZooKeeper(address.clone());
-        return Ok((Place::zookeeper(store, prefix), Beside::at(executors)));
+        return Ok((Place::zookeeper(store, prefix), Beside::at(executors, Vec::new())));
     }
     let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);
     if let Some(file) = state_file {
         let others = lease.into_iter().chain([topic(Role::Daemon)?]).collect();
         let executors = Executors::Topic(topic(Role::Executor)?);
         let place = Place::of(Store::File { path: file.clone() });
-        return Ok((place, Beside::unless_others_lead(executors, others)));
+        return Ok((place, Beside::at(executors, others)));
     }
     Ok(match lease {
-        Some(store) => (Place::of(store), Beside::at(Executors::Unknown)),
+        Some(store) => (Place::of(store), Beside::at(Executors::Unknown, Vec::new())),
         None => {
             let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
             let place = Place::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
-            (place, Beside::at(Executors::Topic(topic(Role::Executor)?)))
+            (place, Beside::at(Executors::Topic(topic(Role::Executor)?), Vec::new()))
         }
     })
 }

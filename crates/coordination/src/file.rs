@@ -39,10 +39,6 @@ enum RecordLine {
 }
 
 impl FileLead {
-    pub(crate) fn records(path: &Path) -> Result<Records, Error> {
-        Ok(read(path)?.1)
-    }
-
     pub(crate) fn seen(path: &Path) -> Result<Seen, Error> {
         let (last, records) = read(path)?;
         let holder = last.filter(|_| crate::lines::is_locked(path));
@@ -78,7 +74,7 @@ impl FileLead {
 
     pub(crate) fn read(&self) -> Result<Records, Error> {
         self.check()?;
-        Self::records(&self.path)
+        Ok(read(&self.path)?.1)
     }
 
     /// All changes, or none. `wanted` is what they lead to.
@@ -117,12 +113,9 @@ impl FileLead {
     }
 
     fn replace(&mut self, records: &Records) -> Result<(), Error> {
-        let written = |(name, text): (&String, &String)| RecordLine::Written {
-            name: name.clone(),
-            text: text.clone(),
-        };
+        let written = |(name, text)| RecordLine::Written { name, text };
         let mut lines = vec![RecordLine::Led { by: self.us.clone() }];
-        lines.extend(records.iter().map(written));
+        lines.extend(records.clone().into_iter().map(written));
         Ok(self.file.replace(&lines)?)
     }
 }

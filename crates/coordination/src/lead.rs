@@ -66,19 +66,12 @@ impl Lead {
         }
         self.unsure.extend(changes.keys().cloned());
         match &mut self.backend {
-            Backend::Topic(lead) => lead.write(changes.clone()).await?,
+            Backend::Topic(lead) => lead.write(changes).await?,
             Backend::ZooKeeper(lead) => lead.write(&changes).await?,
             Backend::Kubernetes(lead) => lead.write(wanted).await?,
-            Backend::File(lead) => lead.write(changes.clone(), wanted)?,
+            Backend::File(lead) => lead.write(changes, wanted)?,
         }
-        self.unsure.clear();
-        let there = self.there.get_or_insert_default();
-        for (name, text) in changes {
-            match text {
-                Some(text) => drop(there.insert(name, text)),
-                None => drop(there.remove(&name)),
-            }
-        }
+        self.knows(wanted.clone());
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use tail::Tail;
+use tail::AppendFile;
 use text::{START, Sound, check_start};
 
 /// A file of lines, locked for this process.
@@ -26,7 +26,7 @@ use text::{START, Sound, check_start};
 pub struct LinesFile<T> {
     path: PathBuf,
     kind: LinesKind,
-    tail: Tail<File>,
+    tail: AppendFile<File>,
     /// The folder's entry for the file may not be on disk yet: a crash could lose the file.
     unnamed: bool,
     lines: PhantomData<T>,
@@ -74,7 +74,7 @@ impl<T: Serialize + DeserializeOwned> LinesFile<T> {
             return Err(locked());
         }
         let (text, sound) = sound(path, kind, &mut file)?;
-        let tail = Tail::of(file, &text, sound.bytes);
+        let tail = AppendFile::of(file, &text, sound.bytes);
         let (unnamed, lines) = (text.is_empty(), PhantomData);
         let mut opened = Self { path: path.to_owned(), kind, tail, unnamed, lines };
         // Removes a torn last line before new lines are added.
@@ -119,7 +119,7 @@ impl<T: Serialize + DeserializeOwned> LinesFile<T> {
     /// # Errors
     /// The disk failed; the file is unchanged.
     pub(crate) fn replace(&mut self, entries: &[T]) -> Result<(), LinesError> {
-        let put = || -> io::Result<Tail<File>> {
+        let put = || -> io::Result<AppendFile<File>> {
             let text = text::written(entries)?;
             let folder = folder(&self.path);
             let mut new = tempfile::Builder::new().append(true).tempfile_in(folder)?;
@@ -128,7 +128,7 @@ impl<T: Serialize + DeserializeOwned> LinesFile<T> {
             // The new file is locked before it gets its name, so that no other process can lock it first.
             new.as_file().try_lock().map_err(io::Error::from)?;
             let file = new.persist(&self.path).map_err(|error| error.error)?;
-            Ok(Tail::of(file, &text, text.len() as u64))
+            Ok(AppendFile::of(file, &text, text.len() as u64))
         };
         self.tail = put().map_err(|problem| self.not_stored(problem))?;
         // The next line tries again to store the folder's entry.

@@ -105,7 +105,7 @@ impl Store {
             Self::Topic { access, role } => TopicLead::records(access.clone(), *role).await,
             Self::ZooKeeper { address, folder } => ZooKeeperLead::records(address, folder).await,
             Self::Kubernetes(store) => KubernetesLead::records(store).await,
-            Self::File { path } => FileLead::records(path),
+            Self::File { path } => Ok(FileLead::seen(path)?.records),
         }
     }
 

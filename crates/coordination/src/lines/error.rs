@@ -20,25 +20,20 @@ pub enum LinesKind {
 impl LinesKind {
     pub(super) const ALL: [Self; 4] = [Self::Journal, Self::Ledger, Self::Requests, Self::Records];
 
-    /// A key that only lines of this kind have.
-    pub(super) fn tag(self) -> &'static str {
+    /// A key that only lines of this kind have, and the kind in words.
+    pub(super) fn tag_and_words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Journal => "entry",
-            Self::Ledger => "ledger",
-            Self::Requests => "line",
-            Self::Records => "record",
+            Self::Journal => ("entry", "a journal"),
+            Self::Ledger => ("ledger", "a ledger"),
+            Self::Requests => ("line", "a file of requests"),
+            Self::Records => ("record", "a state file"),
         }
     }
 }
 
 impl fmt::Display for LinesKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Journal => "a journal",
-            Self::Ledger => "a ledger",
-            Self::Requests => "a file of requests",
-            Self::Records => "a state file",
-        })
+        f.write_str(self.tag_and_words().1)
     }
 }
 

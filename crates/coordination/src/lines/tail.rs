@@ -42,7 +42,7 @@ impl Disk for File {
 
 /// A file, and the part of it that is valid.
 #[derive(Debug)]
-pub(super) struct Tail<D> {
+pub(super) struct AppendFile<D> {
     disk: D,
     length: u64,
     crc: Crc,
@@ -50,7 +50,7 @@ pub(super) struct Tail<D> {
     doubtful: bool,
 }
 
-impl<D: Disk> Tail<D> {
+impl<D: Disk> AppendFile<D> {
     /// A file with this text, of which the first `sound` bytes are valid.
     pub(super) fn of(disk: D, text: &[u8], sound: u64) -> Self {
         let length = usize::try_from(sound).unwrap_or(text.len()).min(text.len());

@@ -60,10 +60,7 @@ pub(super) fn check_start(start: &[u8], kind: LinesKind) -> Result<(), NotOurLin
     if begins(start, kind) {
         return Ok(());
     }
-    match version_of(start) {
-        Some(version) if version != VERSION => Err(NotOurLine::Newer { version }),
-        Some(_) | None => Err(NotOurLine::Foreign { seems: seems(start) }),
-    }
+    Err(newer(start).unwrap_or_else(|| NotOurLine::Foreign { seems: seems(start) }))
 }
 
 /// Reads a whole file.
@@ -90,17 +87,14 @@ fn entry<T: DeserializeOwned>(text: &[u8], line: usize) -> Result<(String, T), N
         Some((body, sum))
     });
     let Some((body, sum)) = parts else {
-        return Err(match version_of(text.as_bytes()) {
-            Some(version) if version != VERSION => NotOurLine::Newer { version },
-            Some(_) | None => broken("it has no checksum"),
-        });
+        return Err(newer(text.as_bytes()).unwrap_or_else(|| broken("it has no checksum")));
     };
     if checksum(body) != sum {
         return Err(broken("its checksum is another"));
     }
     // The version comes first, because a newer version may encode the rest in another way.
-    if let Some(version) = version_of(text.as_bytes()).filter(|version| *version != VERSION) {
-        return Err(NotOurLine::Newer { version });
+    if let Some(newer) = newer(text.as_bytes()) {
+        return Err(newer);
     }
     let line: Line<T> = serde_json::from_str(text).map_err(|error| broken(&error.to_string()))?;
     match line.version {
@@ -121,7 +115,7 @@ fn begins(start: &[u8], kind: LinesKind) -> bool {
     let Some(rest) = past(start, head.as_bytes()) else { return false };
     let of_time = |byte: &u8| byte.is_ascii_digit() || b"TZ:.+-".contains(byte);
     let length = rest.iter().take_while(|byte| of_time(byte)).count();
-    let tag = format!("\",\"{}\":\"", kind.tag());
+    let tag = format!("\",\"{}\":\"", kind.tag_and_words().0);
     length <= LONGEST_TIME && past(&rest[length..], tag.as_bytes()).is_some()
 }
 
@@ -133,12 +127,13 @@ fn past<'t>(text: &'t [u8], expected: &[u8]) -> Option<&'t [u8]> {
     }
 }
 
-/// The version of a line, if it begins like a line of this program.
-fn version_of(text: &[u8]) -> Option<u64> {
+/// The refusal of a line that begins like a line of this program, in another version.
+fn newer(text: &[u8]) -> Option<NotOurLine> {
     let rest = text.strip_prefix(b"{\"version\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let version = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    rest[digits..].starts_with(b",\"at\":\"").then_some(version)
+    let is_newer = version != VERSION && rest[digits..].starts_with(b",\"at\":\"");
+    is_newer.then_some(NotOurLine::Newer { version })
 }
 
 /// The apparent kind of a foreign file. Never quotes the file, which may be a secret.

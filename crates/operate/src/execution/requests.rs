@@ -106,15 +106,15 @@ fn read(path: &Path) -> Vec<Line> {
 }
 
 fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
-    for _ in 1..TRIES {
+    let mut tries = 1;
+    loop {
         match LinesFile::open(path, LinesKind::Requests) {
             Ok((mut file, _)) => return Ok(file.append(lines)?),
-            Err(LinesError::Locked { .. }) => std::thread::sleep(PAUSE / 5),
+            Err(LinesError::Locked { .. }) if tries < TRIES => std::thread::sleep(PAUSE / 5),
             Err(failure) => return Err(failure.into()),
         }
+        tries += 1;
     }
-    let (mut file, _) = LinesFile::open(path, LinesKind::Requests)?;
-    Ok(file.append(lines)?)
 }
 
 /// Requests another rate from the execution with this ledger, and waits for its answer.

@@ -67,7 +67,7 @@ fn additions() -> Vec<Vec<Step>> {
 /// only other content is whole lines of a failed append, while the disk also refuses the cut.
 fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
-    let mut tail = Tail::of(disk, &[], 0);
+    let mut tail = AppendFile::of(disk, &[], 0);
     for entries in additions() {
         let text = text::written(&entries).unwrap();
         match tail.append(&text) {
@@ -113,8 +113,11 @@ fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_
 #[test]
 fn a_file_that_does_not_read_back_takes_nothing() {
     let text = text::written(&[Step::Detached]).unwrap();
-    let mut tail =
-        Tail::of(Faulty { text: text.clone(), ..Faulty::default() }, &text, text.len() as u64);
+    let mut tail = AppendFile::of(
+        Faulty { text: text.clone(), ..Faulty::default() },
+        &text,
+        text.len() as u64,
+    );
     tail.disk.fails_at = Some(1);
     tail.disk.fails_for = 1;
     assert!(tail.append(&text).is_err());
