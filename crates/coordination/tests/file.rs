@@ -1,5 +1,7 @@
 //! The laws of stores in a file, and what a crash, a careless operator or another version may do to it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
+
 mod laws;
 
 use coordination::{Error, Lead, LinesError, Records, Store};
