@@ -2,6 +2,7 @@
 
 mod stability;
 
+use coordination::{Holder, Records, Store, Wait};
 use execute::{
     ExecutionOutcome, JournalEntry, Key, Ledger, LedgerEntry, LimitingSide, Pace, RequestedRate,
     Setting, Stall, StallCause, ThrottleResource, WhyLeft,
@@ -304,6 +305,28 @@ fn every_record_of_a_daemons_ledger_is_as_its_schema_says() {
     }
     assert!(!schema.is_valid(&json!({"version": 1, "ledger": "else"})));
     assert!(!schema.is_valid(&json!({"ledger": "opened", "by": "a"})));
+}
+
+#[test]
+fn every_line_of_a_state_file_is_as_its_schema_says() {
+    let schema = schema("state-file");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let store = Store::File { path: path.clone() };
+    let records = operate::ledger_records::records(&Ledger::replay(ledger()));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let holder = Holder::new("autothrottle", "1");
+        let mut lead = store.lead(holder, Wait::ForTheDead, |_| ()).await.unwrap();
+        lead.read().await.unwrap();
+        lead.write(&records).await.unwrap();
+        lead.write(&Records::new()).await.unwrap();
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.lines().count() > 2, "{text}");
+    for line in text.lines() {
+        assert_valid(&schema, &serde_json::from_str(line).unwrap(), line);
+    }
+    assert!(!schema.is_valid(&json!({"version": 1, "at": "", "record": "led", "crc32": "0"})));
 }
 
 fn lines_are_valid<T: Serialize>(name: &str, entries: &[T]) {

@@ -37,14 +37,10 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Around a ledger that others find.
-    pub(crate) fn at(executors: Executors) -> Self {
-        Self { executors, unasked: Vec::new(), silent: false }
-    }
-
-    /// Around a ledger in a file, in a cluster where other daemons may lead in these stores.
-    pub(crate) fn unless_others_lead(executors: Executors, others: Vec<Store>) -> Self {
-        Self { executors, unasked: others, silent: false }
+    /// Around a ledger that others find (`unasked` is empty), or around a file, in a cluster where other daemons may lead
+    /// in these stores.
+    pub(crate) fn at(executors: Executors, unasked: Vec<Store>) -> Self {
+        Self { executors, unasked, silent: false }
     }
 
     /// The stores that are not asked yet.

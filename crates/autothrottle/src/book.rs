@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::leader::Leader;
-use crate::place::{Place, this_process};
+use crate::place::{Candidate, this_process};
 use execute::{Ledger, LedgerEntry, RequestedRate};
 use mapper::BrokerId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub(crate) struct Book {
     pages: Mutex<Pages>,
     leader: Leader,
     /// A rehearsal has none.
-    place: tokio::sync::Mutex<Option<Box<dyn Place>>>,
+    place: tokio::sync::Mutex<Option<Candidate>>,
 }
 
 #[derive(Debug, Default)]
@@ -35,9 +35,8 @@ struct Pages {
 
 impl Book {
     /// Of a place that is not taken yet.
-    pub(crate) fn at(place: impl Place + 'static) -> Self {
+    pub(crate) fn at(place: Candidate) -> Self {
         let (name, leader) = (place.name(), place.leader());
-        let place: Box<dyn Place> = Box::new(place);
         let place = tokio::sync::Mutex::new(Some(place));
         Self { name, pages: Mutex::default(), leader, place }
     }
@@ -62,7 +61,7 @@ impl Book {
         *self.pages() = Pages { ledger: Ledger::replay(entries), ..Pages::default() };
         // Not as the place knows us: a pod's name does not say that it is a daemon's.
         let by = this_process().into();
-        self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
+        self.kept(place, vec![LedgerEntry::Opened { by }]).await?;
         self.leader.is(&place.us());
         self.pages().leads = true;
         Ok(())
@@ -109,7 +108,7 @@ impl Book {
 
     /// Writes to the cluster while the place is certainly ours.
     pub(crate) async fn in_time<T>(&self, write: impl Future<Output = T>) -> Result<T, Error> {
-        let until = self.place.lock().await.as_ref().and_then(|place| place.until());
+        let until = self.place.lock().await.as_ref().and_then(Candidate::until);
         let Some(until) = until else { return Ok(write.await) };
         tokio::select! {
             // After a pause of the whole process, the clock decides first.
@@ -124,7 +123,7 @@ impl Book {
     /// Waits until our place expires.
     pub(crate) async fn is_over(&self) {
         loop {
-            let until = self.place.lock().await.as_ref().and_then(|place| place.until());
+            let until = self.place.lock().await.as_ref().and_then(Candidate::until);
             if until.is_some_and(|until| until <= Instant::now()) {
                 return;
             }
@@ -159,10 +158,10 @@ impl Book {
         let mut place = self.place.lock().await;
         let is_needed = !entries.is_empty() || self.pages().unsure;
         let Some(place) = place.as_mut().filter(|_| is_needed) else { return Ok(()) };
-        self.kept(place.as_mut(), entries).await
+        self.kept(place, entries).await
     }
 
-    async fn kept(&self, place: &mut dyn Place, entries: Vec<LedgerEntry>) -> Result<(), Error> {
+    async fn kept(&self, place: &mut Candidate, entries: Vec<LedgerEntry>) -> Result<(), Error> {
         let mut ledger = self.ledger();
         entries.iter().cloned().for_each(|entry| ledger.apply(entry));
         self.pages().unsure = true;
@@ -222,19 +221,17 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::FilePlace;
-    use futures::FutureExt;
-    use futures::future::{BoxFuture, pending, ready};
+    use crate::place::Place;
+    use coordination::Store;
     use mapper::Rate;
     use std::path::Path;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// More than a file keeps.
-    const MANY: u64 = 10_000;
+    fn book(path: &Path, waits: bool) -> Book {
+        Book::at(Place::of(Store::File { path: path.to_owned() }).candidate(waits))
+    }
 
     async fn taken(path: &Path) -> Result<Book, Error> {
-        let book = Book::at(FilePlace::at(path));
+        let book = book(path, false);
         book.take().await.map(|()| book)
     }
 
@@ -261,56 +258,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_has_grown_long_is_written_anew_and_says_the_same() {
+    async fn who_waits_for_the_place_is_turned_away_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let book = taken(&path).await.unwrap();
-        let asked = |rate| RateOverride { rate: Rate(rate), autoremove: false };
-        let many = (1..=MANY).map(|rate| {
-            let asked = RequestedRate { rate_bytes_per_second: Rate(rate), autoremove: false };
-            LedgerEntry::Asked { broker: None, asked }
-        });
-        book.write(many.collect()).await.unwrap();
-        book.ask(Some(BrokerId(3)), asked(9)).await.unwrap();
-        let before = book.overrides();
-        drop(book);
-        assert!(std::fs::read_to_string(&path).unwrap().lines().count() < 10);
-        assert_eq!(taken(&path).await.unwrap().overrides(), before);
-    }
-
-    /// A place that another has for ever.
-    #[derive(Debug)]
-    struct Elsewhere;
-
-    impl Place for Elsewhere {
-        fn name(&self) -> String {
-            "elsewhere".to_owned()
-        }
-
-        fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
-            pending().boxed()
-        }
-
-        fn keep<'a>(
-            &'a mut self,
-            _: &'a [LedgerEntry],
-            _: &'a Ledger,
-        ) -> BoxFuture<'a, Result<(), Error>> {
-            ready(Ok(())).boxed()
-        }
-
-        fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-            ready(Ok(())).boxed()
-        }
-
-        fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
-            ready(Ok(Vec::new())).boxed()
-        }
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_the_place_is_turned_away_at_once() {
-        let book = Book::at(Elsewhere);
+        let _another = taken(&path).await.unwrap();
+        let book = book(&path, true);
         let asked = book.ask(None, RateOverride { rate: Rate(1), autoremove: false });
         let refused = tokio::select! {
             biased;
@@ -332,48 +284,20 @@ mod tests {
         assert_eq!(book.overrides(), RateOverrides::default());
     }
 
-    /// A place that does not answer the first write, and counts all.
-    #[derive(Debug, Default)]
-    struct Silent(Arc<AtomicU32>);
-
-    impl Place for Silent {
-        fn name(&self) -> String {
-            "silent".to_owned()
-        }
-
-        fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
-            ready(Ok(Vec::new())).boxed()
-        }
-
-        fn keep<'a>(
-            &'a mut self,
-            _: &'a [LedgerEntry],
-            _: &'a Ledger,
-        ) -> BoxFuture<'a, Result<(), Error>> {
-            // The first one is that of the new leader.
-            let is_second = self.0.fetch_add(1, Ordering::Relaxed) == 1;
-            ready(if is_second { Err(Error::lost("silent", "no answer")) } else { Ok(()) }).boxed()
-        }
-
-        fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-            ready(Ok(())).boxed()
-        }
-
-        fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
-            ready(Ok(Vec::new())).boxed()
-        }
-    }
-
     #[tokio::test]
     async fn what_was_not_confirmed_is_written_again_before_anything_else() {
-        let writes = Arc::new(AtomicU32::new(0));
-        let book = Book::at(Silent(writes.clone()));
-        book.take().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let book = taken(&path).await.unwrap();
+        book.write(Vec::new()).await.unwrap();
+        // Another file at this path: the next line is not stored.
+        std::fs::copy(&path, folder.path().join("other")).unwrap();
+        std::fs::rename(folder.path().join("other"), &path).unwrap();
         let asked = RateOverride { rate: Rate(1), autoremove: false };
-        book.ask(None, asked).await.unwrap_err();
+        let refused = book.ask(None, asked).await;
+        assert!(matches!(refused, Err(Error::Lost { .. })), "{refused:?}");
         assert!(book.overrides().global.is_none(), "it counts as not written");
-        book.write(Vec::new()).await.unwrap();
-        book.write(Vec::new()).await.unwrap();
-        assert_eq!(writes.load(Ordering::Relaxed), 3, "once");
+        let again = book.write(Vec::new()).await;
+        assert!(matches!(again, Err(Error::Lost { .. })), "{again:?}");
     }
 }

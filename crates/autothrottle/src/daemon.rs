@@ -16,8 +16,9 @@ use crate::canary::Flight;
 use crate::error::Error;
 use crate::events::{self, Crier};
 use crate::look::{Look, Looker};
+use crate::place::Place;
 use crate::quiet::Quiet;
-use crate::settings::{Keep, Settings};
+use crate::settings::Settings;
 use crate::wishes::holding;
 use execute::{Action, Holding, meets};
 use kafka::Client;
@@ -44,13 +45,14 @@ const WATCH: Duration = Duration::from_secs(1);
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it.
-pub(crate) async fn run(settings: Settings, keep: Keep, beside: Beside) -> Result<Status, Error> {
+pub(crate) async fn run(settings: Settings, place: Place, beside: Beside) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
     // Peers read this page without regard to the leader, so it starts first.
     let _sidecar = settings.sidecar.start(settings.names.clone()).await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
-    let book = Arc::new(keep.book(settings.once));
+    let waits = !settings.once && !place.works_alone();
+    let book = Arc::new(Book::at(place.candidate(waits)));
     let (board, wake) = (Arc::new(Board::new()), Arc::new(Notify::new()));
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
         taken?;

@@ -112,6 +112,7 @@ impl From<coordination::Error> for Error {
             Of::Topic(error) => (*error).into(),
             Of::ZooKeeper(error) => (*error).into(),
             Of::Kubernetes(error) => Self::Operate((*error).into()),
+            Of::Lines(error) => Self::Operate(error.into()),
         }
     }
 }
@@ -172,9 +173,6 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Operate(error) if error.is_locked() => {
-                "another autothrottle, or an execution, works with it: one at a time acts on a cluster"
-            }
             Self::Console(error) => return error.hint(),
             Self::Operate(error) => return error.hint(),
             Self::Held { .. } => {

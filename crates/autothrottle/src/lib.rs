@@ -79,12 +79,12 @@ fn carry_out(
     }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
-    let (settings, keep, beside) = Settings::of(cli, args, environment)?;
+    let (settings, place, beside) = Settings::of(cli, args, environment)?;
     operate::runtime::wait(async {
         if settings.dry_run {
-            rehearsal::run(settings, keep, out).await
+            rehearsal::run(settings, place, out).await
         } else {
-            daemon::run(settings, keep, beside).await
+            daemon::run(settings, place, beside).await
         }
     })?
 }

@@ -1,10 +1,12 @@
 //! `--dry-run`: what one round would change, and nothing else.
 
+use crate::book::Book;
 use crate::daemon::connect;
 use crate::error::Error;
 use crate::look::Looker;
+use crate::place::Place;
 use crate::quiet::Quiet;
-use crate::settings::{Keep, Settings};
+use crate::settings::Settings;
 use crate::wishes::reconciled;
 use execute::{Action, Stray, ThrottleResource};
 use operate::Status;
@@ -15,10 +17,10 @@ use throttle::{ThrottleMemory, decide};
 /// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(
     settings: Settings,
-    keep: Keep,
+    place: Place,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let book = keep.glance().await?;
+    let book = Book::rehearse(place.peek().await?);
     let client = connect(&settings).await?;
     let (ledger, overrides) = (book.ledger(), book.overrides());
     let mut looker = Looker::new(&settings)?;

@@ -2,12 +2,11 @@
 
 use crate::backend::SECRETS;
 use crate::beside::{Beside, Executors};
-use crate::book::Book;
 use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
 use crate::error::Error;
 use crate::machines::Question;
-use crate::place::{Cluster, FilePlace, StorePlace};
+use crate::place::{Cluster, Place};
 use crate::sidecar::SidecarArgs;
 use console::Environment;
 use coordination::{Role, Store};
@@ -46,15 +45,6 @@ pub(crate) struct Settings {
     pub(crate) canary: Option<Duration>,
     /// The command line that starts the daemon again.
     pub(crate) command_line: String,
-}
-
-/// Where ledger and overrides are.
-#[derive(Debug)]
-pub(crate) enum Keep {
-    /// In a file.
-    File(PathBuf),
-    /// In a store that other processes reach.
-    Store(StorePlace),
 }
 
 /// Where the API listens, and which requests it accepts.
@@ -107,12 +97,12 @@ impl Settings {
         cli: Cli,
         args: &[OsString],
         environment: &Environment,
-    ) -> Result<(Self, Keep, Beside), Error> {
+    ) -> Result<(Self, Place, Beside), Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
         let machines = machines(&cli, environment)?;
-        let (keep, beside) = keep(&cli, environment)?;
+        let (place, beside) = place(&cli, environment)?;
         let names = names(&cli.api);
         let settings = Self {
             bootstrap: cli.cluster.bootstrap_servers,
@@ -132,53 +122,35 @@ impl Settings {
             canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
         };
-        Ok((settings, keep, beside))
-    }
-}
-
-impl Keep {
-    /// The book, not claimed yet. With `once`, it does not wait for the end of another process.
-    pub(crate) fn book(self, once: bool) -> Book {
-        match self {
-            Self::File(path) => Book::at(FilePlace::at(&path)),
-            Self::Store(place) => Book::at(place.candidate(!once)),
-        }
-    }
-
-    /// The same as it is written down, without taking anything.
-    pub(crate) async fn glance(&self) -> Result<Book, Error> {
-        let entries = match self {
-            Self::File(path) => operate::store::Store::read(path)?,
-            Self::Store(place) => place.peek().await?,
-        };
-        Ok(Book::rehearse(entries))
+        Ok((settings, place, beside))
     }
 }
 
 /// The place that is named; else the Lease of a pod; else the topic. And where executions with the same flags keep their
 /// ledger.
-fn keep(cli: &Cli, environment: &Environment) -> Result<(Keep, Beside), Error> {
+fn place(cli: &Cli, environment: &Environment) -> Result<(Place, Beside), Error> {
     let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
     let access = || live::data_plane(bootstrap_servers, kafka_config.as_deref());
     let topic = |role| Ok::<_, Error>(Store::Topic { access: access()?, role });
     if let Some(address) = zookeeper {
         let prefix = &cli.cluster.zk_config_prefix;
         let store = stores::daemons_in_zookeeper(address.clone(), prefix);
-        let place = StorePlace::zookeeper(store, prefix);
-        return Ok((Keep::Store(place), Beside::at(Executors::ZooKeeper(address.clone()))));
+        let executors = Executors::ZooKeeper(address.clone());
+        return Ok((Place::zookeeper(store, prefix), Beside::at(executors, Vec::new())));
     }
     let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);
     if let Some(file) = state_file {
         let others = lease.into_iter().chain([topic(Role::Daemon)?]).collect();
         let executors = Executors::Topic(topic(Role::Executor)?);
-        return Ok((Keep::File(file.clone()), Beside::unless_others_lead(executors, others)));
+        let place = Place::of(Store::File { path: file.clone() });
+        return Ok((place, Beside::at(executors, others)));
     }
     Ok(match lease {
-        Some(store) => (Keep::Store(StorePlace::kubernetes(store)), Beside::at(Executors::Unknown)),
+        Some(store) => (Place::of(store), Beside::at(Executors::Unknown, Vec::new())),
         None => {
             let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
-            let place = StorePlace::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
-            (Keep::Store(place), Beside::at(Executors::Topic(topic(Role::Executor)?)))
+            let place = Place::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
+            (place, Beside::at(Executors::Topic(topic(Role::Executor)?), Vec::new()))
         }
     })
 }
@@ -292,18 +264,17 @@ fn is_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Place;
     use clap::Parser;
 
     fn settings(line: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
         both(line, variables).map(|(settings, _)| settings)
     }
 
-    fn both(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Keep), Error> {
-        all(line, variables).map(|(settings, keep, _)| (settings, keep))
+    fn both(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Place), Error> {
+        all(line, variables).map(|(settings, place, _)| (settings, place))
     }
 
-    fn all(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Keep, Beside), Error> {
+    fn all(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Place, Beside), Error> {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
@@ -312,15 +283,12 @@ mod tests {
 
     /// Where the ledger is, in words.
     fn place(flags: &str, variables: &[(&str, &str)]) -> String {
-        let (_, keep, beside) =
+        let (_, place, beside) =
             all(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap();
-        match keep {
-            Keep::File(path) => {
-                let others: Vec<String> = beside.unasked().iter().map(Store::name).collect();
-                format!("{} unless {}", path.display(), others.join(" or "))
-            }
-            Keep::Store(place) => place.candidate(true).name(),
-        }
+        let others: Vec<String> = beside.unasked().iter().map(Store::name).collect();
+        assert_eq!(place.works_alone(), !others.is_empty());
+        let name = place.candidate(true).name();
+        if others.is_empty() { name } else { format!("{name} unless {}", others.join(" or ")) }
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn refused_with(code: i32, args: &[&str]) -> String {
     let said = String::from_utf8_lossy(&stderr).into_owned();
     assert_eq!(status.code(), Some(code), "{said}");
     assert!(stdout.is_empty());
-    assert!(said.starts_with("error: "), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("error: ")), "{said}");
     said
 }
 
@@ -89,7 +89,7 @@ fn one_daemon_at_a_time_has_a_state_file() {
 
 /// Each of them was cut to nothing.
 #[test]
-fn a_file_that_is_no_ledger_is_named_and_stays_as_it_is() {
+fn a_file_that_is_no_state_file_is_named_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     let state = ["--state-file", path.to_str().unwrap(), "--api-listen", "none"];
@@ -97,11 +97,12 @@ fn a_file_that_is_no_ledger_is_named_and_stays_as_it_is() {
         ("hunter2", "text"),
         ("{\"version\":1,\"partitions\":[]}", "a plan or a partition map"),
         ("{\"version\":1,\"at\":\"2026-11-22T15:43:22Z\",\"entry\":\"detached\"", "a journal"),
+        ("{\"version\":1,\"at\":\"2026-11-22T15:43:22Z\",\"ledger\":\"held\"", "a ledger"),
     ] {
         std::fs::write(&path, text).unwrap();
         for more in [&["--dry-run"][..], &[]] {
             let said = refused(&[&state, more].concat());
-            assert!(said.contains("token is not a ledger: it seems to be"), "{said}");
+            assert!(said.contains("token is not a state file: it seems to be"), "{said}");
             assert!(said.contains(seems) && !said.contains("hunter2"), "{said}");
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);

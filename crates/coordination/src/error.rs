@@ -1,6 +1,7 @@
 //! Why records are not read or written, and why a process may not act.
 
 use crate::Store;
+use crate::lines::LinesError;
 
 /// Why records are not read or written, or why this process does not lead.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub enum Error {
     /// The Kubernetes API's error.
     #[error(transparent)]
     Kubernetes(Box<kubernetes::Error>),
+    /// The file of the records is refused, or takes no more.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
 }
 
 impl Error {
@@ -85,7 +89,8 @@ impl Error {
             | Self::Lost { .. }
             | Self::Ended { .. }
             | Self::Silent { .. }
-            | Self::Unreadable { .. } => false,
+            | Self::Unreadable { .. }
+            | Self::Lines(_) => false,
         }
     }
 }

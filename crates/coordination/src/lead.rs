@@ -1,5 +1,6 @@
 //! The right to write the records of a role, and to act in it.
 
+use crate::file::FileLead;
 use crate::kubernetes::KubernetesLead;
 use crate::topic::TopicLead;
 use crate::zookeeper::ZooKeeperLead;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, timeout};
 /// nothing behind.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A lead that this process has. If it is dropped, it expires after some seconds.
+/// A lead that this process has. If it is dropped, it expires after some seconds, in a file at once.
 #[derive(Debug)]
 pub struct Lead {
     backend: Backend,
@@ -29,6 +30,7 @@ pub(crate) enum Backend {
     Topic(TopicLead),
     ZooKeeper(Box<ZooKeeperLead>),
     Kubernetes(Box<KubernetesLead>),
+    File(Box<FileLead>),
 }
 
 impl Lead {
@@ -46,6 +48,7 @@ impl Lead {
             Backend::Topic(lead) => lead.read().await?,
             Backend::ZooKeeper(lead) => lead.read().await?,
             Backend::Kubernetes(lead) => lead.claim_records().await?,
+            Backend::File(lead) => lead.read()?,
         };
         Ok(self.knows(records))
     }
@@ -63,18 +66,12 @@ impl Lead {
         }
         self.unsure.extend(changes.keys().cloned());
         match &mut self.backend {
-            Backend::Topic(lead) => lead.write(changes.clone()).await?,
+            Backend::Topic(lead) => lead.write(changes).await?,
             Backend::ZooKeeper(lead) => lead.write(&changes).await?,
             Backend::Kubernetes(lead) => lead.write(wanted).await?,
+            Backend::File(lead) => lead.write(changes, wanted)?,
         }
-        self.unsure.clear();
-        let there = self.there.get_or_insert_default();
-        for (name, text) in changes {
-            match text {
-                Some(text) => drop(there.insert(name, text)),
-                None => drop(there.remove(&name)),
-            }
-        }
+        self.knows(wanted.clone());
         Ok(())
     }
 
@@ -87,6 +84,7 @@ impl Lead {
             Backend::Topic(lead) => lead.check(),
             Backend::ZooKeeper(lead) => lead.check().await,
             Backend::Kubernetes(lead) => lead.check(),
+            Backend::File(lead) => lead.check(),
         }
     }
 
@@ -97,7 +95,7 @@ impl Lead {
     pub async fn confirm(&mut self) -> Result<(), Error> {
         match &mut self.backend {
             Backend::Topic(lead) => lead.write(Changes::new()).await?,
-            Backend::ZooKeeper(_) => {}
+            Backend::ZooKeeper(_) | Backend::File(_) => {}
             Backend::Kubernetes(lead) => lead.confirm().await?,
         }
         // The store may have taken its time.
@@ -110,7 +108,7 @@ impl Lead {
     pub fn until(&self) -> Option<Instant> {
         match &self.backend {
             Backend::Topic(lead) => Some(lead.until()),
-            Backend::ZooKeeper(_) => None,
+            Backend::ZooKeeper(_) | Backend::File(_) => None,
             Backend::Kubernetes(lead) => Some(lead.until()),
         }
     }
@@ -127,6 +125,7 @@ impl Lead {
                 Backend::Topic(lead) => lead.check().map(|()| None),
                 Backend::ZooKeeper(lead) => lead.take_again().await.map(Some),
                 Backend::Kubernetes(lead) => lead.take_again().await.map(Some),
+                Backend::File(lead) => lead.check().map(|()| None),
             }
         };
         let read = match timeout(AGAIN, again).await {
@@ -154,7 +153,7 @@ impl Lead {
     pub fn in_zookeeper(&self) -> Option<(&ZooKeeper, &Guarded)> {
         match &self.backend {
             Backend::ZooKeeper(lead) => Some(lead.session()),
-            Backend::Topic(_) | Backend::Kubernetes(_) => None,
+            Backend::Topic(_) | Backend::Kubernetes(_) | Backend::File(_) => None,
         }
     }
 
@@ -164,6 +163,7 @@ impl Lead {
             Backend::Topic(lead) => lead.release().await,
             Backend::ZooKeeper(lead) => drop(lead),
             Backend::Kubernetes(lead) => lead.release().await,
+            Backend::File(lead) => drop(lead),
         }
     }
 
@@ -173,6 +173,7 @@ impl Lead {
             Backend::Topic(lead) => lead.abandon(),
             Backend::ZooKeeper(lead) => drop(lead),
             Backend::Kubernetes(lead) => drop(lead),
+            Backend::File(lead) => drop(lead),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where the records of one role in one cluster are.
 
+use crate::file::FileLead;
 use crate::kubernetes::KubernetesLead;
 use crate::lead::{Backend, Lead};
 use crate::topic::TopicLead;
@@ -8,6 +9,7 @@ use crate::{Error, Holder, Records, Role};
 use ::kubernetes::{Access, Name};
 use ::zookeeper::Address;
 use statelog::TOPIC;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The records of one role in one cluster, and the lock on them.
@@ -29,6 +31,11 @@ pub enum Store {
     },
     /// In ConfigMaps next to a Lease.
     Kubernetes(LeaseStore),
+    /// In a file on this machine, under the system's lock. Each role has its own file. No other store shows it.
+    File {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// A Lease, with records in ConfigMaps next to it: `LEASE-records` or `LEASE-state`, then `-1`, `-2` and so on.
@@ -85,6 +92,7 @@ impl Store {
                 format!("zookeeper {}, {folder}", address.servers().join(","))
             }
             Self::Kubernetes(store) => format!("lease {}", store.shown()),
+            Self::File { path } => path.display().to_string(),
         }
     }
 
@@ -97,18 +105,21 @@ impl Store {
             Self::Topic { access, role } => TopicLead::records(access.clone(), *role).await,
             Self::ZooKeeper { address, folder } => ZooKeeperLead::records(address, folder).await,
             Self::Kubernetes(store) => KubernetesLead::records(store).await,
+            Self::File { path } => Ok(FileLead::seen(path)?.records),
         }
     }
 
-    /// Reads the records and the holder. Takes and creates nothing: a topic or folder that is missing has no records.
+    /// Reads the records and the holder. Takes and creates nothing: a topic, folder or file that is missing has no
+    /// records.
     ///
     /// # Errors
-    /// The store does not answer, or a ConfigMap is not ours. The texts of records are not checked.
+    /// The store does not answer, or a ConfigMap or the file is not ours. The texts of records are not checked.
     pub async fn seen(&self) -> Result<Seen, Error> {
         match self {
             Self::Topic { access, role } => TopicLead::seen(access.clone(), *role).await,
             Self::ZooKeeper { address, folder } => ZooKeeperLead::seen(address, folder).await,
             Self::Kubernetes(store) => KubernetesLead::seen(store).await,
+            Self::File { path } => FileLead::seen(path),
         }
     }
 
@@ -121,6 +132,7 @@ impl Store {
             Self::Topic { access, role } => TopicLead::leader(access.clone(), *role).await,
             Self::ZooKeeper { address, folder } => ZooKeeperLead::leader(address, folder).await,
             Self::Kubernetes(store) => KubernetesLead::leader(store).await,
+            Self::File { path } => Ok(FileLead::seen(path)?.holder),
         }
     }
 
@@ -146,6 +158,9 @@ impl Store {
             Self::Kubernetes(store) => {
                 let taken = KubernetesLead::take(store, &holder, wait, tell);
                 Backend::Kubernetes(Box::new(taken.await?))
+            }
+            Self::File { path } => {
+                Backend::File(Box::new(FileLead::take(path, &holder, wait, tell).await?))
             }
         };
         Ok(Lead::of(backend))

@@ -81,9 +81,7 @@ impl Error {
         match self {
             Self::Flag { .. } | Self::Flags(_) => "usage",
             Self::NoSource => "source",
-            Self::File(FileError::Read { .. }) => "unreadable",
-            Self::File(FileError::Unwritable { .. }) => "unwritable",
-            Self::File(FileError::Write { .. }) => "write-failed",
+            Self::File(error) => error.code(),
             Self::Snapshot { .. } => "snapshot",
             Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
             Self::Scope(_) => "topics",
@@ -95,11 +93,11 @@ impl Error {
     /// The exit status.
     pub fn status(&self) -> Status {
         match self {
-            Self::File(FileError::Write { .. }) | Self::Stream(_) => Status::Outside,
+            Self::File(error) => error.status(),
+            Self::Stream(_) => Status::Outside,
             Self::NoSource
             | Self::Flag { .. }
             | Self::Flags(_)
-            | Self::File(FileError::Read { .. } | FileError::Unwritable { .. })
             | Self::Snapshot { .. }
             | Self::PlanFile { .. }
             | Self::NotOurs(_)
@@ -114,25 +112,49 @@ impl Error {
         Some(match self {
             Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
             Self::NotOurs(_) => "a plan of this program is what --out-file writes",
-            Self::File(FileError::Write { .. }) => {
-                "nothing was written; make room, or name another place"
-            }
-            Self::File(FileError::Unwritable { .. }) => {
-                "nothing was planned or written; make the folder, or name another place"
-            }
+            Self::File(error) => return error.hint(),
             Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => {
                 "read it with the version of topicmappr that wrote it, or newer"
             }
             Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
             Self::Flag { .. }
             | Self::Flags(_)
-            | Self::File(FileError::Read { .. })
             | Self::PlanFile { .. }
             | Self::OtherCluster { .. }
             | Self::Scope(_)
             | Self::MapFindings(_)
             | Self::Stream(_) => return None,
         })
+    }
+}
+
+impl FileError {
+    /// A stable code, by which scripts tell errors apart.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "unreadable",
+            Self::Unwritable { .. } => "unwritable",
+            Self::Write { .. } => "write-failed",
+        }
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Write { .. } => Status::Outside,
+            Self::Read { .. } | Self::Unwritable { .. } => Status::BadInput,
+        }
+    }
+
+    /// What to do next; `None` where the message is enough.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Unwritable { .. } => {
+                Some("nothing was planned or written; make the folder, or name another place")
+            }
+            Self::Write { .. } => Some("nothing was written; make room, or name another place"),
+        }
     }
 }
 

@@ -8,11 +8,11 @@ mod words;
 use crate::files::FileError;
 use crate::words::{counted, few};
 use ::topics::DefinitionErrors;
+use coordination::LinesError;
 use mapper::maps::Refused;
 use mapper::scope::ScopeError;
 use mapper::{BrokerId, SnapshotError, TopicPartition};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,48 +41,9 @@ pub enum Error {
         /// SHA-256 of the plan that the journal is for.
         plan: String,
     },
-    /// A line of a journal or a ledger that is damaged.
-    #[error("{}, line {line}: {problem}", .path.display())]
-    BrokenLine {
-        /// The file; it stays unchanged.
-        path: PathBuf,
-        /// The kind of file.
-        kind: LinesKind,
-        /// Line number, from 1.
-        line: usize,
-        /// Why the line is refused.
-        problem: String,
-    },
-    /// A file that was named as a journal or a ledger, but is something else.
-    #[error("{} is not {kind}: it seems to be {seems}; it stays as it is", .path.display())]
-    NotOurLines {
-        /// The file; it stays unchanged.
-        path: PathBuf,
-        /// The kind of file that was expected.
-        kind: LinesKind,
-        /// What the file looks like. Never quotes its content, which may be a secret.
-        seems: String,
-    },
-    /// A journal or a ledger of a newer version of this program.
-    #[error("{} is {kind} of version {version}, and this program reads version 1", .path.display())]
-    NewerLines {
-        /// The file; it stays unchanged.
-        path: PathBuf,
-        /// The kind of file.
-        kind: LinesKind,
-        /// Version in its lines.
-        version: u64,
-    },
-    /// A disk that does not store new lines of a journal or a ledger.
-    #[error("the {} {} takes no more lines: {problem}", .kind.name(), .path.display())]
-    NotStored {
-        /// The file; its earlier lines are intact.
-        path: PathBuf,
-        /// The kind of file.
-        kind: LinesKind,
-        /// What the operating system reports.
-        problem: io::Error,
-    },
+    /// A journal, a ledger or the file of a store that is refused, or that takes no more lines.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
     /// A record of an execution or a daemon that no program of this version has written.
     #[error("the record {name} is not understood: {problem}; --sole-executor does without it")]
     Record {
@@ -90,12 +51,6 @@ pub enum Error {
         name: String,
         /// Why it is refused.
         problem: String,
-    },
-    /// A file that another process has locked.
-    #[error("{} is in use by another process", .path.display())]
-    Locked {
-        /// The file.
-        path: PathBuf,
     },
     /// Another process changes this cluster.
     #[error("the cluster is held by {by} ({})", .path.display())]
@@ -220,34 +175,6 @@ pub enum Error {
     Runtime(io::Error),
 }
 
-/// What a file of lines holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinesKind {
-    /// What an execution did. If it is lost, only history is lost.
-    Journal,
-    /// The configs that this program set in a cluster, with the operator's original values. No other file has these.
-    Ledger,
-    /// Requests to a running execution, and its answers.
-    Requests,
-}
-
-impl LinesKind {
-    /// The word for it in a sentence.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Journal => "journal",
-            Self::Ledger => "ledger",
-            Self::Requests => "file of requests",
-        }
-    }
-}
-
-impl fmt::Display for LinesKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a {}", self.name())
-    }
-}
-
 /// The lock of another run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("another run holds {lock}: {holder}")]
@@ -276,11 +203,6 @@ impl Error {
     /// Whether a retry may succeed: a server did not answer.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Kafka(error) if may_pass(error))
-    }
-
-    /// Whether another process has locked the file.
-    pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Locked { .. })
     }
 }
 

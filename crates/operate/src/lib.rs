@@ -20,7 +20,6 @@ pub mod probes;
 pub mod roll;
 pub mod runtime;
 pub mod same_id;
-pub mod store;
 pub mod stores;
 pub mod throttles;
 pub mod topics;

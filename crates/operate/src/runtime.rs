@@ -1,7 +1,7 @@
 //! The event loop, threads and the clock.
 
 use crate::error::Error;
-use jiff::Timestamp;
+pub use coordination::now;
 use std::thread;
 use tokio::sync::oneshot;
 
@@ -20,11 +20,6 @@ pub async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
         let _ = answer.send(work());
     });
     answered.await.ok()
-}
-
-/// The current time: RFC 3339, UTC, to the second.
-pub fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The prefix of a process name in every lock file.

@@ -92,6 +92,7 @@ impl From<coordination::Error> for Error {
             Of::Unreadable { name, problem } => Self::Record { name, problem },
             Of::Topic(error) => Self::Claim(error),
             Of::ZooKeeper(error) => Self::ZooKeeper(error),
+            Of::Lines(error) => Self::Lines(error),
             Of::Kubernetes(error) => match *error {
                 // A missing right is one that the executor's manifest grants.
                 ::kubernetes::Error::Forbidden { .. } => Self::LockRights(error),

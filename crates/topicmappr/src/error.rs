@@ -46,9 +46,6 @@ pub(crate) enum Error {
     /// The journal already exists.
     #[error("{} is the journal of an execution that has begun", .0.display())]
     JournalExists(PathBuf),
-    /// The daemon has the ledger, and sets the rates.
-    #[error("the rates are set by {by} ({})", .path.display())]
-    DaemonHas { path: PathBuf, by: String },
     /// Without a ledger it is unknown what executions have set.
     #[error("there is no ledger of an execution here")]
     NoLedger,

@@ -129,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            71_650,
+            71_628,
             58_000,
             String::new(),
         ),
@@ -145,7 +145,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of the longest file, without its tests",
             longest.lines,
-            478,
+            465,
             400,
             longest.path.clone(),
         ),

@@ -1,11 +1,9 @@
 use super::*;
 use crate::board::Round;
-use crate::place::FilePlace;
+use crate::place::Place;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
-use execute::{Ledger, LedgerEntry};
-use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use coordination::Store;
 use mapper::{BrokerId, Rate};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -18,19 +16,21 @@ use tower::ServiceExt;
 struct Fixture {
     api: Api,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn fixture(token: Option<&str>) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let book = Arc::new(Book::at(FilePlace::at(&folder.path().join("state"))));
+    let book = Arc::new(Book::at(
+        Place::of(Store::File { path: folder.path().join("state") }).candidate(false),
+    ));
     book.take().await.unwrap();
     let board = Arc::new(Board::new());
     board.succeeded(round());
     let announced = Arc::new(Announced::to("this".to_owned()));
     let api = Api::new(book, board, Arc::new(Notify::new()), announced);
     let router = router(api.clone(), token.map(|token| Token::from(token.to_owned())));
-    Fixture { api, router, _folder: folder }
+    Fixture { api, router, folder }
 }
 
 /// 1001 leads, and needs 60 MB/s for what producers write.
@@ -103,54 +103,16 @@ async fn who_waits_for_another_is_ready_and_changes_nothing() {
     assert_eq!(state.get("decided_at"), None, "what was seen by a leader is old");
 }
 
-/// Takes the first line, and then no more for a while.
-#[derive(Debug)]
-struct Full {
-    kept: usize,
-}
-
-impl crate::place::Place for Full {
-    fn name(&self) -> String {
-        "full".to_owned()
-    }
-
-    fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, crate::error::Error>> {
-        ready(Ok(Vec::new())).boxed()
-    }
-
-    fn keep<'a>(
-        &'a mut self,
-        _: &'a [LedgerEntry],
-        _: &'a Ledger,
-    ) -> BoxFuture<'a, Result<(), crate::error::Error>> {
-        self.kept += 1;
-        let refused = Err(crate::error::Error::Silent {
-            store: "s".to_owned(),
-            why: "no answer in 5 s".to_owned(),
-        });
-        ready(if self.kept == 2 { refused } else { Ok(()) }).boxed()
-    }
-
-    fn hold(&mut self) -> BoxFuture<'_, Result<(), crate::error::Error>> {
-        ready(Ok(())).boxed()
-    }
-
-    fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, crate::error::Error>> {
-        ready(Ok(Vec::new())).boxed()
-    }
-}
-
 #[tokio::test]
 async fn a_change_that_is_not_stored_is_not_made_and_says_so() {
-    let mut api = fixture(None).await;
-    api.api.book = Arc::new(Book::at(Full { kept: 0 }));
-    api.api.book.take().await.unwrap();
-    api.router = router(api.api.clone(), None);
+    let api = fixture(None).await;
+    std::fs::remove_dir_all(api.folder.path()).unwrap();
     let (status, text) = api.ask("POST", "/throttle?rate=70").await;
     assert_eq!(status, 503, "{text}");
-    assert!(text.contains("nothing was changed") && text.contains("5 s"), "{text}");
+    assert!(text.contains("nothing was changed") && text.contains("takes no more lines"), "{text}");
     assert!(!api.wakes());
     assert_eq!(api.ask("GET", "/throttle").await.1, "no throttle override is set");
+    std::fs::create_dir(api.folder.path()).unwrap();
     assert_eq!(api.ask("POST", "/throttle?rate=70").await.0, 200, "it goes on by itself");
 }
 
@@ -369,7 +331,7 @@ async fn the_state_is_as_its_schema_says() {
     let state: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&state["version"], &state["leading"]), (&1.into(), &true.into()));
     let us = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
-    assert_eq!(state["leader"], us);
+    assert!(state["leader"].as_str().unwrap().starts_with(&us), "{state}");
     let path =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema/autothrottle-state.schema.json");
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();

@@ -2,24 +2,25 @@
 //!
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
-use super::{Error, LinesKind};
+use super::Error;
 use crate::status::Status;
+use coordination::{LinesError, LinesKind, NotOurLine};
 
 impl Error {
     /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Local(error) => error.code(),
-            Self::NotStored { .. } => "write-failed",
+            Self::Lines(LinesError::File(error)) => error.code(),
+            Self::Lines(LinesError::NotStored { .. }) => "write-failed",
             Self::NoClusterId { .. } => "cluster-id",
             Self::OtherPlan { .. }
-            | Self::BrokenLine { .. }
-            | Self::NotOurLines { .. }
-            | Self::NewerLines { .. }
+            | Self::Lines(LinesError::Refused { .. })
             | Self::Record { .. } => "journal",
-            Self::Locked { .. } | Self::HeldBy { .. } | Self::Held(_) | Self::LockLost { .. } => {
-                "held"
-            }
+            Self::Lines(LinesError::Locked { .. })
+            | Self::HeldBy { .. }
+            | Self::Held(_)
+            | Self::LockLost { .. } => "held",
             Self::NoDaemon { .. } => "no-autothrottle",
             Self::WouldBeUnavailable { .. } => "unavailable",
             Self::Definitions(_) => "definitions",
@@ -43,9 +44,10 @@ impl Error {
             Self::Changed { .. } | Self::WouldBeUnavailable { .. } | Self::NoDaemon { .. } => {
                 Status::NoPlan
             }
-            Self::Held(_) | Self::LockLost { .. } | Self::Locked { .. } | Self::HeldBy { .. } => {
-                Status::Held
-            }
+            Self::Held(_)
+            | Self::LockLost { .. }
+            | Self::Lines(LinesError::Locked { .. })
+            | Self::HeldBy { .. } => Status::Held,
             Self::Claim(error) => match **error {
                 statelog::Error::Lost(_) => Status::Held,
                 _ => Status::Outside,
@@ -71,12 +73,11 @@ impl Error {
             | Self::Unproven { .. }
             | Self::NoAnswer { .. }
             | Self::Runtime(_)
-            | Self::NotStored { .. } => Status::Outside,
+            | Self::Lines(LinesError::NotStored { .. }) => Status::Outside,
+            Self::Lines(LinesError::File(error)) => error.status(),
             Self::NoClusterId { .. }
             | Self::OtherPlan { .. }
-            | Self::BrokenLine { .. }
-            | Self::NotOurLines { .. }
-            | Self::NewerLines { .. }
+            | Self::Lines(LinesError::Refused { .. })
             | Self::Definitions(_)
             | Self::State { .. }
             | Self::OtherState { .. }
@@ -90,6 +91,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Local(error) => return error.hint().map(str::to_owned),
+            Self::Lines(LinesError::File(error)) => return error.hint().map(str::to_owned),
             Self::State { .. } => BROKEN_STATE,
             Self::OtherState { .. } => "name this cluster's own state with --state FILE",
             Self::Held(_) => "wait for it to end; a run that was killed holds nothing",
@@ -98,14 +100,16 @@ impl Error {
             Self::Unproven { .. } | Self::NoAnswer { .. } => KEEP_IT_DOWN,
             Self::Changed { .. } => CHANGED,
             Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
-            Self::Locked { .. } | Self::HeldBy { .. } => END_IT_FIRST,
+            Self::Lines(LinesError::Locked { .. }) | Self::HeldBy { .. } => END_IT_FIRST,
             Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::NoDaemon { .. } => NO_DAEMON,
             Self::WouldBeUnavailable { .. } => UNAVAILABLE,
-            Self::NewerLines { .. } => "use the version of the program that has written it",
-            Self::NotOurLines { kind, .. } => not_our_lines(*kind),
-            Self::BrokenLine { kind, .. } => broken_line(*kind),
-            Self::NotStored { kind, .. } => not_stored(*kind),
+            Self::Lines(LinesError::Refused { kind, why, .. }) => match why {
+                NotOurLine::Newer { .. } => "use the version of the program that has written it",
+                NotOurLine::Foreign { .. } => not_our_lines(*kind),
+                NotOurLine::Broken { .. } => broken_line(*kind),
+            },
+            Self::Lines(LinesError::NotStored { kind, .. }) => not_stored(*kind),
             Self::NoClusterId { found } => {
                 return Some(format!("if it is meant for this one, say so: --cluster-id {found}"));
             }
@@ -146,6 +150,10 @@ fn not_our_lines(kind: LinesKind) -> &'static str {
         LinesKind::Requests => {
             "move it away: the file beside a ledger that ends in .asked is for requests"
         }
+        LinesKind::Records => {
+            "name a new file with --state-file FILE, or one that this version of autothrottle has written. If an earlier \
+             one wrote this file, start that one again and end it while nothing moves: it restores the original values"
+        }
     }
 }
 
@@ -155,7 +163,7 @@ fn broken_line(kind: LinesKind) -> &'static str {
         LinesKind::Journal => {
             "a lost journal loses only history: move it away, and run this with --resume"
         }
-        LinesKind::Ledger => {
+        LinesKind::Ledger | LinesKind::Records => {
             "keep this file: its lines name the values that stood in the cluster before. Copy it away, look at \
              topicmappr throttle show (without this file), put those values back by hand, and start with a new --state-file"
         }
@@ -169,6 +177,10 @@ fn not_stored(kind: LinesKind) -> &'static str {
             "make room on that disk, then start again, an execution with --resume; keep the file: its lines are whole. \
              topicmappr throttle show lists what is set, throttle clear puts it back"
         }
+        LinesKind::Records => {
+            "make room on that disk, and start the daemon again unless it still runs; keep the file: its lines are \
+             whole, and nothing else has the original values"
+        }
         LinesKind::Requests => "make room on that disk, and ask again",
     }
 }
@@ -180,5 +192,35 @@ fn lock_rights(error: &kubernetes::Error) -> Option<String> {
             request.grant()
         )),
         other => other.hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_refused_file_has_a_hint_and_a_ledger_is_never_thrown_away_by_it() {
+        let path = || PathBuf::from("l");
+        for kind in [LinesKind::Ledger, LinesKind::Records] {
+            let refused = |why| Error::from(LinesError::Refused { path: path(), kind, why });
+            let foreign = refused(NotOurLine::Foreign { seems: "text".to_owned() });
+            let newer = refused(NotOurLine::Newer { version: 2 });
+            for refused in [foreign, newer] {
+                assert_eq!(refused.status(), Status::BadInput, "{refused}");
+                assert!(refused.hint().is_some(), "{refused}");
+            }
+            let problem = "its checksum is another".to_owned();
+            let broken = refused(NotOurLine::Broken { line: 3, problem });
+            let problem = io::ErrorKind::StorageFull.into();
+            let full = LinesError::NotStored { path: path(), kind, problem };
+            for error in [broken, full.into()] {
+                let hint = error.hint().unwrap();
+                assert!(hint.to_lowercase().contains("keep th"), "{hint}");
+                assert!(!hint.contains("only history") && !hint.contains("delete"), "{hint}");
+            }
+        }
     }
 }

@@ -10,8 +10,8 @@ use super::{Execution, Places};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use crate::store::is_locked;
 use coordination::Seen;
+use coordination::is_locked;
 use execute::{ExecutionHistory, Ledger, LedgerEntry};
 
 /// The state of an execution, as another machine recorded it.

@@ -151,6 +151,7 @@ pub(super) async fn taken(
         Store::Topic { .. } => say_waiting(TOPIC, context)?,
         Store::ZooKeeper { .. } => say_waiting("ZooKeeper", context)?,
         Store::Kubernetes(_) => say_waiting("Kubernetes", context)?,
+        Store::File { path } => say_waiting(&path.display().to_string(), context)?,
     }
     let mut others = BTreeSet::new();
     let tell = |other: &str| {

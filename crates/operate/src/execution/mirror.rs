@@ -3,13 +3,13 @@
 //! The files are written first, and are authoritative on this machine. The records are written before a config is
 //! set, but never delay it for long. A store that does not answer gets the missed records later.
 
+use super::Execution;
 use super::journal_records::{next_gist, put_gist, put_line};
 use super::records::{Owner, Told, came_between, owner_in, put_owner};
-use super::{Execution, Store};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::ledger_records::put_setting;
-use coordination::{Holder, Lead, Records};
+use coordination::{Holder, Lead, LinesFile, LinesKind, Records};
 use execute::{ExecutionHistory, JournalEntry, Ledger, LedgerEntry};
 use mapper::counted;
 use std::path::Path;
@@ -222,7 +222,7 @@ impl Execution<'_> {
     fn mirror_of(&self, us: &Holder, there: &Records, journal: &Path) -> Result<Mirror, Error> {
         let owner = Owner::now(us, self.plan_id, self.cluster_id);
         let wanted = owned(&owner, &self.ledger);
-        Ok(Mirror::of(there, wanted, &owner, &Store::read(journal)?))
+        Ok(Mirror::of(there, wanted, &owner, &LinesFile::read(journal, LinesKind::Journal)?))
     }
 
     /// Writes the current content of the files to the records next to the lock.

@@ -47,9 +47,9 @@ pub use requests::{Answer, ask};
 
 use crate::error::{Error, may_pass};
 use crate::events::{DriverEvent, Note, Progress, RunContext};
-use crate::store::{Store, open_ledger};
+use crate::throttles::{ledger_in, open_ledger};
 use away::Away;
-use coordination::Lead;
+use coordination::{Lead, LinesFile, LinesKind};
 use execute::{
     Aim, Batch, Estimate, ExecutionHistory, ExecutionLimits, ExecutionOutcome, JournalEntry,
     Ledger, LedgerEntry, MoveState, Pace, PauseOn, PlanProgress, Round, Stall, Task, Watch, next,
@@ -97,8 +97,8 @@ pub struct Execution<'c> {
 /// The files of a run, locked by this process.
 #[derive(Debug)]
 struct Books {
-    journal: Store<JournalEntry>,
-    accounts: Store<LedgerEntry>,
+    journal: LinesFile<JournalEntry>,
+    accounts: LinesFile<LedgerEntry>,
     inbox: Inbox,
     /// The cluster's lock, released at the end of the run.
     lock: Option<Lead>,
@@ -158,23 +158,22 @@ impl<'c> Execution<'c> {
     fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
         let places = &opened.places;
         // A wrong journal file is refused before a ledger file is created.
-        history_of(Store::read(&places.journal)?, opened)?;
+        opened.history()?;
         let (mut accounts, lines) = open_ledger(&places.ledger)?;
         let ledger = Ledger::replay(lines);
-        let (journal, lines) = Store::open(&places.journal)?;
-        let history = history_of(lines, opened)?;
+        let (journal, lines) = LinesFile::open(&places.journal, LinesKind::Journal)?;
+        let history = opened.history_of(lines)?;
         let by = format!("process {} of this machine", std::process::id());
         accounts.append(&[LedgerEntry::Opened { by: by.into() }])?;
         let inbox = Inbox::open(&places.ledger);
-        let (lock, away, mirror) = (None, Away::none(), None);
-        let books = Books { journal, accounts, inbox, lock, away, mirror };
+        let (away, mirror) = (Away::none(), None);
+        let books = Books { journal, accounts, inbox, lock: None, away, mirror };
         Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 
     /// Opens the files for reading only, for a preview of the execution.
     fn rehearse(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
-        let history = history_of(Store::read(&opened.places.journal)?, opened)?;
-        let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
+        let (history, ledger) = (opened.history()?, ledger_in(&opened.places.ledger)?);
         Ok(Self::new(opened, terms, None, history, ledger))
     }
 
@@ -410,18 +409,6 @@ impl<'c> Execution<'c> {
     /// Whether the ledger still lists configs that this program set in the cluster.
     pub fn holds_configs(&self) -> bool {
         !self.ledger.is_empty()
-    }
-}
-
-/// The history of these journal lines, if they belong to this plan.
-pub fn history_of(lines: Vec<JournalEntry>, opened: &Opened) -> Result<ExecutionHistory, Error> {
-    let history = ExecutionHistory::replay(lines);
-    match &history.plan {
-        Some(other) if *other != opened.plan_id => {
-            let (path, plan) = (opened.places.journal.clone(), other.clone());
-            Err(Error::OtherPlan { path, plan })
-        }
-        _ => Ok(history),
     }
 }
 

@@ -5,6 +5,8 @@ use super::{Execution, Places, Terms};
 use crate::error::Error;
 use crate::events::RunContext;
 use crate::live;
+use coordination::{LinesFile, LinesKind};
+use execute::{ExecutionHistory, JournalEntry};
 use mapper::Plan;
 use std::path::PathBuf;
 
@@ -76,6 +78,23 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The history in the journal of the plan.
+    pub fn history(&self) -> Result<ExecutionHistory, Error> {
+        self.history_of(LinesFile::read(&self.places.journal, LinesKind::Journal)?)
+    }
+
+    /// The history of these journal lines, if they belong to this plan.
+    pub(super) fn history_of(&self, lines: Vec<JournalEntry>) -> Result<ExecutionHistory, Error> {
+        let history = ExecutionHistory::replay(lines);
+        match &history.plan {
+            Some(other) if *other != self.plan_id => {
+                let (path, plan) = (self.places.journal.clone(), other.clone());
+                Err(Error::OtherPlan { path, plan })
+            }
+            _ => Ok(history),
+        }
+    }
+
     /// Connects to the cluster; refuses any cluster but the plan's.
     pub async fn of(
         files: &ExecutionFiles,

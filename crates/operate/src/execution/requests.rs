@@ -3,10 +3,8 @@
 //! The running process alone writes the ledger. A requesting process adds a line to this file, and waits for the
 //! answer. An execution ignores requests from before its start.
 
-use super::Store;
 use crate::error::Error;
-use crate::error::LinesKind;
-use crate::store::{Filed, is_locked};
+use coordination::{LinesError, LinesFile, LinesKind, is_locked};
 use jiff::Timestamp;
 use mapper::Rate;
 use serde::{Deserialize, Serialize};
@@ -35,10 +33,6 @@ pub(super) enum Line {
     Taken { id: String },
     /// The execution keeps its rate.
     Refused { id: String, problem: String },
-}
-
-impl Filed for Line {
-    const KIND: LinesKind = LinesKind::Requests;
 }
 
 impl Line {
@@ -105,22 +99,22 @@ impl Inbox {
 
 /// An unreadable file never ends an execution.
 fn read(path: &Path) -> Vec<Line> {
-    Store::read(path).unwrap_or_else(|failure| {
+    LinesFile::read(path, LinesKind::Requests).unwrap_or_else(|failure| {
         tracing::warn!(error = %failure, "requests cannot be read");
         Vec::new()
     })
 }
 
 fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
-    for _ in 1..TRIES {
-        match Store::open(path) {
-            Ok((mut store, _)) => return store.append(lines),
-            Err(failure) if failure.is_locked() => std::thread::sleep(PAUSE / 5),
-            Err(failure) => return Err(failure),
+    let mut tries = 1;
+    loop {
+        match LinesFile::open(path, LinesKind::Requests) {
+            Ok((mut file, _)) => return Ok(file.append(lines)?),
+            Err(LinesError::Locked { .. }) if tries < TRIES => std::thread::sleep(PAUSE / 5),
+            Err(failure) => return Err(failure.into()),
         }
+        tries += 1;
     }
-    let (mut store, _) = Store::open(path)?;
-    store.append(lines)
 }
 
 /// Requests another rate from the execution with this ledger, and waits for its answer.
@@ -132,7 +126,7 @@ pub async fn ask(ledger: &Path, bytes_per_second: Rate) -> Result<Answer, Error>
     for _ in 0..looks {
         tokio::time::sleep(PAUSE).await;
         let runs = is_locked(ledger);
-        for line in Store::<Line>::read(&path)? {
+        for line in LinesFile::<Line>::read(&path, LinesKind::Requests)? {
             match line {
                 Line::Taken { id: of } if of == id => return Ok(Answer::Taken),
                 Line::Refused { id: of, problem } if of == id => {
@@ -173,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("l");
         let answer = |hears: bool| {
-            let held = Store::<Line>::open(&ledger).unwrap().0;
+            let held = LinesFile::<Line>::open(&ledger, LinesKind::Requests).unwrap().0;
             let mut inbox = Inbox::open(&ledger);
             let own = ledger.clone();
             let asking =

@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::events::Note;
 use crate::execution::{Meeting, Observer, set_configs, topics_of};
-use crate::store::{Store, open_ledger};
+use crate::throttles::open_ledger;
+use coordination::LinesFile;
 use execute::catch_up::pace;
 use execute::{
     Action, Ledger, LedgerEntry, Others, Owner, Seen, ThrottleResource, WantedConfigs, reconcile,
@@ -16,13 +17,13 @@ use std::path::Path;
 
 /// The ledger, locked by this process.
 pub struct Account {
-    store: Store<LedgerEntry>,
+    store: LinesFile<LedgerEntry>,
     ledger: Ledger,
 }
 
 /// The throttle of the copies, and its ledger.
 pub(super) struct Books {
-    store: Store<LedgerEntry>,
+    store: LinesFile<LedgerEntry>,
     ledger: Ledger,
     rate: Rate,
     /// The owner in the ledger's lines.

@@ -8,8 +8,8 @@ use change::place;
 pub use change::{Outcome, change};
 
 use crate::error::Error;
-use crate::store::{Store, open_ledger};
-use execute::{Accounts, InFlight, Key, LedgerEntry, ThrottlePlace, ThrottleResource};
+use coordination::{LinesError, LinesFile, LinesKind};
+use execute::{Accounts, InFlight, Key, Ledger, LedgerEntry, ThrottlePlace, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -58,14 +58,33 @@ impl Untold {
     }
 }
 
+/// The ledger in a file; empty if there is no file.
+pub fn ledger_in(path: &Path) -> Result<Ledger, Error> {
+    Ok(Ledger::replay(LinesFile::read(path, LinesKind::Ledger)?))
+}
+
+/// Opens and locks a ledger; an error names the process that has it.
+pub(crate) fn open_ledger(
+    path: &Path,
+) -> Result<(LinesFile<LedgerEntry>, Vec<LedgerEntry>), Error> {
+    match LinesFile::open(path, LinesKind::Ledger) {
+        Err(LinesError::Locked { path }) => {
+            let by = ledger_in(&path)?.last_holder().map(ToString::to_string);
+            Err(Error::HeldBy { path, by: by.unwrap_or_else(|| "another process".to_owned()) })
+        }
+        opened => Ok(opened?),
+    }
+}
+
 /// The accounts in a ledger; empty if there is none.
 pub fn accounts(ledger: Option<&Path>) -> Result<Accounts, Error> {
-    let lines = ledger.map(Store::read_dated).transpose()?.unwrap_or_default();
+    let read = |path| LinesFile::read_dated(path, LinesKind::Ledger);
+    let lines = ledger.map(read).transpose()?.unwrap_or_default();
     Ok(Accounts::replay_dated(lines.into_iter().map(|(at, line)| (Some(at), line))))
 }
 
 /// The same, and locks the ledger on this machine until the store is dropped.
-pub fn take(ledger: &Path) -> Result<(Store<LedgerEntry>, Accounts), Error> {
+pub fn take(ledger: &Path) -> Result<(LinesFile<LedgerEntry>, Accounts), Error> {
     let (store, lines) = open_ledger(ledger)?;
     Ok((store, Accounts::replay(lines)))
 }

@@ -24,7 +24,7 @@ impl Error {
             Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
             Self::Explain(_) => "partition",
             Self::JournalExists(_) => "journal",
-            Self::DaemonHas { .. } | Self::OtherTools { .. } => "held",
+            Self::OtherTools { .. } => "held",
             Self::NoLedger | Self::NothingPaced { .. } => "ledger",
             Self::Returned { .. } => "returned",
             Self::Cordoned { .. } => "cordoned",
@@ -66,7 +66,7 @@ impl Error {
             | Self::NotReloadable { .. }
             | Self::NothingPaced { .. } => Status::NoPlan,
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
-            Self::DaemonHas { .. } | Self::OtherTools { .. } => Status::Held,
+            Self::OtherTools { .. } => Status::Held,
             Self::FilesOnly(_)
             | Self::TwoSources { .. }
             | Self::JournalExists(_)
@@ -106,7 +106,6 @@ impl Error {
             Self::Cordoned { brokers } => return Some(cordoned_hint(brokers)),
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             Self::JournalExists(_) => JOURNAL_EXISTS,
-            Self::DaemonHas { .. } => DAEMON_HAS,
             Self::NoLedger => "name it with --state-file FILE, or its journal with --journal FILE",
             Self::NothingPaced { .. } => NOTHING_PACED,
             Self::OtherTools { .. } => OTHER_TOOLS,
@@ -133,7 +132,6 @@ const NOT_LOST: &str = "wait for the machine; if it is gone for good, delete its
                         that is silent";
 const JOURNAL_EXISTS: &str =
     "--resume goes on with it; to begin anew, name another with --journal FILE";
-const DAEMON_HAS: &str = "ask the daemon: curl -X POST 'http://HOST:8080/throttle?rate=50' is 50 MB/s for all that take part";
 const NOTHING_PACED: &str =
     "nothing was changed; topicmappr throttle show tells what is set, and whose it is";
 const OTHER_TOOLS: &str = "wait for them, or cancel them there; --join goes on beside them (Cruise Control stops the moves of \

@@ -148,11 +148,9 @@ impl LiveCluster {
 
     /// Configs that an execution has set, without a process on this machine that will restore them.
     fn left_to_resume(&self) -> Option<Finding> {
-        // The daemon restores its own configs, unless the given ledger is the daemon's.
-        let is_daemons =
-            self.moves.accounts.ledger().held().any(|(_, held)| held.owner == Owner::Daemon);
+        // The daemon restores its own configs.
         let held = |one: &&Throttled| match &one.owner {
-            ThrottleOwner::Ledger { by } => is_daemons || *by != Owner::Daemon,
+            ThrottleOwner::Ledger { by } => *by != Owner::Daemon,
             ThrottleOwner::Operator | ThrottleOwner::Unknown => false,
         };
         let idle = self.throttles.iter().filter(held).filter(|one| one.in_flight == 0).count();

@@ -4,11 +4,11 @@ use super::execute;
 use crate::error::Error;
 use crate::facts::with_storage;
 use crate::session::Session;
-use ::execute::{ExecutionHistory, ExecutionOutcome, JournalEntry};
+use ::execute::{ExecutionHistory, ExecutionOutcome};
+use coordination::{LinesFile, LinesKind};
 use mapper::Snapshot;
 use operate::execution::{Opened, journal_of};
 use operate::live;
-use operate::store::Store;
 use std::path::{Path, PathBuf};
 
 /// Where such a plan is kept.
@@ -51,7 +51,8 @@ impl Place {
 
 /// Whether an execution has ended as far as possible.
 pub(super) fn is_over(journal: &Path) -> Result<bool, Error> {
-    let history = ExecutionHistory::replay(Store::<JournalEntry>::read(journal)?);
+    let lines = LinesFile::read(journal, LinesKind::Journal).map_err(operate::Error::from)?;
+    let history = ExecutionHistory::replay(lines);
     Ok(match history.finished {
         Some(
             ExecutionOutcome::Complete | ExecutionOutcome::LeftOut | ExecutionOutcome::Cancelled,
@@ -86,6 +87,7 @@ pub(super) async fn captured(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::execute::JournalEntry;
 
     #[test]
     fn each_has_a_plan_of_its_own_beside_the_journal() {
@@ -100,7 +102,8 @@ mod tests {
         std::fs::write(Place::at(&journal, "sweep", 1).plan, "").unwrap();
         let begun = latest().unwrap();
         assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
-        let (mut store, _) = Store::<JournalEntry>::open(&begun.journal()).unwrap();
+        let (mut store, _) =
+            LinesFile::<JournalEntry>::open(&begun.journal(), LinesKind::Journal).unwrap();
         store.append(&[JournalEntry::Finished { outcome: ExecutionOutcome::Complete }]).unwrap();
         let over = latest().unwrap();
         assert!(over.is_over);

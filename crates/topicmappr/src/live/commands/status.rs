@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::live::flags::{BesideArgs, ExecutionArgs};
 use crate::live::views::StatusView;
 use crate::session::Session;
-use execute::{Aim, ExecutionLimits, Ledger, Pace, PauseOn, PlanProgress, Round, Task};
+use coordination::is_locked;
+use execute::{Aim, ExecutionLimits, Pace, PauseOn, PlanProgress, Round, Task};
 use operate::Status;
-use operate::execution::{Beside, Observer, Opened, history_of};
-use operate::store::{Store, is_locked};
+use operate::execution::{Beside, Observer, Opened};
+use operate::throttles::ledger_in;
 
 /// The flags of `status`.
 #[derive(Debug, clap::Args)]
@@ -30,8 +31,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let Beside { history, ledger, runs } = match beside {
             Some(beside) => beside,
             None => Beside {
-                history: history_of(Store::read(&places.journal)?, &opened)?,
-                ledger: Ledger::replay(Store::read(&places.ledger)?),
+                history: opened.history()?,
+                ledger: ledger_in(&places.ledger)?,
                 runs: is_locked(&places.ledger),
             },
         };

@@ -8,13 +8,13 @@ use crate::live::flags::{ConsentArgs, LedgerArgs};
 use crate::live::views::PacesView;
 use crate::session::Session;
 use console::units::rate;
-use execute::{Action, Key, Ledger, LedgerEntry, LedgerHolder, Seen, Stray, repace};
+use coordination::is_locked;
+use execute::{Action, Key, Ledger, LedgerEntry, Seen, Stray, repace};
 use kafka::Client;
 use mapper::Rate;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{Answer, Measured, Observer, ask, set_configs, starved_in_flight};
-use operate::store::{Store, is_locked};
 use operate::throttles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ struct Found {
 
 impl Found {
     async fn look(client: &Client, path: &Path) -> Result<Self, Error> {
-        let ledger = Ledger::replay(Store::read(path)?);
+        let ledger = throttles::ledger_in(path)?;
         let mut observer = Observer::default();
         let mut seen = observer.see(client, &BTreeSet::new()).await?;
         let (topics, brokers) = (BTreeSet::new(), BTreeSet::new());
@@ -80,9 +80,6 @@ impl Args {
     ) -> Result<Status, Error> {
         let found = Found::look(client, &path).await?;
         let runs = is_locked(&path);
-        if let Some(LedgerHolder::Daemon(by)) = found.ledger.last_holder().filter(|_| runs) {
-            return Err(Error::DaemonHas { path, by: by.clone() });
-        }
         let view = found.view(self.rate, "preview");
         session.event(&view)?;
         if view.is_empty() && !runs {
@@ -140,7 +137,7 @@ impl Args {
             if sets.is_empty() {
                 return Ok(repaced.strays);
             }
-            store.append(&lines)?;
+            store.append(&lines).map_err(operate::Error::from)?;
             set_configs(client, sets).await?;
             tokio::time::sleep(PAUSE).await;
             found = Found::look(client, path).await?;

@@ -1,19 +1,26 @@
+use super::text::tests::{Account, Step};
 use super::*;
-use crate::error::LinesKind;
-use execute::{JournalEntry, LedgerEntry};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::fs;
 
-fn entries() -> Vec<JournalEntry> {
-    vec![
-        JournalEntry::Submitted { moves: vec![1, 2] },
-        JournalEntry::Unpaused,
-        JournalEntry::Detached,
-    ]
+fn entries() -> Vec<Step> {
+    vec![Step::Submitted { moves: vec![1, 2] }, Step::Unpaused, Step::Detached]
+}
+
+fn open(path: &Path) -> Result<(LinesFile<Step>, Vec<Step>), LinesError> {
+    LinesFile::open(path, LinesKind::Journal)
+}
+
+fn read(path: &Path) -> Result<Vec<Step>, LinesError> {
+    LinesFile::read(path, LinesKind::Journal)
+}
+
+fn is_locked_error(path: &Path) -> bool {
+    matches!(open(path), Err(LinesError::Locked { .. }))
 }
 
 fn written(path: &Path) {
-    let (mut store, found) = Store::<JournalEntry>::open(path).unwrap();
+    let (mut store, found) = open(path).unwrap();
     assert_eq!(found, []);
     store.append(&entries()[..2]).unwrap();
     store.append(&entries()[2..]).unwrap();
@@ -24,8 +31,8 @@ fn what_is_written_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     written(&path);
-    assert_eq!(Store::<JournalEntry>::read(&path).unwrap(), entries());
-    assert_eq!(Store::<JournalEntry>::open(&path).unwrap().1, entries());
+    assert_eq!(read(&path).unwrap(), entries());
+    assert_eq!(open(&path).unwrap().1, entries());
 }
 
 #[test]
@@ -37,12 +44,12 @@ fn a_crash_at_any_byte_costs_the_last_line_at_most() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
         let complete = whole[..length].iter().filter(|byte| **byte == b'\n').count();
-        let (mut store, found) = Store::<JournalEntry>::open(&path).unwrap();
+        let (mut store, found) = open(&path).unwrap();
         assert_eq!(found, entries()[..complete]);
-        store.append(&[JournalEntry::Detached]).unwrap();
+        store.append(&[Step::Detached]).unwrap();
         drop(store);
-        let found = Store::<JournalEntry>::read(&path).unwrap();
-        assert_eq!((found.len(), found.last()), (complete + 1, Some(&JournalEntry::Detached)));
+        let found = read(&path).unwrap();
+        assert_eq!((found.len(), found.last()), (complete + 1, Some(&Step::Detached)));
     }
 }
 
@@ -53,17 +60,20 @@ fn a_line_that_somebody_changed_is_named() {
     written(&path);
     let text = fs::read_to_string(&path).unwrap().replace("[1,2]", "[1,3]");
     fs::write(&path, text).unwrap();
-    let error = Store::<JournalEntry>::open(&path).unwrap_err();
-    assert!(matches!(error, Error::BrokenLine { line: 1, .. }), "{error}");
+    let error = open(&path).unwrap_err();
+    assert!(
+        matches!(error, LinesError::Refused { why: NotOurLine::Broken { line: 1, .. }, .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_second_process_is_told_that_the_file_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    let first = Store::<JournalEntry>::open(&path).unwrap();
+    let first = open(&path).unwrap();
     assert!(is_locked(&path));
-    assert!(Store::<JournalEntry>::open(&path).unwrap_err().is_locked());
+    assert!(is_locked_error(&path));
     drop(first);
     assert!(!is_locked(&path));
 }
@@ -73,12 +83,12 @@ fn a_file_that_is_written_anew_stays_ours_and_is_added_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     written(&path);
-    let (mut store, _) = Store::<JournalEntry>::open(&path).unwrap();
+    let (mut store, _) = open(&path).unwrap();
     store.replace(&entries()[1..2]).unwrap();
-    assert!(Store::<JournalEntry>::open(&path).unwrap_err().is_locked());
+    assert!(is_locked_error(&path));
     store.append(&entries()[2..]).unwrap();
     drop(store);
-    assert_eq!(Store::<JournalEntry>::open(&path).unwrap().1, entries()[1..]);
+    assert_eq!(open(&path).unwrap().1, entries()[1..]);
 }
 
 /// An earlier version cut each of these files to nothing, or cut its last line.
@@ -105,14 +115,13 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_is() {
     for text in files {
         fs::write(&path, text).unwrap();
         for error in [
-            Store::<JournalEntry>::open(&path).unwrap_err(),
-            Store::<LedgerEntry>::open(&path).unwrap_err(),
-            Store::<LedgerEntry>::read(&path).unwrap_err(),
+            open(&path).unwrap_err(),
+            LinesFile::<Account>::open(&path, LinesKind::Ledger).unwrap_err(),
+            LinesFile::<Account>::read(&path, LinesKind::Ledger).unwrap_err(),
         ] {
-            assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
+            assert!(is_refused(&error), "{error}");
             assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
-            assert!(error.hint().is_some(), "{error}");
         }
         assert_eq!(fs::read(&path).unwrap(), text, "{}", String::from_utf8_lossy(text));
     }
@@ -122,26 +131,27 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_is() {
 fn what_is_no_file_is_not_waited_for() {
     for path in ["/dev/zero", "/dev/null", "/dev"] {
         let path = Path::new(path);
-        for error in [
-            Store::<JournalEntry>::open(path).map(|_| ()).unwrap_err(),
-            Store::<JournalEntry>::read(path).unwrap_err(),
-        ] {
-            assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
+        for error in [open(path).map(|_| ()).unwrap_err(), read(path).unwrap_err()] {
+            assert!(matches!(error, LinesError::File(_)), "{error}");
         }
     }
 }
 
+/// The content is refused, whatever the disk does.
+fn is_refused(error: &LinesError) -> bool {
+    matches!(error, LinesError::Refused { .. })
+}
+
 #[test]
-fn a_ledger_is_never_thrown_away_by_a_hint() {
-    let path = || PathBuf::from("l");
-    let (kind, problem) = (LinesKind::Ledger, "its checksum is another".to_owned());
-    let broken = Error::BrokenLine { path: path(), kind, line: 3, problem };
-    let full = Error::NotStored { path: path(), kind, problem: io::ErrorKind::StorageFull.into() };
-    for error in [broken, full] {
-        let hint = error.hint().unwrap();
-        assert!(hint.contains("keep th") && hint.contains("throttle show"), "{hint}");
-        assert!(!hint.contains("only history") && !hint.contains("delete"), "{hint}");
-    }
+fn a_file_that_was_replaced_or_removed_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let (file, _) = open(&path).unwrap();
+    assert_eq!(file.at_path().unwrap(), AtPath::Ours);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(file.at_path().unwrap(), AtPath::Nothing);
+    written(&path);
+    assert_eq!(file.at_path().unwrap(), AtPath::Another);
 }
 
 #[test]
@@ -156,8 +166,8 @@ fn a_damaged_file_is_read_as_it_is_or_refused_unchanged() {
     };
     let opened = |text: Vec<u8>| {
         fs::write(&path, &text).unwrap();
-        let read = Store::<LedgerEntry>::read(&path);
-        let found = Store::<LedgerEntry>::open(&path).map(|(_, found)| found);
+        let read = LinesFile::<Account>::read(&path, LinesKind::Ledger);
+        let found = LinesFile::<Account>::open(&path, LinesKind::Ledger).map(|(_, found)| found);
         let now = fs::read(&path).unwrap();
         match (read, found) {
             (Ok(read), Ok(found)) => {
@@ -166,12 +176,12 @@ fn a_damaged_file_is_read_as_it_is_or_refused_unchanged() {
             }
             (Err(read), Err(found)) => {
                 assert_eq!(read.to_string(), found.to_string());
-                assert_eq!(found.status(), crate::status::Status::BadInput, "{found}");
+                assert!(is_refused(&found), "{found}");
                 assert_eq!(now, text);
             }
             (read, found) => panic!("{read:?} {found:?}"),
         }
         Ok(())
     };
-    TestRunner::new(config).run(&lines::tests::damaged(), opened).unwrap();
+    TestRunner::new(config).run(&text::tests::damaged(), opened).unwrap();
 }

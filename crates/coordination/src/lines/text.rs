@@ -4,9 +4,8 @@
 //! without its newline counts as torn: a crash has cut it off. Any other line that this program did not write is an
 //! error.
 
-use crate::error::LinesKind;
-use crate::runtime;
-use execute::{JournalEntry, LedgerEntry};
+use super::{LinesKind, NotOurLine};
+use crate::now;
 use flate2::Crc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,42 +18,6 @@ const CHECKSUM: &str = ",\"crc32\":\"";
 pub(super) const START: u64 = 4096;
 /// No time in RFC 3339 is as long as this.
 const LONGEST_TIME: usize = 40;
-
-/// An entry type that a file of lines can hold.
-pub trait Filed: Serialize + DeserializeOwned {
-    /// The kind of file.
-    const KIND: LinesKind;
-}
-
-impl Filed for JournalEntry {
-    const KIND: LinesKind = LinesKind::Journal;
-}
-
-impl Filed for LedgerEntry {
-    const KIND: LinesKind = LinesKind::Ledger;
-}
-
-const ALL: [LinesKind; 3] = [LinesKind::Journal, LinesKind::Ledger, LinesKind::Requests];
-
-/// A key that only lines of this kind have.
-fn tag(kind: LinesKind) -> &'static str {
-    match kind {
-        LinesKind::Journal => "entry",
-        LinesKind::Ledger => "ledger",
-        LinesKind::Requests => "line",
-    }
-}
-
-/// Why a file is refused and must not be changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NotOurLine {
-    /// It is another kind of file.
-    Foreign { seems: String },
-    /// A newer version of this program wrote it.
-    Newer { version: u64 },
-    /// One of its lines is damaged.
-    Broken { line: usize, problem: String },
-}
 
 #[derive(Serialize, Deserialize)]
 struct Line<T> {
@@ -81,7 +44,7 @@ impl<T> Sound<T> {
 /// Writes entries as lines, each with its checksum.
 pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let at = runtime::now();
+    let at = now();
     for entry in entries {
         let line = Line { version: VERSION, at: at.clone(), entry };
         let json = serde_json::to_string(&line)?;
@@ -93,69 +56,50 @@ pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
 }
 
 /// Checks the first bytes of a file, so that a large file of another kind is never read whole.
-pub(super) fn check_start<T: Filed>(start: &[u8]) -> Result<(), NotOurLine> {
-    if begins(start, T::KIND) {
+pub(super) fn check_start(start: &[u8], kind: LinesKind) -> Result<(), NotOurLine> {
+    if begins(start, kind) {
         return Ok(());
     }
-    match version_of(start) {
-        Some(version) if version != VERSION => Err(NotOurLine::Newer { version }),
-        Some(_) | None => Err(NotOurLine::Foreign { seems: seems(start) }),
-    }
+    Err(newer(start).unwrap_or_else(|| NotOurLine::Foreign { seems: seems(start) }))
 }
 
 /// Reads a whole file.
-pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, NotOurLine> {
-    check_start::<T>(text)?;
+pub(super) fn read<T: DeserializeOwned>(
+    text: &[u8],
+    kind: LinesKind,
+) -> Result<Sound<T>, NotOurLine> {
+    check_start(text, kind)?;
     let mut sound = Sound { entries: Vec::new(), bytes: 0 };
     for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
         // A line without a newline can only be the last. It is torn, and the lines before it are valid.
         let Some(whole) = line.strip_suffix(b"\n") else { break };
-        sound.entries.push(entry(whole).map_err(|wrong| wrong.in_line(index + 1))?);
+        sound.entries.push(entry(whole, index + 1)?);
         sound.bytes += line.len() as u64;
     }
     Ok(sound)
 }
 
-/// The fault of one line.
-enum Wrong {
-    Newer(u64),
-    Broken(String),
-}
-
-impl Wrong {
-    fn in_line(self, line: usize) -> NotOurLine {
-        match self {
-            Self::Newer(version) => NotOurLine::Newer { version },
-            Self::Broken(problem) => NotOurLine::Broken { line, problem },
-        }
-    }
-}
-
-fn entry<T: DeserializeOwned>(text: &[u8]) -> Result<(String, T), Wrong> {
-    let broken = |problem: &str| Wrong::Broken(problem.to_owned());
+fn entry<T: DeserializeOwned>(text: &[u8], line: usize) -> Result<(String, T), NotOurLine> {
+    let broken = |problem: &str| NotOurLine::Broken { line, problem: plain(problem) };
     let text = std::str::from_utf8(text).map_err(|_| broken("it is not text"))?;
     let parts = text.rsplit_once(CHECKSUM).and_then(|(body, end)| {
         let sum = end.strip_suffix("\"}")?;
         Some((body, sum))
     });
     let Some((body, sum)) = parts else {
-        return Err(match version_of(text.as_bytes()) {
-            Some(version) if version != VERSION => Wrong::Newer(version),
-            Some(_) | None => broken("it has no checksum"),
-        });
+        return Err(newer(text.as_bytes()).unwrap_or_else(|| broken("it has no checksum")));
     };
     if checksum(body) != sum {
         return Err(broken("its checksum is another"));
     }
     // The version comes first, because a newer version may encode the rest in another way.
-    if let Some(version) = version_of(text.as_bytes()).filter(|version| *version != VERSION) {
-        return Err(Wrong::Newer(version));
+    if let Some(newer) = newer(text.as_bytes()) {
+        return Err(newer);
     }
-    let line: Line<T> =
-        serde_json::from_str(text).map_err(|error| Wrong::Broken(plain(&error.to_string())))?;
+    let line: Line<T> = serde_json::from_str(text).map_err(|error| broken(&error.to_string()))?;
     match line.version {
         VERSION => Ok((line.at, line.entry)),
-        version => Err(Wrong::Newer(version)),
+        version => Err(NotOurLine::Newer { version }),
     }
 }
 
@@ -171,7 +115,7 @@ fn begins(start: &[u8], kind: LinesKind) -> bool {
     let Some(rest) = past(start, head.as_bytes()) else { return false };
     let of_time = |byte: &u8| byte.is_ascii_digit() || b"TZ:.+-".contains(byte);
     let length = rest.iter().take_while(|byte| of_time(byte)).count();
-    let tag = format!("\",\"{}\":\"", tag(kind));
+    let tag = format!("\",\"{}\":\"", kind.tag_and_words().0);
     length <= LONGEST_TIME && past(&rest[length..], tag.as_bytes()).is_some()
 }
 
@@ -183,17 +127,18 @@ fn past<'t>(text: &'t [u8], expected: &[u8]) -> Option<&'t [u8]> {
     }
 }
 
-/// The version of a line, if it begins like a line of this program.
-fn version_of(text: &[u8]) -> Option<u64> {
+/// The refusal of a line that begins like a line of this program, in another version.
+fn newer(text: &[u8]) -> Option<NotOurLine> {
     let rest = text.strip_prefix(b"{\"version\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let version = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    rest[digits..].starts_with(b",\"at\":\"").then_some(version)
+    let is_newer = version != VERSION && rest[digits..].starts_with(b",\"at\":\"");
+    is_newer.then_some(NotOurLine::Newer { version })
 }
 
 /// The apparent kind of a foreign file. Never quotes the file, which may be a secret.
 fn seems(start: &[u8]) -> String {
-    if let Some(kind) = ALL.into_iter().find(|kind| begins(start, *kind)) {
+    if let Some(kind) = LinesKind::ALL.into_iter().find(|kind| begins(start, *kind)) {
         return kind.to_string();
     }
     if start.starts_with(&[0x1f, 0x8b]) {

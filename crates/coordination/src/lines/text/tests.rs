@@ -1,54 +1,52 @@
 use super::*;
-use execute::{Key, Pace, RequestedRate, rate_setting};
-use mapper::BrokerId;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
+/// A line like those of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub(in crate::lines) enum Step {
+    Submitted { moves: Vec<usize> },
+    Unpaused,
+    Detached,
+}
+
+/// A line like those of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ledger", rename_all = "snake_case")]
+pub(in crate::lines) enum Account {
+    Opened { by: String },
+    Held { before: Option<String>, ours: Vec<String> },
+    Released,
+}
+
 fn journal() -> Vec<u8> {
-    let (plan, cluster_id) = ("sha256:ab".to_owned(), "c".to_owned());
-    let pace = Pace::BytesPerSecond(mapper::Rate(5));
     written(&[
-        JournalEntry::Started { plan, cluster_id, pace, ill: [].into() },
-        JournalEntry::Submitted { moves: vec![1, 2, 3] },
-        JournalEntry::Unpaused,
-        JournalEntry::Detached,
+        Step::Submitted { moves: vec![1, 2, 3] },
+        Step::Submitted { moves: vec![] },
+        Step::Unpaused,
+        Step::Detached,
     ])
     .unwrap()
 }
 
 fn ledger() -> Vec<u8> {
-    let setting = rate_setting(BrokerId(1), Key::LeaderRate);
-    let asked = RequestedRate { rate_bytes_per_second: mapper::Rate(7), autoremove: true };
+    let ours = vec!["7".to_owned(), "0:1001".to_owned()];
     written(&[
-        LedgerEntry::Opened { by: "process 1".to_owned().into() },
-        LedgerEntry::Held {
-            setting: setting.clone(),
-            before: Some("123".to_owned()),
-            found: None,
-            ours: ["7".into()].into(),
-            met: [].into(),
-            owner: "p".to_owned().into(),
-        },
-        LedgerEntry::Asked { broker: None, asked },
-        LedgerEntry::Released { setting },
+        Account::Opened { by: "process 1".to_owned() },
+        Account::Held { before: Some("123".to_owned()), ours: ours.clone() },
+        Account::Held { before: None, ours },
+        Account::Released,
     ])
     .unwrap()
 }
 
-fn foreign<T: Filed>(text: &[u8]) -> String {
-    match read::<T>(text).map(|_| ()) {
+fn foreign(text: &[u8], kind: LinesKind) -> String {
+    match read::<Account>(text, kind).map(|_| ()) {
         Err(NotOurLine::Foreign { seems }) => seems,
         other => panic!("{other:?} of {:?}", String::from_utf8_lossy(text)),
     }
-}
-
-/// A line of the file of requests.
-#[derive(Debug, Serialize, Deserialize)]
-struct Request;
-
-impl Filed for Request {
-    const KIND: LinesKind = LinesKind::Requests;
 }
 
 #[test]
@@ -69,12 +67,14 @@ fn what_is_not_ours_is_called_what_it_seems_to_be() {
         (&[0; 100], "binary data"),
     ];
     for (text, seems) in of {
-        assert_eq!(foreign::<LedgerEntry>(text), seems);
-        assert_eq!(foreign::<JournalEntry>(text), seems);
+        for kind in LinesKind::ALL {
+            assert_eq!(foreign(text, kind), seems);
+        }
     }
-    assert_eq!(foreign::<JournalEntry>(&ledger()), "a ledger");
-    assert_eq!(foreign::<LedgerEntry>(&journal()), "a journal");
-    assert_eq!(foreign::<Request>(&journal()), "a journal");
+    assert_eq!(foreign(&ledger(), LinesKind::Journal), "a ledger");
+    assert_eq!(foreign(&ledger(), LinesKind::Records), "a ledger");
+    assert_eq!(foreign(&journal(), LinesKind::Ledger), "a journal");
+    assert_eq!(foreign(&journal(), LinesKind::Requests), "a journal");
 }
 
 #[test]
@@ -82,14 +82,15 @@ fn torn_is_only_a_last_line_without_its_newline_and_only_of_a_file_of_ours() {
     let whole = journal();
     let count = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
     for length in 0..whole.len() {
-        let found = read::<JournalEntry>(&whole[..length]).unwrap();
+        let found = read::<Step>(&whole[..length], LinesKind::Journal).unwrap();
         assert_eq!(found.entries.len(), count(&whole[..length]), "{length}");
     }
     let mut torn_by_zeros = whole.clone();
     torn_by_zeros.extend([0; 50]);
-    assert_eq!(read::<JournalEntry>(&torn_by_zeros).unwrap().bytes, whole.len() as u64);
+    assert_eq!(read::<Step>(&torn_by_zeros, LinesKind::Journal).unwrap().bytes, whole.len() as u64);
     let complete = [&whole[..], b"{\"version\":1,\"at\":\"2026\n"].concat();
-    let Err(NotOurLine::Broken { line: 5, .. }) = read::<JournalEntry>(&complete) else { panic!() };
+    let found = read::<Step>(&complete, LinesKind::Journal);
+    assert!(matches!(found, Err(NotOurLine::Broken { line: 5, .. })), "{found:?}");
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn a_newer_version_is_named_wherever_it_stands() {
     };
     let (at_the_end, alone) = newer(ledger());
     for text in [&at_the_end[..], &alone, &alone[..30]] {
-        let found = read::<LedgerEntry>(text).map(|_| ());
+        let found = read::<Account>(text, LinesKind::Ledger).map(|_| ());
         assert_eq!(
             found,
             Err(NotOurLine::Newer { version: 2 }),
@@ -115,7 +116,7 @@ fn a_newer_version_is_named_wherever_it_stands() {
 }
 
 /// A damaged file.
-pub(in crate::store) fn damaged() -> impl Strategy<Value = Vec<u8>> {
+pub(in crate::lines) fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
     let sound = select(vec![journal(), ledger()]);
     let accident = prop_oneof![
@@ -175,8 +176,8 @@ impl Accident {
 }
 
 /// Checks that every message about the file is safe for a terminal.
-fn is_sane<T: Filed + Clone>(text: &[u8]) -> Result<(), TestCaseError> {
-    match read::<T>(text) {
+fn is_sane<T: DeserializeOwned>(text: &[u8], kind: LinesKind) -> Result<(), TestCaseError> {
+    match read::<T>(text, kind) {
         Ok(sound) => {
             let kept = usize::try_from(sound.bytes).unwrap();
             prop_assert!(kept == 0 || text[kept - 1] == b'\n');
@@ -206,7 +207,8 @@ fn twenty_thousand_damaged_files_are_read_or_refused_and_no_whole_line_is_droppe
     };
     TestRunner::new(config)
         .run(&damaged(), |text| {
-            is_sane::<JournalEntry>(&text).and_then(|()| is_sane::<LedgerEntry>(&text))
+            is_sane::<Step>(&text, LinesKind::Journal)?;
+            is_sane::<Account>(&text, LinesKind::Ledger)
         })
         .unwrap();
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::store::lines;
-use execute::JournalEntry;
+use crate::lines::LinesKind;
+use crate::lines::text::{self, tests::Step};
 
 /// A disk that fails at one request, after it has written a part of the text.
 #[derive(Debug, Default)]
@@ -53,11 +53,11 @@ impl Disk for Faulty {
 }
 
 /// The entries of each append; no two appends are equal.
-fn additions() -> Vec<Vec<JournalEntry>> {
-    let submitted = |index| JournalEntry::Submitted { moves: vec![index, index + 1] };
+fn additions() -> Vec<Vec<Step>> {
+    let submitted = |index| Step::Submitted { moves: vec![index, index + 1] };
     vec![
         vec![submitted(1)],
-        vec![submitted(2), JournalEntry::Unpaused, submitted(3)],
+        vec![submitted(2), Step::Unpaused, submitted(3)],
         vec![submitted(4)],
         vec![submitted(5), submitted(6)],
     ]
@@ -67,15 +67,15 @@ fn additions() -> Vec<Vec<JournalEntry>> {
 /// only other content is whole lines of a failed append, while the disk also refuses the cut.
 fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
-    let mut tail = LinesFile::of(disk, &[], 0);
+    let mut tail = AppendFile::of(disk, &[], 0);
     for entries in additions() {
-        let text = lines::written(&entries).unwrap();
+        let text = text::written(&entries).unwrap();
         match tail.append(&text) {
             Ok(()) => acknowledged.extend(entries),
             Err(_) => failed.push(entries),
         }
         // The process ends here, and another process reads the file.
-        let found = lines::read::<JournalEntry>(&tail.disk.text).unwrap().undated();
+        let found = text::read::<Step>(&tail.disk.text, LinesKind::Journal).unwrap().undated();
         let (ours, more) = found.split_at(acknowledged.len());
         assert_eq!(ours, acknowledged, "{:?}", tail.disk);
         let of_a_failure = failed.iter().any(|entries| entries.starts_with(more));
@@ -83,14 +83,17 @@ fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     }
     // Once there is room, appending goes on by itself.
     tail.disk.fails_at = None;
-    tail.append(&lines::written(&[JournalEntry::Detached]).unwrap()).unwrap();
-    acknowledged.push(JournalEntry::Detached);
-    assert_eq!(lines::read::<JournalEntry>(&tail.disk.text).unwrap().undated(), acknowledged);
+    tail.append(&text::written(&[Step::Detached]).unwrap()).unwrap();
+    acknowledged.push(Step::Detached);
+    assert_eq!(
+        text::read::<Step>(&tail.disk.text, LinesKind::Journal).unwrap().undated(),
+        acknowledged
+    );
 }
 
 #[test]
 fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_acknowledged() {
-    let longest = additions().iter().map(|entries| lines::written(entries).unwrap().len()).max();
+    let longest = additions().iter().map(|entries| text::written(entries).unwrap().len()).max();
     // Each append takes two requests, and a repair takes three more.
     for fails_at in 1..=12 {
         for fails_for in [1, 2, 3, 4, usize::MAX / 2] {
@@ -109,9 +112,12 @@ fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_
 
 #[test]
 fn a_file_that_does_not_read_back_takes_nothing() {
-    let text = lines::written(&[JournalEntry::Detached]).unwrap();
-    let mut tail =
-        LinesFile::of(Faulty { text: text.clone(), ..Faulty::default() }, &text, text.len() as u64);
+    let text = text::written(&[Step::Detached]).unwrap();
+    let mut tail = AppendFile::of(
+        Faulty { text: text.clone(), ..Faulty::default() },
+        &text,
+        text.len() as u64,
+    );
     tail.disk.fails_at = Some(1);
     tail.disk.fails_for = 1;
     assert!(tail.append(&text).is_err());

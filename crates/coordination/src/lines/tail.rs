@@ -42,7 +42,7 @@ impl Disk for File {
 
 /// A file, and the part of it that is valid.
 #[derive(Debug)]
-pub(super) struct LinesFile<D> {
+pub(super) struct AppendFile<D> {
     disk: D,
     length: u64,
     crc: Crc,
@@ -50,7 +50,7 @@ pub(super) struct LinesFile<D> {
     doubtful: bool,
 }
 
-impl<D: Disk> LinesFile<D> {
+impl<D: Disk> AppendFile<D> {
     /// A file with this text, of which the first `sound` bytes are valid.
     pub(super) fn of(disk: D, text: &[u8], sound: u64) -> Self {
         let length = usize::try_from(sound).unwrap_or(text.len()).min(text.len());
@@ -60,6 +60,11 @@ impl<D: Disk> LinesFile<D> {
 
     pub(super) fn disk(&self) -> &D {
         &self.disk
+    }
+
+    /// The length of the valid part, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Adds text, and returns when it is on the disk.
