@@ -66,16 +66,22 @@ impl Contents {
         })
     }
 
-    /// The programs, and everything that belongs below `share`: manual pages as they are, and completions.
-    pub(super) fn installed(&self) -> Result<Tree, Box<dyn Error>> {
+    /// The programs with their manual pages, in these folders.
+    pub(super) fn programs_in(&self, bin: &str, share: &str) -> Result<Tree, Box<dyn Error>> {
         let mut tree = Tree::default();
         for program in self.programs.both() {
             let name = program.file_name().unwrap_or_default().to_string_lossy();
-            tree.program(&format!("bin/{name}"), fs::read(program)?);
+            tree.program(&format!("{bin}/{name}"), fs::read(program)?);
         }
         for (name, page) in &self.manual {
-            tree.file(&format!("share/man/man1/{name}"), page.clone());
+            tree.file(&format!("{share}/man/man1/{name}"), page.clone());
         }
+        Ok(tree)
+    }
+
+    /// The programs, and everything that belongs below `share`: manual pages as they are, and completions.
+    pub(super) fn installed(&self) -> Result<Tree, Box<dyn Error>> {
+        let mut tree = self.programs_in("bin", "share")?;
         for (path, script) in &self.completions {
             tree.file(&format!("share/{path}"), script.clone());
         }

@@ -4,7 +4,6 @@
 //! programs. No registry and no container engine takes part. There is no shell in it.
 
 use std::error::Error;
-use std::fs;
 
 use serde_json::{Value, json};
 
@@ -107,14 +106,7 @@ fn base(linked: &[Linked]) -> Result<Tree, Box<dyn Error>> {
 
 /// The programs, at the places of `deploy/Dockerfile`.
 fn programs(contents: &Contents) -> Result<Tree, Box<dyn Error>> {
-    let mut tree = Tree::default();
-    for program in contents.programs.both() {
-        let name = program.file_name().unwrap_or_default().to_string_lossy();
-        tree.program(&format!("usr/local/bin/{name}"), fs::read(program)?);
-    }
-    for (name, page) in &contents.manual {
-        tree.file(&format!("usr/share/man/man1/{name}"), page.clone());
-    }
+    let mut tree = contents.programs_in("usr/local/bin", "usr/share")?;
     for (name, text) in &contents.documents {
         tree.file(&format!("usr/share/doc/topicmappr/{name}"), text.clone());
     }
