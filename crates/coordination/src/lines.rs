@@ -114,10 +114,11 @@ impl<T: Serialize + DeserializeOwned> LinesFile<T> {
         added.map_err(|problem| self.not_stored(problem))
     }
 
-    /// Atomically replaces the file by one with only these lines. This process keeps it locked.
+    /// Atomically replaces the file by one with only these lines. This process keeps it locked. A file that was removed
+    /// is written again, but never over one that another process has put there meanwhile.
     ///
     /// # Errors
-    /// The disk failed; the file is unchanged.
+    /// The disk failed, or there is another file; it is unchanged.
     pub(crate) fn replace(&mut self, entries: &[T]) -> Result<(), LinesError> {
         let put = || -> io::Result<AppendFile<File>> {
             let text = text::written(entries)?;
@@ -127,7 +128,11 @@ impl<T: Serialize + DeserializeOwned> LinesFile<T> {
             new.as_file().sync_all()?;
             // The new file is locked before it gets its name, so that no other process can lock it first.
             new.as_file().try_lock().map_err(io::Error::from)?;
-            let file = new.persist(&self.path).map_err(|error| error.error)?;
+            let put = match at_path(&self.path, self.tail.disk())? {
+                AtPath::Ours => new.persist(&self.path),
+                AtPath::Nothing | AtPath::Another => new.persist_noclobber(&self.path),
+            };
+            let file = put.map_err(|error| error.error)?;
             Ok(AppendFile::of(file, &text, text.len() as u64))
         };
         self.tail = put().map_err(|problem| self.not_stored(problem))?;

@@ -68,6 +68,20 @@ fn a_line_that_somebody_changed_is_named() {
 }
 
 #[test]
+fn a_removed_file_is_never_written_over_another_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let (mut store, _) = open(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "another process's\n").unwrap();
+    store.replace(&entries()).unwrap_err();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "another process's\n");
+    fs::remove_file(&path).unwrap();
+    store.replace(&entries()).unwrap();
+    assert_eq!(read(&path).unwrap(), entries());
+}
+
+#[test]
 fn a_second_process_is_told_that_the_file_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
