@@ -151,7 +151,7 @@ impl Cluster {
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
             cordons: BTreeMap::new(),
             announced: BTreeSet::new(),
-            others: Others::Nobody,
+            others: Others::None,
         }
     }
 

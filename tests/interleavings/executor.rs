@@ -74,7 +74,7 @@ impl Executor {
             ledger,
             settling: Settling::default(),
             abandoned: Abandoned::default(),
-            met: Others::Nobody,
+            met: Others::None,
             read: 0,
             asks: false,
             term: 0,

@@ -67,12 +67,12 @@ impl Beside {
             (Executors::ZooKeeper(address), Some(id)) => {
                 stores::executors_in_zookeeper(address.clone(), id)
             }
-            (Executors::ZooKeeper(_), None) | (Executors::Unknown, _) => return Others::Nobody,
+            (Executors::ZooKeeper(_), None) | (Executors::Unknown, _) => return Others::None,
         };
         let why = match timeout(PATIENCE, OtherLedger::read(client, &store)).await {
             Ok(Ok(ledger)) => {
                 self.silent = false;
-                return ledger.map_or(Others::Nobody, |ledger| ledger.others());
+                return ledger.map_or(Others::None, |ledger| ledger.others());
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
@@ -81,7 +81,7 @@ impl Beside {
             tracing::warn!(%why, "cannot read whether executions have set rates here");
         }
         self.silent = true;
-        Others::Nobody
+        Others::None
     }
 }
 
@@ -89,8 +89,8 @@ impl Beside {
 async fn refuse_another(store: &Store) -> Result<(), Error> {
     let asked = async {
         let leader = store.leader().await?;
-        let lines = ledger_records::lines(&store.records().await?);
-        let ledger = Ledger::replay(lines.map_err(|error| error.in_store(store))?);
+        let lines = ledger_records::lines_in(store, &store.records().await?)?;
+        let ledger = Ledger::replay(lines);
         Ok::<_, coordination::Error>((leader, ledger.held().count()))
     };
     match asked.await {

@@ -28,8 +28,6 @@ pub(crate) struct Book {
 struct Pages {
     /// This process has the place.
     leads: bool,
-    /// The place may hold more than `ledger`, or less: it has not answered the last write.
-    unsure: bool,
     ledger: Ledger,
 }
 
@@ -43,7 +41,7 @@ impl Book {
 
     /// A book of these lines. It claims nothing and writes nothing.
     pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
-        let pages = Pages { ledger: Ledger::replay(entries), ..Pages::default() };
+        let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
         let (pages, place) = (Mutex::new(pages), tokio::sync::Mutex::new(None));
         Self { name: String::new(), pages, leader: Leader::default(), place }
     }
@@ -58,7 +56,7 @@ impl Book {
         let mut place = self.place.lock().await;
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
-        *self.pages() = Pages { ledger: Ledger::replay(entries), ..Pages::default() };
+        *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
         // Not as the place knows us: a pod's name does not say that it is a daemon's.
         let by = this_process().into();
         self.kept(place, vec![LedgerEntry::Opened { by }]).await?;
@@ -156,18 +154,19 @@ impl Book {
             return Err(Error::NotLeading { place: self.name.clone() });
         }
         let mut place = self.place.lock().await;
-        let is_needed = !entries.is_empty() || self.pages().unsure;
-        let Some(place) = place.as_mut().filter(|_| is_needed) else { return Ok(()) };
-        self.kept(place, entries).await
+        match place.as_mut() {
+            Some(place) if !entries.is_empty() || place.is_unsure() => {
+                self.kept(place, entries).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn kept(&self, place: &mut Candidate, entries: Vec<LedgerEntry>) -> Result<(), Error> {
         let mut ledger = self.ledger();
         entries.iter().cloned().for_each(|entry| ledger.apply(entry));
-        self.pages().unsure = true;
         place.keep(&entries, &ledger).await?;
-        let mut pages = self.pages();
-        (pages.ledger, pages.unsure) = (ledger, false);
+        self.pages().ledger = ledger;
         Ok(())
     }
 

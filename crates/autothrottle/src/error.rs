@@ -72,23 +72,7 @@ impl From<clap::Error> for Error {
     }
 }
 
-impl From<local::Error> for Error {
-    fn from(error: local::Error) -> Self {
-        Self::Operate(error.into())
-    }
-}
-
-impl From<FileError> for Error {
-    fn from(error: FileError) -> Self {
-        Self::Operate(error.into())
-    }
-}
-
-impl From<kafka::Error> for Error {
-    fn from(error: kafka::Error) -> Self {
-        Self::Operate(error.into())
-    }
-}
+local::convert_through!(operate::Error => Error: local::Error, FileError, kafka::Error);
 
 impl From<statelog::Error> for Error {
     fn from(error: statelog::Error) -> Self {

@@ -161,7 +161,7 @@ mod tests {
         quiet.learn(&seen, &ledger, now);
         assert!(quiet.originals().is_empty());
         let later = now + SETTLED;
-        seen.others = Others::Nobody;
+        seen.others = Others::None;
         assert!(quiet.would_settle(&seen, &ledger, later), "and again, before it would be one");
         quiet.learn(&seen, &ledger, later);
         assert_eq!(quiet.originals()[&rate], "7");

@@ -75,6 +75,12 @@ impl Lead {
         Ok(())
     }
 
+    /// Whether a write was not confirmed: the store may hold what it was to change, or not. The next write repeats it.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        !self.unsure.is_empty()
+    }
+
     /// Checks that this process leads, without waiting for the store where its own clock can tell.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Others {
     /// No other process is known.
     #[default]
-    Nobody,
+    None,
     /// These configs, with every value, or entry of a list, that may be theirs.
     Known(BTreeMap<Setting, BTreeSet<ThrottleValue>>),
     /// There is another process whose ledger cannot be read: any value that is set may be its own.
@@ -31,7 +31,7 @@ impl Others {
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unread, _) | (_, Self::Unread) => Self::Unread,
-            (Self::Nobody, one) | (one, Self::Nobody) => one,
+            (Self::None, one) | (one, Self::None) => one,
             (Self::Known(mut all), Self::Known(more)) => {
                 for (setting, values) in more {
                     all.entry(setting).or_default().extend(values);
@@ -44,7 +44,7 @@ impl Others {
     /// Whether this value of a rate may be theirs.
     pub fn may_have_set(&self, setting: &Setting, value: &ThrottleValue) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::None => false,
             Self::Known(all) => all.get(setting).is_some_and(|values| values.contains(value)),
             Self::Unread => true,
         }
@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn two_looks_at_a_ledger_know_what_either_knew() {
-        let both = Others::Nobody.or(known(1, "7")).or(known(1, "8"));
+        let both = Others::None.or(known(1, "7")).or(known(1, "8"));
         assert!(
             both.may_have_set(&setting(1), &"7".into())
                 && both.may_have_set(&setting(1), &"8".into())
         );
         assert_eq!(both.or(Others::Unread), Others::Unread);
-        assert_eq!(Others::Nobody.or(Others::Nobody), Others::Nobody);
+        assert_eq!(Others::None.or(Others::None), Others::None);
     }
 }

@@ -158,6 +158,18 @@ impl FileError {
     }
 }
 
+/// Converts each of these errors first into one that holds it: `convert_through!(Inner => Outer: A, B)`.
+#[macro_export]
+macro_rules! convert_through {
+    ($inner:ty => $outer:ty: $($error:ty),+ $(,)?) => {
+        $(impl From<$error> for $outer {
+            fn from(error: $error) -> Self {
+                <$inner>::from(error).into()
+            }
+        })+
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! Where the facts about a cluster come from, as plain values.
 
-use std::path::PathBuf;
+use crate::{Error, files};
+use mapper::Snapshot;
+use std::path::{Path, PathBuf};
 
 /// A source of facts about a cluster.
 #[derive(Debug, Clone)]
@@ -36,4 +38,13 @@ pub struct ZooKeeperPlace {
     pub chroot: Option<String>,
     /// The znode that holds the stored metrics.
     pub metrics_prefix: String,
+}
+
+/// Reads the cluster in a snapshot file.
+///
+/// # Errors
+/// The file cannot be read, or is no snapshot of this version.
+pub fn snapshot(path: &Path) -> Result<Snapshot, Error> {
+    let text = files::read(path)?;
+    Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
 }

@@ -250,15 +250,4 @@ impl From<metrics::BadSettings> for Error {
     }
 }
 
-/// An error of flags and files ends the driver that meets it.
-macro_rules! from_local {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                local::Error::from(error).into()
-            }
-        })+
-    };
-}
-
-from_local!(FileError, Refused, ScopeError);
+local::convert_through!(local::Error => Error: FileError, Refused, ScopeError);

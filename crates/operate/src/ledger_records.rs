@@ -6,7 +6,7 @@
 //! - `override`, `override:BROKER`: a rate that an operator or an announcement asks for.
 
 use coordination::record::{read, written};
-use coordination::{Error, Records};
+use coordination::{Error, Records, Store};
 use execute::{Ledger, LedgerEntry, Setting, ThrottleResource};
 
 const OPENED: &str = "opened";
@@ -26,6 +26,14 @@ pub fn records(ledger: &Ledger) -> Records {
 pub fn lines(records: &Records) -> Result<Vec<LedgerEntry>, Error> {
     let own = records.iter().filter(|(name, _)| is_line(name));
     own.map(|(name, text)| read(name, text)).collect()
+}
+
+/// The same. An error also names their store.
+///
+/// # Errors
+/// As for [`lines`].
+pub fn lines_in(store: &Store, records: &Records) -> Result<Vec<LedgerEntry>, Error> {
+    lines(records).map_err(|error| error.in_store(store))
 }
 
 /// Updates the record of one config from the ledger.

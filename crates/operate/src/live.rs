@@ -223,16 +223,6 @@ fn completed(facts: CapturedCluster, stored: &StoredMetrics) -> Result<CapturedC
     })
 }
 
-/// Reads the cluster in a snapshot file.
-///
-/// # Errors
-/// The file cannot be read, or is no snapshot of this version.
-pub fn from_file(path: &Path) -> Result<Snapshot, Error> {
-    let text = files::read(path)?;
-    Snapshot::from_json(&text)
-        .map_err(|problem| Error::from(local::Error::Snapshot { path: path.to_owned(), problem }))
-}
-
 /// librdkafka's properties for the same cluster, as the same user.
 fn access(settings: &Settings) -> Access {
     let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();

@@ -138,18 +138,7 @@ impl Error {
     }
 }
 
-/// An error of flags and files ends the command that meets it.
-macro_rules! from_local {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                local::Error::from(error).into()
-            }
-        })+
-    };
-}
-
-from_local!(FileError, Refused, ScopeError);
+local::convert_through!(local::Error => Error: FileError, Refused, ScopeError);
 
 impl From<clap::Error> for Error {
     fn from(error: clap::Error) -> Self {

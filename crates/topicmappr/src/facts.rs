@@ -8,14 +8,13 @@ use crate::views::{Caution, PodProblems};
 use health::readiness::Force;
 use jiff::SignedDuration;
 use local::Note;
-use local::files::{self, Document};
+use local::files::Document;
 use local::maps::Maps;
-use local::source::{Servers, Source};
+use local::source::{self, Servers, Source};
 use local::words::counted;
 use mapper::maps::{Group, Map, MapSet, Members};
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// A captured cluster.
 pub(crate) struct Facts {
@@ -69,13 +68,6 @@ pub(crate) trait PodKnowledge: Send + Sync {
     fn problems(&self, cluster: Option<&Snapshot>, maps: &[Map]) -> PodProblems;
     /// What counts as ready by force, and the entries that cannot be read.
     fn forced(&self) -> (Vec<Force>, Vec<String>);
-}
-
-/// Reads the cluster in a snapshot file.
-fn from_file(path: &Path) -> Result<Snapshot, Error> {
-    let text = files::read(path)?;
-    Snapshot::from_json(&text)
-        .map_err(|problem| Error::from(local::Error::Snapshot { path: path.to_owned(), problem }))
 }
 
 /// All facts that are needed before anything is resolved.
@@ -132,14 +124,14 @@ impl Session<'_, '_> {
     /// The cluster of this source; of a file, without notes on what is in it.
     pub(crate) fn unnoted(&mut self, source: &Source) -> Result<Snapshot, Error> {
         match source {
-            Source::File(path) => from_file(path),
+            Source::File(path) => Ok(source::snapshot(path)?),
             Source::Live(_) => Ok(self.facts_of(source)?.snapshot),
         }
     }
 
     fn facts_of(&mut self, source: &Source) -> Result<Facts, Error> {
         let mut facts = match source {
-            Source::File(path) => Facts::new(from_file(path)?, Vec::new()),
+            Source::File(path) => Facts::new(source::snapshot(path)?, Vec::new()),
             Source::Live(servers) => self.reach()?.capture(servers, self)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;

@@ -67,8 +67,7 @@ impl Place {
             Store::Topic { .. } => read.map_err(|error| Error::NoTopic(Box::new(error)))?,
             Store::ZooKeeper { .. } | Store::Kubernetes(_) | Store::File { .. } => read?,
         };
-        let lines = ledger_records::lines(&records);
-        let mut lines = lines.map_err(|error| error.in_store(&self.store))?;
+        let mut lines = ledger_records::lines_in(&self.store, &records)?;
         if let (Some(prefix), Store::ZooKeeper { address, .. }) = (&self.prefix, &self.store) {
             let deadlines = zookeeper::Deadlines::default();
             let zookeeper = zookeeper::ZooKeeper::connect(address, deadlines).await?;
@@ -176,8 +175,7 @@ impl Candidate {
     }
 
     async fn read(&mut self, lead: &mut Lead) -> Result<Vec<LedgerEntry>, Error> {
-        let lines = ledger_records::lines(lead.read().await?);
-        let mut lines = lines.map_err(|error| error.in_store(&self.place.store))?;
+        let mut lines = ledger_records::lines_in(&self.place.store, lead.read().await?)?;
         if let (Some(prefix), Some((zookeeper, _))) = (&self.place.prefix, lead.in_zookeeper()) {
             self.overrides = overrides::read(zookeeper, prefix).await?;
             lines.extend(overrides::lines(&Overrides::new(), &self.overrides));
@@ -188,6 +186,11 @@ impl Candidate {
     fn lead(&mut self) -> Result<&mut Lead, Error> {
         let never = || Error::lost(&self.place.store.name(), "it was never taken");
         self.lead.as_mut().ok_or_else(never)
+    }
+
+    /// Whether the store may hold more than the ledger, or less: it has not confirmed the last write.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.lead.as_ref().is_some_and(Lead::is_unsure)
     }
 
     /// Writes lines down: they outlive this process when it returns. `all` is the ledger with the `new` lines in it.

@@ -142,7 +142,8 @@ const UNAVAILABLE: &str = "give them more replicas than min.insync.replicas (top
 fn not_our_lines(kind: LinesKind) -> &'static str {
     match kind {
         LinesKind::Ledger => {
-            "name a new file with --state-file FILE, or one that this program has written"
+            "name a new file with --state-file FILE, or one that this program has written. A state file is autothrottle's: \
+             start that daemon again, and it restores what it has set"
         }
         LinesKind::Journal => {
             "name a new file with --journal FILE, or one that this program has written"

@@ -86,7 +86,7 @@ impl Meeting {
     pub(crate) fn others(&self) -> Others {
         match self.silence {
             Some(_) if !self.does_without => Others::Unread,
-            Some(_) | None => self.met.as_ref().map_or(Others::Nobody, OtherLedger::others),
+            Some(_) | None => self.met.as_ref().map_or(Others::None, OtherLedger::others),
         }
     }
 
@@ -125,7 +125,7 @@ impl Execution<'_> {
 
     /// The values that daemons account for, as far as known. Searches again if the next look depends on it.
     pub(super) async fn others(&mut self, context: &mut RunContext<'_>) -> Result<Others, Error> {
-        let Some(meeting) = &mut self.meeting else { return Ok(Others::Nobody) };
+        let Some(meeting) = &mut self.meeting else { return Ok(Others::None) };
         if self.asks {
             let news = meeting.again(self.client).await;
             news.iter().try_for_each(|note| context.note(note))?;
@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn of_whoever_does_not_answer_any_more_anything_may_be() {
-        assert_eq!(meeting(false, None).others(), Others::Nobody);
+        assert_eq!(meeting(false, None).others(), Others::None);
         let silent = meeting(false, Some("no answer"));
         assert!(silent.others() == Others::Unread && silent.answers(), "it may answer again");
         let alone = meeting(true, Some("no answer"));
-        assert!(alone.others() == Others::Nobody && !alone.answers(), "it does without");
+        assert!(alone.others() == Others::None && !alone.answers(), "it does without");
     }
 
     #[test]

@@ -382,7 +382,7 @@ impl<'c> Execution<'c> {
     /// One look before any move is begun.
     pub async fn first_look(&mut self) -> Result<Look, Error> {
         let met = self.meeting.as_ref();
-        let told = || met.map_or(execute::Others::Nobody, Meeting::others);
+        let told = || met.map_or(execute::Others::None, Meeting::others);
         let others = told();
         let task = self.task();
         let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);

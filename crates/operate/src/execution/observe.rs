@@ -127,7 +127,7 @@ impl Observer {
             stored: BTreeMap::new(),
             cordons: BTreeMap::new(),
             announced: BTreeSet::new(),
-            others: Others::Nobody,
+            others: Others::None,
         };
         Ok((seen, untold))
     }

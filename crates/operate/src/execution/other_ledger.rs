@@ -39,8 +39,8 @@ impl OtherLedger {
         if !stores::exists(client, store).await? {
             return Ok(None);
         }
-        let lines = ledger_records::lines(&store.records().await?);
-        Ok(Self::of(store.name(), lines.map_err(|error| error.in_store(store))?))
+        let lines = ledger_records::lines_in(store, &store.records().await?)?;
+        Ok(Self::of(store.name(), lines))
     }
 
     fn of(store: String, lines: Vec<LedgerEntry>) -> Option<Self> {

@@ -137,7 +137,7 @@ impl Books {
     }
 
     async fn others(&mut self, client: &Client, asks: bool) -> (Others, Vec<Note>) {
-        let Some(meeting) = &mut self.meeting else { return (Others::Nobody, Vec::new()) };
+        let Some(meeting) = &mut self.meeting else { return (Others::None, Vec::new()) };
         let news = if asks { meeting.again(client).await } else { Vec::new() };
         (meeting.others(), news)
     }

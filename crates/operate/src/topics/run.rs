@@ -85,7 +85,7 @@ pub fn look(asked: Asked, source: &Source) -> Result<Looked, Error> {
         let store = Store::read(&asked.state, &asked.access).await?;
         match source {
             Source::File(path) => {
-                let mut looked = decided(asked, Seen::of(live::from_file(path)?), &store)?;
+                let mut looked = decided(asked, Seen::of(local::source::snapshot(path)?), &store)?;
                 if !store.state().topics.is_empty() {
                     let text =
                         "a snapshot tells no topic ids: what earlier runs have done is left out";

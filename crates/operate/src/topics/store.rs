@@ -49,7 +49,7 @@ pub(super) struct Store {
 
 #[derive(Debug)]
 enum Keeper {
-    Nobody,
+    None,
     File(PathBuf),
     ConfigMaps(Box<Shards>),
 }
@@ -67,7 +67,7 @@ impl Store {
     pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
         match place {
             StatePlace::Nowhere => {
-                Ok(Self { keeper: Keeper::Nobody, stored: TopicsRunRecord::default() })
+                Ok(Self { keeper: Keeper::None, stored: TopicsRunRecord::default() })
             }
             StatePlace::File(path) => {
                 Ok(Self { keeper: Keeper::File(path.clone()), stored: read_file(path)? })
@@ -110,7 +110,7 @@ impl Store {
             return Ok(());
         }
         match &mut self.keeper {
-            Keeper::Nobody => {}
+            Keeper::None => {}
             Keeper::File(path) => {
                 let place = path.display().to_string();
                 let text = state_file::written(state)

@@ -120,18 +120,7 @@ impl From<operate::Error> for Error {
     }
 }
 
-/// An error of an edge ends the command that meets it.
-macro_rules! from_edges {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                operate::Error::from(error).into()
-            }
-        })+
-    };
-}
-
-from_edges!(kafka::Error, kubernetes::Error, metrics::BadSettings, zookeeper::Error);
+local::convert_through!(operate::Error => Error: kafka::Error, kubernetes::Error, metrics::BadSettings, zookeeper::Error);
 
 impl From<Beyond> for Error {
     fn from(error: Beyond) -> Self {
