@@ -1,12 +1,14 @@
 //! A simulated cluster that behaves as real Kafka did in measurements.
 
-use crate::world::{BROKERS, DIRS, World, ids, topic};
+use crate::world::{BROKERS, DIRS, DRAINED, World, ids, topic};
 use execute::{Key, Lying, Others, Running, Seen, Setting, Stored, ThrottleResource};
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const MIN_ISR: u32 = 1;
+/// The log dirs of the drained broker that an operator has cordoned.
+const OF_AN_OPERATOR: &str = "/b";
 /// How many looks later a lagging broker knows of a move's end.
 const LAG: u64 = 3;
 
@@ -91,6 +93,10 @@ impl Cluster {
                 of.insert(key, value.clone());
             }
         }
+        if world.lags {
+            let of = configs.get_mut(&ThrottleResource::Broker(DRAINED)).unwrap();
+            of.insert(Key::CordonedLogDirs, OF_AN_OPERATOR.to_owned());
+        }
         Self {
             zookeeper: world.zookeeper,
             now: 0,
@@ -104,6 +110,11 @@ impl Cluster {
             gone: BTreeSet::new(),
             hidden: BTreeSet::new(),
         }
+    }
+
+    /// Whether the drained broker has cordons, and answers.
+    pub fn can_cordon(&self) -> bool {
+        !self.zookeeper && self.live.contains(&DRAINED) && !self.mute.contains(&DRAINED)
     }
 
     pub fn seen(&self) -> Seen {
@@ -141,6 +152,7 @@ impl Cluster {
             at_seconds: self.now,
             clock_seconds: self.now,
             live: self.live.clone(),
+            cordonable: self.can_cordon().then_some(DRAINED).into_iter().collect(),
             running: running.collect(),
             settling: BTreeSet::new(),
             abandoned: BTreeSet::new(),

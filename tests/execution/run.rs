@@ -1,7 +1,7 @@
 //! An executor in a simulated cluster, and the invariants that must hold while it runs.
 
 use crate::cluster::{Cluster, MIN_ISR, State};
-use crate::world::{Event, World, ids, topic};
+use crate::world::{DRAINED, Event, World, ids, topic};
 use execute::{
     Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, JournalEntry, Key, Ledger,
     LedgerEntry, LogDirDestination, MoveState, Pace, PauseOn, Setting, Settling, Stray, Task,
@@ -232,6 +232,7 @@ impl Run {
             limits: self.world.limits,
             pause_on: self.world.pause_on,
             join: false,
+            keep_cordons: false,
         };
         if !self.gives_up_nothing_that_is_hidden(&task) {
             return;
@@ -266,6 +267,16 @@ impl Run {
         }
     }
 
+    /// Kafka must place nothing on the drained broker while it gives replicas away.
+    fn leave_only_under_a_cordon(&self, moves: &[usize]) {
+        let leaves =
+            self.moves(moves).iter().any(|change| change.removed().any(|id| id == DRAINED));
+        if leaves && self.cluster.can_cordon() {
+            let set = &self.cluster.configs[&ThrottleResource::Broker(DRAINED)];
+            assert_eq!(set.get(&Key::CordonedLogDirs).map(String::as_str), Some("*"));
+        }
+    }
+
     fn act(&mut self, action: Action) {
         match action {
             Action::Write(entry) => {
@@ -287,6 +298,7 @@ impl Run {
             Action::Place { places } => places.iter().for_each(|place| self.place(place)),
             Action::Submit { mut moves } => {
                 moves.retain(|index| !self.not_told.contains(index));
+                self.leave_only_under_a_cordon(&moves);
                 self.submit(&moves);
             }
             Action::Reorder { moves } => {
@@ -466,7 +478,7 @@ impl Run {
                 Key::FollowerRate | Key::FollowerReplicas => {
                     (change.added().collect(), Key::FollowerRate)
                 }
-                Key::LogDirRate => continue,
+                Key::LogDirRate | Key::CordonedLogDirs => continue,
             };
             if change.added().next().is_none() {
                 continue;

@@ -169,6 +169,7 @@ impl Executor {
             limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: world.join,
+            keep_cordons: false,
         }
     }
 

@@ -1,14 +1,18 @@
 //! Cordoned brokers and log dirs (KIP-1066) on real Kafka 4.3. No plan and no new topic uses them, an older plan is
 //! refused, and doctor reports them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json as value};
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Ended, SOLE, json, topicmappr};
+use crate::binary::{Ended, Run, SOLE, json, topicmappr};
+use crate::execution::{FAST, SLOW};
 use crate::log_dirs::{capture, log_dir, with_volumes};
 use crate::plan::{brokers, find_topic, partition, targets};
 use crate::traffic::{SOON, Traffic};
@@ -92,6 +96,41 @@ impl<'c> Situation<'c> {
         self.run(&["topics", "apply", "--file", file, "--maps", maps]).with(0);
     }
 
+    fn drain(&self, topics: &str, name: &str) -> PathBuf {
+        let plan = self.at(name);
+        let asked = ["scale", "--topics", topics, "--brokers", "-2", "--drain", "1004"];
+        let out = ["--ignore-warns", "--out-file", plan.to_str().unwrap()];
+        self.run(&[&asked[..], &STORAGE, &out].concat()).with(0);
+        plan
+    }
+
+    fn executing(&self, plan: &Path, more: &[&str]) -> Vec<String> {
+        let bootstrap = self.cluster.bootstrap();
+        let args = ["execute", plan.to_str().unwrap(), "--yes", "--bootstrap-server", &bootstrap];
+        args.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    /// What a snapshot says of 1004.
+    fn cordoned_log_dirs(&self) -> Value {
+        capture(self.cluster, &self.at("now.json"));
+        let now = json(&self.at("now.json"));
+        let all = now["brokers"].as_array().unwrap();
+        all.iter().find(|one| one["id"] == 1004).unwrap()["cordoned_log_dirs"].clone()
+    }
+
+    fn is_cordoned(&self) -> bool {
+        self.cordoned_log_dirs() == value!(["*"])
+    }
+
+    /// The topics with replicas on 1004, without Kafka's own and ours.
+    fn held(&self) -> BTreeSet<String> {
+        let seen = self.traffic.seen().into_iter();
+        let held = seen.filter(|((name, _), seen)| {
+            seen.replicas.contains(&1004) && !name.starts_with("__") && !name.contains("mappr")
+        });
+        held.map(|((name, _), _)| name).collect()
+    }
+
     fn uses(&self, broker: i32) -> bool {
         self.traffic.settle();
         let seen = self.traffic.seen();
@@ -108,7 +147,13 @@ fn names(plan: &Path, broker: i32) -> bool {
 #[test]
 #[ignore = "live"]
 fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
-    let cluster = Cluster::builder().mode(Mode::KRaft).brokers(4).log_dirs(2).start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(Mode::KRaft)
+        .brokers(4)
+        .log_dirs(2)
+        .small_fetches()
+        .start()
+        .unwrap();
     let situation = Situation::of(&cluster);
     let before = situation.plan("scale", None, "-2", "before.json");
     assert!(names(&before, 1004), "it is empty, so it gets its share");
@@ -134,6 +179,72 @@ fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
 
     situation.cordon(1004, None);
     a_cordoned_log_dir_gets_nothing(&situation);
+    a_drain_keeps_new_topics_away(&situation);
+}
+
+/// While 1004 is drained, Kafka places no new topic there. Afterwards its log dir is cordoned as the operator had it,
+/// also after two kills.
+fn a_drain_keeps_new_topics_away(situation: &Situation<'_>) {
+    let before = situation.cordoned_log_dirs();
+    assert!(before.as_array().is_some_and(|dirs| dirs.len() == 1), "{before}");
+    let plan = situation.drain(TOPIC, "drain.json");
+    let (over, newest) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let kept_away = thread::scope(|scope| {
+        let creating = || {
+            while !over.load(Ordering::Relaxed) {
+                let name = newest.load(Ordering::Relaxed) + 1;
+                situation.traffic.create_anywhere(&format!("new-{name}"), 2);
+                newest.store(name, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(200));
+            }
+        };
+        let _stop = SetOnDrop(&over);
+        scope.spawn(creating);
+        let start = || Run::start(situation.executing(&plan, &["--resume", "--throttle", SLOW]));
+        let run = start();
+        until("the cordon", SOON, || situation.is_cordoned().then_some(())).unwrap();
+        let first = newest.load(Ordering::Relaxed) + 2;
+        run.kill();
+        let run = start();
+        let created = || (newest.load(Ordering::Relaxed) > first + 9).then_some(());
+        until("new topics during the drain", SOON, created).unwrap();
+        run.kill();
+        assert!(situation.is_cordoned(), "a kill ends nothing");
+        first..newest.load(Ordering::Relaxed)
+    });
+    let ended = topicmappr(situation.executing(&plan, &["--resume", "--throttle", FAST])).with(0);
+    assert!(ended.stdout.contains("1004 may get new partitions again"), "{ended:?}");
+    assert_eq!(situation.cordoned_log_dirs(), before, "to the letter");
+    situation.traffic.settle();
+    for name in kept_away {
+        let name = format!("new-{name}");
+        assert!(
+            !situation.held().contains(&name),
+            "{name} was placed on 1004: {:?}",
+            situation.held()
+        );
+    }
+    a_kept_cordon_outlives_its_drain(situation);
+}
+
+/// What came between plan and cordon is swept under the cordon, which stays.
+fn a_kept_cordon_outlives_its_drain(situation: &Situation<'_>) {
+    let plan = situation.drain("late|new-.*", "keep.json");
+    situation.traffic.create(&BTreeMap::from([("new-late".to_owned(), vec![vec![1004]])]));
+    let more = ["--throttle", FAST, "--sweep", "--keep-cordons"];
+    let ended = topicmappr(situation.executing(&plan, &more)).with(0);
+    assert!(ended.stdout.contains("1004: still no new partitions there"), "{ended:?}");
+    situation.traffic.create_anywhere("after", 9);
+    situation.traffic.settle();
+    assert_eq!(situation.held(), BTreeSet::new());
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Plans name the log dir with the most room until it is cordoned.

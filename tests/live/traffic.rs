@@ -111,6 +111,15 @@ impl<'a> Traffic<'a> {
         Ok(())
     }
 
+    /// Creates a topic on brokers that Kafka chooses.
+    pub(crate) fn create_anywhere(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
+        let new = [NewTopic::new(name, partitions, TopicReplication::Fixed(1))];
+        let made =
+            Runtime::new().unwrap().block_on(admin.create_topics(&new, &AdminOptions::new()));
+        made.unwrap().into_iter().for_each(|one| drop(one.unwrap()));
+    }
+
     /// Writes this many bytes to each partition, acknowledged by every replica.
     pub(crate) fn write(&self, bytes: &BTreeMap<Partition, usize>) {
         // A fetch brings at least one complete batch, whatever the throttle. With batches of a megabyte, a "slow" move

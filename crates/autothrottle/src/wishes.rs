@@ -76,6 +76,7 @@ fn wanted(
         lists: lists.into_iter().map(list).collect(),
         originals: quiet.originals().clone(),
         unsettled: quiet.is_unsettled(),
+        ..WantedConfigs::default()
     }
 }
 

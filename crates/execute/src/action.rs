@@ -1,9 +1,11 @@
 //! What to do in a round, in this order. A failure ends the round; the next round reads the cluster again.
 
-use crate::config::Setting;
+use crate::config::{Key, Setting, ThrottleResource};
 use crate::dirs::LogDirDestination;
 use crate::journal::{ExecutionOutcome, JournalEntry};
 use crate::ledger::LedgerEntry;
+use mapper::BrokerId;
+use mapper::snapshot::EVERY_LOG_DIR;
 
 /// One thing to do. It does no harm to do it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,4 +50,16 @@ pub enum Action {
     },
     /// The execution is over. Nothing is left in the cluster except what the outcome says.
     Stop(ExecutionOutcome),
+}
+
+impl Action {
+    /// The broker that this action cordons.
+    pub fn cordons(&self) -> Option<BrokerId> {
+        let Self::Set { setting, value: Some(value) } = self else { return None };
+        let every = setting.key == Key::CordonedLogDirs && value == EVERY_LOG_DIR;
+        match setting.resource {
+            ThrottleResource::Broker(id) if every => Some(id),
+            ThrottleResource::Broker(_) | ThrottleResource::Topic(_) => None,
+        }
+    }
 }

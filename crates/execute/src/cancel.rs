@@ -5,13 +5,13 @@ use crate::dirs::{self, LogDirDestination};
 use crate::journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 use crate::ledger::Ledger;
 use crate::move_state::{MoveHindrance, MoveState};
-use crate::pace::pace;
+use crate::pace::{Keep, pace};
 use crate::progress::PlanProgress;
 use crate::round::{Round, news};
 use crate::seen::{Seen, same_set, who_heals};
 use crate::task::{Aim, OnDeadBroker, Task};
 use mapper::BrokerId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How often the old order of a cancelled move is restored before it is left as it is.
 const REORDERS: u32 = 3;
@@ -40,7 +40,7 @@ pub(crate) fn cancel(
         round.actions.push(Action::Place { places });
     }
     let reorders = reorder(task, history, seen, round);
-    let mut pacing = pace(task, ledger, seen, &[], &BTreeSet::new());
+    let mut pacing = pace(task, ledger, seen, &[], &Keep::default());
     let pacing_sets = pacing.sets();
     round.actions.append(&mut pacing.actions);
     round.strays = pacing.strays.iter().cloned().collect();

@@ -82,6 +82,7 @@ mod tests {
             limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: false,
+            keep_cordons: false,
         }
     }
 

@@ -52,12 +52,14 @@ pub enum Paces {
     LogDirs,
 }
 
-impl From<Key> for Paces {
-    fn from(key: Key) -> Self {
+impl Paces {
+    /// What this config paces; a cordon paces nothing.
+    pub fn of(key: Key) -> Option<Self> {
         match key {
-            Key::LeaderRate | Key::LeaderReplicas => Self::Leaders,
-            Key::FollowerRate | Key::FollowerReplicas => Self::Followers,
-            Key::LogDirRate => Self::LogDirs,
+            Key::LeaderRate | Key::LeaderReplicas => Some(Self::Leaders),
+            Key::FollowerRate | Key::FollowerReplicas => Some(Self::Followers),
+            Key::LogDirRate => Some(Self::LogDirs),
+            Key::CordonedLogDirs => None,
         }
     }
 }
@@ -321,7 +323,8 @@ pub fn throttled(
     let mut all = Vec::new();
     for (place, configs) in set {
         for (key, value) in configs {
-            let (key, paces) = (*key, Paces::from(*key));
+            let key = *key;
+            let Some(paces) = Paces::of(key) else { continue };
             let (owner, owned_since) = accounts.owner(place, key, value);
             let count = in_flight.paced_by(place, paces, value);
             let idle = count == 0 && (paces == Paces::LogDirs || !in_flight.takes_part(place));

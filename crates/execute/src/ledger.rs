@@ -3,7 +3,7 @@
 //! A line is written before the cluster is changed. It is removed when a look shows the original value again. A value
 //! that the ledger lists is not an original value: a process that finds it, however late, restores the original.
 
-use crate::config::{Setting, ThrottleResource, ThrottleValue, texts};
+use crate::config::{Key, Setting, ThrottleResource, ThrottleValue, texts};
 use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,6 +240,11 @@ impl Ledger {
     /// Whether no config in the cluster is ours.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// Whether a config that paces copies is ours.
+    pub(crate) fn paces(&self) -> bool {
+        self.held.keys().any(|setting| setting.key != Key::CordonedLogDirs)
     }
 
     /// The ledger's record of this config.

@@ -8,7 +8,7 @@ use crate::health;
 use crate::journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 use crate::ledger::Ledger;
 use crate::move_state::{MoveState, WhyLeft};
-use crate::pace::{covers, pace};
+use crate::pace::{Keep, covers, pace};
 use crate::progress::{ATTEMPTS, PlanProgress};
 use crate::reconcile::Holding;
 use crate::room::FreeRoom;
@@ -100,10 +100,16 @@ fn carry_out(
         about.clear();
     }
     let keep = match over {
-        true => BTreeSet::new(),
+        true => Keep::default(),
         false => brokers_of_open(task, &round.course),
     };
     let mut pacing = pace(task, ledger, seen, &about, &keep);
+    if pacing.sets_cordons() {
+        about.clear();
+    }
+    if task.keep_cordons && round.course.standings.iter().all(|of| *of == MoveState::Done) {
+        pacing.leave_cordons();
+    }
     if task.pace == Pace::Auto {
         round.to_announce.clone_from(&about);
     }
@@ -276,11 +282,15 @@ fn taking_part(seen: &Seen, change: &Move) -> BTreeSet<BrokerId> {
     change.added().chain(leader).chain(dirs::copying(seen, change)).collect()
 }
 
-/// The live brokers of every move that is not over: they keep their rates between one move and the next.
-fn brokers_of_open(task: &Task<'_>, course: &PlanProgress) -> BTreeSet<BrokerId> {
+/// The brokers of every move that is not over: those that copy, and those that the plan vacates.
+fn brokers_of_open(task: &Task<'_>, course: &PlanProgress) -> Keep {
     let open = course.all(|standing| is_open(standing) || *standing == MoveState::Moving);
-    let copying = open.filter_map(|i| task.of(i)).filter(|c| c.added().next().is_some());
-    copying.flat_map(|c| c.added().chain(c.from.iter().copied())).collect()
+    let open: Vec<&Move> = open.filter_map(|index| task.of(index)).collect();
+    let copying = open.iter().filter(|change| change.added().next().is_some());
+    let rates = copying.flat_map(|c| c.added().chain(c.from.iter().copied())).collect();
+    let vacated = task.plan.request.vacated();
+    let cordons = open.iter().flat_map(|change| change.removed());
+    Keep { rates, cordons: cordons.filter(|id| vacated.contains(id)).collect() }
 }
 
 fn finish(

@@ -19,26 +19,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type NeededLists = BTreeMap<Setting, BTreeSet<ThrottledReplica>>;
 
-/// Reconciles every config that is needed, or ours. `about` are the moves to submit; brokers in `keep` keep their rates
-/// until everything is over.
+/// Brokers whose configs stay between one move and the next.
+#[derive(Debug, Default)]
+pub(crate) struct Keep {
+    /// Those that keep their rates.
+    pub(crate) rates: BTreeSet<BrokerId>,
+    /// Those that are cordoned, where Kafka has cordons.
+    pub(crate) cordons: BTreeSet<BrokerId>,
+}
+
+/// Reconciles every config that is needed, or ours. `about` are the moves to submit.
 pub(crate) fn pace(
     task: &Task<'_>,
     ledger: &Ledger,
     seen: &Seen,
     about: &[usize],
-    keep: &BTreeSet<BrokerId>,
+    keep: &Keep,
 ) -> Holding {
     let needs = needed_lists(task, ledger, seen, about);
     let rate = match task.pace {
         Pace::BytesPerSecond(rate) => WantedRate::At(rate),
         Pace::Unthrottled | Pace::Auto => WantedRate::LeaveAsItIs,
     };
-    let mut rates = needed_rates(task, &needs, keep);
+    let mut rates = needed_rates(task, &needs, &keep.rates);
     rates.extend(log_dir_rates(task, ledger, seen, about));
     let rates = rates.into_iter().map(|setting| (setting, rate)).collect();
     let lists = lists(task, seen, needs);
     let owner = Owner::Execution { plan: task.plan_id.to_owned() };
-    reconcile(&WantedConfigs { owner, rates, lists, ..WantedConfigs::default() }, ledger, seen)
+    let cordons = keep.cordons.intersection(&seen.cordonable).copied().collect();
+    let wanted = WantedConfigs { owner, rates, lists, cordons, ..WantedConfigs::default() };
+    reconcile(&wanted, ledger, seen)
 }
 
 /// Whether a move may be submitted: every config that paces it was read back from the cluster.
@@ -54,7 +64,7 @@ pub(crate) fn covers(
         Pace::Unthrottled => return true,
         // Rates of an earlier run are restored when its moves are over. Until then nothing begins that could depend on
         // them.
-        Pace::Auto => return ledger.is_empty() && covered::covers(seen, change),
+        Pace::Auto => return !ledger.paces() && covered::covers(seen, change),
     }
     if seen.has_arrived(change) {
         let mut copying = dirs::copying(seen, change);

@@ -8,6 +8,7 @@
 //! An execution wants what its plan needs; the daemon wants what it has decided. Neither loses an operator's value,
 //! even if a process is killed at any point.
 
+mod cordoning;
 mod stray;
 mod wanted;
 
@@ -53,20 +54,23 @@ pub fn reconcile(wanted: &WantedConfigs, ledger: &Ledger, seen: &Seen) -> Holdin
     for (setting, list) in &wanted.lists {
         holding.hold_list(wanted, ledger, seen, setting, list, unaccounted);
     }
+    for broker in &wanted.cordons {
+        holding.hold_cordon(&wanted.owner, ledger, seen, *broker);
+    }
     for (setting, held) in ledger.held() {
-        if !wanted.rates.contains_key(setting) && !wanted.lists.contains_key(setting) {
+        if !wanted.wants(setting) {
             holding.release(seen, setting, held);
         }
     }
     holding
 }
 
-/// The rate that paces the replicas of a list.
+/// The rate that paces the replicas of a list; of any other config, itself.
 pub fn rate_of(list: Key) -> Key {
     match list {
         Key::LeaderRate | Key::LeaderReplicas => Key::LeaderRate,
         Key::FollowerRate | Key::FollowerReplicas => Key::FollowerRate,
-        Key::LogDirRate => Key::LogDirRate,
+        Key::LogDirRate | Key::CordonedLogDirs => list,
     }
 }
 
@@ -152,7 +156,7 @@ pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<ThrottledReplica> {
     passing.retain(|replica| match setting.key {
         Key::FollowerReplicas => coming.contains(replica),
         Key::LeaderReplicas => moved.contains(&replica.partition),
-        Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => false,
+        Key::LeaderRate | Key::FollowerRate | Key::LogDirRate | Key::CordonedLogDirs => false,
     });
     passing
 }

@@ -64,6 +64,11 @@ impl Round {
         });
     }
 
+    /// The brokers that this round cordons.
+    pub fn cordons(&self) -> impl Iterator<Item = BrokerId> {
+        self.actions.iter().filter_map(Action::cordons)
+    }
+
     /// Ends the execution.
     pub(crate) fn stop(&mut self, outcome: ExecutionOutcome) {
         self.actions.push(Action::Write(JournalEntry::Finished { outcome }));

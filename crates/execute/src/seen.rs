@@ -2,7 +2,7 @@
 
 use crate::config::{Key, ThrottleResource};
 use crate::others::Others;
-use mapper::snapshot::{Leader, Partition, Topic};
+use mapper::snapshot::{EVERY_LOG_DIR, Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +42,9 @@ pub struct Seen {
     /// Brokers with cordoned log dirs, among those to which the plan gives replicas. A broker that did not answer keeps
     /// its last report.
     pub cordons: BTreeMap<BrokerId, Cordon>,
+    /// Live brokers that can be cordoned, among those that the plan vacates: their version is Kafka 4.3 or later, and
+    /// they have not refused.
+    pub cordonable: BTreeSet<BrokerId>,
     /// Moves that the daemon knew of before this look, and paces. With [`Pace::Auto`](crate::Pace::Auto), no other move
     /// begins.
     pub announced: BTreeSet<TopicPartition>,
@@ -100,6 +103,13 @@ impl Seen {
     pub(crate) fn cordons(&self, broker: BrokerId, log_dir: &str) -> bool {
         let cordon = self.cordons.get(&broker);
         cordon.is_some_and(|cordon| cordon.every || cordon.log_dirs.contains(log_dir))
+    }
+
+    /// Whether the broker's config cordons all its log dirs.
+    pub fn has_cordon(&self, broker: BrokerId) -> bool {
+        let set = self.configs.get(&ThrottleResource::Broker(broker));
+        let value = set.and_then(|set| set.get(&Key::CordonedLogDirs));
+        value.is_some_and(|value| value == EVERY_LOG_DIR)
     }
 
     /// The partitions that reassignments copy.

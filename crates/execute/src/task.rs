@@ -23,6 +23,8 @@ pub struct Task<'p> {
     pub pause_on: PauseOn,
     /// Continue although other tools move replicas as well (`--join`).
     pub join: bool,
+    /// Leave a cordon that this plan has set, if every move is done (`--keep-cordons`).
+    pub keep_cordons: bool,
 }
 
 impl<'p> Task<'p> {

@@ -86,7 +86,7 @@ pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Opti
         pacing: StepLimits::default(),
         ..request.terms().clone()
     };
-    Some(Request::Rebuild(Rebuild { base, ..Rebuild::new(terms, placement) }))
+    Some(Request::Rebuild(Rebuild { base, sweeps: emptied, ..Rebuild::new(terms, placement) }))
 }
 
 /// The request's terms, without the brokers to empty.

@@ -56,6 +56,15 @@ impl Request {
         self.balance().map(|balance| balance.drain.clone()).unwrap_or_default()
     }
 
+    /// The brokers that give replicas away and get none: drained, swept or replaced.
+    pub fn vacated(&self) -> BTreeSet<BrokerId> {
+        match self {
+            Self::Rebuild(rebuild) => rebuild.sweeps.clone(),
+            Self::Replace(replace) => BTreeSet::from([replace.outgoing]),
+            Self::Leaders(_) | Self::Rebalance(_) | Self::Scale(_) => self.emptied(),
+        }
+    }
+
     /// The command's name.
     pub fn command(&self) -> &'static str {
         match self {
@@ -178,6 +187,9 @@ pub struct Rebuild {
     /// Replica lists to start from instead of the cluster's own (`--map-string`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base: Vec<BaseReplicas>,
+    /// Brokers that an earlier plan has drained, and that this one drains of what came since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sweeps: BTreeSet<BrokerId>,
     /// The search for the answer.
     #[serde(default, skip_serializing_if = "Engine::is_auto")]
     pub solver: Engine,
@@ -196,6 +208,7 @@ impl Rebuild {
             optimize_leadership: false,
             leader_evacuation: None,
             base: Vec::new(),
+            sweeps: BTreeSet::new(),
             solver: Engine::Auto,
         }
     }

@@ -1,8 +1,8 @@
-//! The names of the configs that pace replication. No other module defines them.
+//! The names of the configs that our processes set for a time. No other module defines them.
 
 use serde::{Deserialize, Serialize};
 
-/// A config of the throttle (KIP-73).
+/// A config of the throttle (KIP-73), or the cordon of a broker that is being emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum ThrottleKey {
@@ -16,6 +16,8 @@ pub enum ThrottleKey {
     FollowerReplicas,
     /// On a broker: bytes per second that it copies from one of its log dirs to another (KIP-113).
     LogDirRate,
+    /// On a broker: its log dirs that get no new partitions, `*` for all (KIP-1066). It paces nothing.
+    CordonedLogDirs,
 }
 
 impl ThrottleKey {
@@ -25,6 +27,17 @@ impl ThrottleKey {
     pub const RATES: [Self; 3] = [Self::LeaderRate, Self::FollowerRate, Self::LogDirRate];
     /// The topic configs.
     pub const OF_TOPICS: [Self; 2] = [Self::LeaderReplicas, Self::FollowerReplicas];
+    /// Every config of a broker that an execution may set.
+    pub const ON_BROKERS: [Self; 4] =
+        [Self::LeaderRate, Self::FollowerRate, Self::LogDirRate, Self::CordonedLogDirs];
+    const ALL: [Self; 6] = [
+        Self::LeaderRate,
+        Self::FollowerRate,
+        Self::LogDirRate,
+        Self::LeaderReplicas,
+        Self::FollowerReplicas,
+        Self::CordonedLogDirs,
+    ];
 
     /// Whether its value is a list of replicas.
     pub fn is_list(self) -> bool {
@@ -32,20 +45,20 @@ impl ThrottleKey {
     }
 
     /// Kafka's name of the config.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::LeaderRate => "leader.replication.throttled.rate",
             Self::FollowerRate => "follower.replication.throttled.rate",
             Self::LeaderReplicas => "leader.replication.throttled.replicas",
             Self::FollowerReplicas => "follower.replication.throttled.replicas",
             Self::LogDirRate => "replica.alter.log.dirs.io.max.bytes.per.second",
+            Self::CordonedLogDirs => "cordoned.log.dirs",
         }
     }
 
     /// The config with this name.
     pub fn named(name: &str) -> Option<Self> {
-        let all = Self::RATES.into_iter().chain(Self::OF_TOPICS);
-        all.into_iter().find(|key| key.as_str() == name)
+        Self::ALL.into_iter().find(|key| key.as_str() == name)
     }
 }
 
@@ -59,7 +72,7 @@ impl TryFrom<String> for ThrottleKey {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        Self::named(&name).ok_or_else(|| format!("{name} is no config of a throttle"))
+        Self::named(&name).ok_or_else(|| format!("{name} is no config that this version sets"))
     }
 }
 
@@ -69,7 +82,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_their_names() {
-        for key in ThrottleKey::RATES.into_iter().chain(ThrottleKey::OF_TOPICS) {
+        for key in ThrottleKey::ALL {
             assert_eq!(ThrottleKey::named(key.as_str()), Some(key));
             let json = serde_json::to_string(&key).unwrap();
             assert_eq!(serde_json::from_str::<ThrottleKey>(&json).unwrap(), key);

@@ -129,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            71_644,
+            71_890,
             58_000,
             String::new(),
         ),
@@ -145,7 +145,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of the longest file, without its tests",
             longest.lines,
-            465,
+            400,
             400,
             longest.path.clone(),
         ),

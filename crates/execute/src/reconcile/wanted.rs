@@ -1,8 +1,9 @@
-//! What the throttle's configs have to say.
+//! What the configs of a throttle, and the cordons, have to say.
 
+use super::cordoning::cordon_setting;
 use crate::config::{Setting, ThrottledReplica};
 use crate::ledger::Owner;
-use mapper::Rate;
+use mapper::{BrokerId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the throttle's configs have to say now.
@@ -14,11 +15,20 @@ pub struct WantedConfigs {
     pub rates: BTreeMap<Setting, WantedRate>,
     /// The lists of topics.
     pub lists: BTreeMap<Setting, List>,
+    /// Brokers whose log dirs are all cordoned.
+    pub cordons: BTreeSet<BrokerId>,
     /// Values that were set while nothing moved. Each is an original value, even if a move that no ledger lists runs
     /// now.
     pub originals: BTreeMap<Setting, String>,
     /// Moves of other tools have just ended, and their rates may still be set.
     pub unsettled: bool,
+}
+
+impl WantedConfigs {
+    pub(super) fn wants(&self, setting: &Setting) -> bool {
+        let cordoned = || self.cordons.iter().any(|broker| cordon_setting(*broker) == *setting);
+        self.rates.contains_key(setting) || self.lists.contains_key(setting) || cordoned()
+    }
 }
 
 /// The rate that a broker has to have.

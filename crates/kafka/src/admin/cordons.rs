@@ -6,14 +6,16 @@ use crate::client::{Client, Target};
 use crate::error::{Error, Operation};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::{DescribeConfigsRequest, DescribeLogDirsRequest};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+};
 use kafka_protocol::protocol::{Request, StrBytes};
-use mapper::BrokerId;
 use mapper::snapshot::EVERY_LOG_DIR;
+use mapper::{BrokerId, ThrottleKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const CORDONED: &str = "cordoned.log.dirs";
+const CORDONED: &str = ThrottleKey::CordonedLogDirs.as_str();
 const LOG_DIRS: &str = "log.dirs";
 /// The key that a broker uses if `log.dirs` is not set.
 const LOG_DIR: &str = "log.dir";
@@ -62,13 +64,27 @@ impl Client {
         self.within::<DescribeConfigsRequest, _, _>(target, patience, late, asked).await
     }
 
-    async fn ask_cordons(&self, broker: BrokerId) -> Result<Cordons, Error> {
+    /// Whether the version of a broker has cordons: Kafka 4.3 and later.
+    ///
+    /// # Errors
+    /// As any call; [`Error::Timeout`] after `patience`, which includes connecting.
+    pub async fn has_cordons(&self, broker: BrokerId, patience: Duration) -> Result<bool, Error> {
         let target = Target::Broker(broker);
+        let (asked, late) = (self.tells_cordons(target), |error| error);
+        self.within::<ApiVersionsRequest, _, _>(target, patience, late, asked).await
+    }
+
+    async fn tells_cordons(&self, target: Target) -> Result<bool, Error> {
         let offered = self.offered(target).await?;
         let tells = |(key, _, last): &(i16, i16, i16)| {
             *key == DescribeLogDirsRequest::KEY && *last >= TELLS_CORDONS
         };
-        if !offered.iter().any(tells) {
+        Ok(offered.iter().any(tells))
+    }
+
+    async fn ask_cordons(&self, broker: BrokerId) -> Result<Cordons, Error> {
+        let target = Target::Broker(broker);
+        if !self.tells_cordons(target).await? {
             return Ok(Cordons::default());
         }
         let keys = [CORDONED, LOG_DIRS, LOG_DIR].map(StrBytes::from_static_str).to_vec();

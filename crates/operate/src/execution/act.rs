@@ -5,6 +5,7 @@
 
 use super::Execution;
 use super::configs::set_configs;
+use super::cordoning;
 use super::lease_events::event;
 use crate::error::Error;
 use execute::{
@@ -67,8 +68,12 @@ impl<'c> Execution<'c> {
             return Ok(acted);
         }
         let (mut entries, mut accounts, mut sets) = (Vec::new(), Vec::new(), Vec::new());
-        let mut rest = Vec::new();
+        let (mut cordons, mut rest) = (Vec::new(), Vec::new());
         for action in actions {
+            if let Some(broker) = action.cordons() {
+                cordons.push(broker);
+                continue;
+            }
             match action {
                 Action::Write(entry) => entries.push(entry),
                 Action::Account(entry) => accounts.push(entry),
@@ -80,10 +85,11 @@ impl<'c> Execution<'c> {
         self.write(entries)?;
         self.account(accounts)?;
         self.mirror().await?;
-        acted.changed = !sets.is_empty() || !rest.is_empty();
+        acted.changed = !sets.is_empty() || !cordons.is_empty() || !rest.is_empty();
         let of_topic = |setting: &Setting| matches!(setting.resource, ThrottleResource::Topic(_));
         acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
         let has_set = !sets.is_empty();
+        cordoning::cordon(self.client, cordons, &mut self.observer).await?;
         set_configs(self.client, sets).await?;
         let mut not_told = BTreeSet::new();
         // Setting configs may have taken a while, so the lock is checked again. The next round asks for what is

@@ -61,7 +61,7 @@ pub async fn set_configs(
             if let Some(denied) = refusal.denied {
                 return Err(Error::from(kafka::Error::Authorization(Box::new(denied))));
             }
-            tracing::warn!(?resource, %refusal, "a throttle is not taken");
+            tracing::warn!(?resource, %refusal, "a config is not taken");
         }
     }
     Ok(failed)

@@ -9,14 +9,17 @@ mod away;
 mod beside;
 mod claims;
 mod configs;
+mod cordoning;
 mod denied;
 mod emptied;
+mod ended;
 mod hears;
 mod ingest;
 mod journal_records;
 mod lease_events;
 mod meeting;
 mod mirror;
+mod missing_topics;
 mod observe;
 mod opening;
 mod other_ledger;
@@ -28,10 +31,12 @@ mod requests;
 mod rest;
 mod seats;
 mod signals;
+mod terms;
 
 pub use alone::Alone;
 pub use beside::Beside;
 pub use configs::set_configs;
+pub use ended::{Ended, Why};
 pub use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use meeting::Meeting;
 pub use mirror::{adopted, beside_the_lock};
@@ -51,15 +56,16 @@ use crate::throttles::{ledger_in, open_ledger};
 use away::Away;
 use coordination::{Lead, LinesFile, LinesKind};
 use execute::{
-    Aim, Batch, Estimate, ExecutionHistory, ExecutionLimits, ExecutionOutcome, JournalEntry,
-    Ledger, LedgerEntry, MoveState, Pace, PauseOn, PlanProgress, Round, Stall, Task, Watch, next,
+    Batch, Estimate, ExecutionHistory, JournalEntry, Ledger, LedgerEntry, MoveState, PlanProgress,
+    Round, Stall, Task, Watch, next,
 };
-use mapper::{BrokerId, Plan, Undrained, undrained};
+use mapper::Plan;
 use mirror::Mirror;
 use requests::Inbox;
 use rest::{PAUSE, rest};
 pub use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
+pub use terms::Terms;
 
 /// How long a run retries while the cluster does not answer.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -106,51 +112,6 @@ struct Books {
     away: Away,
     /// The records next to the lock; `None`: there are none.
     mirror: Option<Mirror>,
-}
-
-/// Direction, throttle and limits of a run.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Execute the plan, or cancel it.
-    pub aim: Aim,
-    /// Replication throttle: a rate, none, or set by autothrottle.
-    pub pace: Pace,
-    /// How many moves at a time, and how long to wait.
-    pub limits: ExecutionLimits,
-    /// Which offline partitions, or partitions below min ISR, stop new moves (`--pause-on`).
-    pub pause_on: PauseOn,
-    /// Go on although other tools also move replicas (`--join`).
-    pub join: bool,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its outcome, or the signal that ended it.
-    pub why: Why,
-    /// The last round: the state of each move, and why no move was begun.
-    pub round: Round,
-    /// The history at the end, including earlier runs.
-    pub history: ExecutionHistory,
-    /// No config of this execution is left in the cluster.
-    pub clean: bool,
-    /// Time from the start of this run to its end.
-    pub took: Duration,
-    /// The estimate before the run, in seconds.
-    pub estimated_seconds: Option<u64>,
-    /// Dead brokers that hold no replica any more, but that the cluster still lists.
-    pub emptied: Vec<BrokerId>,
-    /// Brokers that the plan was to drain, and the replicas that they still hold.
-    pub undrained: Vec<Undrained>,
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// This run can do nothing more; the outcome of the plan.
-    Over(ExecutionOutcome),
-    /// A signal ended it; moves in flight and their throttle stay.
-    Left(Signal),
 }
 
 impl<'c> Execution<'c> {
@@ -230,6 +191,7 @@ impl<'c> Execution<'c> {
             limits: self.terms.limits,
             pause_on: self.terms.pause_on,
             join: self.terms.join,
+            keep_cordons: self.terms.keep_cordons,
         }
     }
 
@@ -296,28 +258,6 @@ impl<'c> Execution<'c> {
         }
     }
 
-    /// The result of a run whose outcome is known.
-    async fn over(
-        &self,
-        why: Why,
-        round: Round,
-        look: &Look,
-        start: Instant,
-    ) -> Result<Ended, Error> {
-        let outcome = self.history.finished;
-        let mut ended = self.ended(why, round, start);
-        if matches!(outcome, Some(ExecutionOutcome::Complete | ExecutionOutcome::LeftOut)) {
-            let topics = &look.seen.topics;
-            let drained = self.plan.request.emptied();
-            emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
-            ended.undrained = undrained(&self.plan.request, topics.values());
-        }
-        if outcome == Some(ExecutionOutcome::Complete) {
-            ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
-        }
-        Ok(ended)
-    }
-
     /// Records the stalled copies in the journal whenever they change.
     fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
         let moving = round.course.all(|standing| *standing == MoveState::Moving);
@@ -370,13 +310,6 @@ impl<'c> Execution<'c> {
     fn detached(&mut self, signal: Signal, round: Round, start: Instant) -> Result<Ended, Error> {
         self.write(vec![JournalEntry::Detached])?;
         Ok(self.ended(Why::Left(signal), round, start))
-    }
-
-    fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
-        let history = self.history.clone();
-        let (clean, took) = (self.ledger.is_empty(), start.elapsed());
-        let (estimated_seconds, emptied, undrained) = (None, Vec::new(), Vec::new());
-        Ended { why, round, history, clean, took, estimated_seconds, emptied, undrained }
     }
 
     /// One look before any move is begun.

@@ -3,6 +3,7 @@
 //! A broker that does not answer costs three seconds, and is asked again after 30 seconds. Until then its facts are
 //! missing, and no move that needs them is begun.
 
+use super::missing_topics::gone;
 use crate::error::Error;
 use execute::{
     Abandoned, Cordon, ExecutionHistory, Key, Ledger, Others, Running, Seen, Settling, Stored,
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// The time limit for one request to a broker.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a broker that did not answer is not asked again.
 const REST: Duration = Duration::from_secs(30);
 /// How long a read of `min.insync.replicas` stays valid.
@@ -41,6 +42,8 @@ pub struct Observer {
     /// The time of the first look: monotonic, and in seconds since 1970.
     began: Option<(Instant, u64)>,
     cordons: BTreeMap<BrokerId, Cordon>,
+    /// Brokers that have refused to be cordoned.
+    without_cordons: BTreeSet<BrokerId>,
 }
 
 /// The result of a look.
@@ -71,6 +74,7 @@ impl Observer {
         // Disks come first, because the choice of topics depends on free space and on the bytes copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
         self.read_copies(client, ledger, &mut seen).await;
+        seen.cordonable = self.cordonable(client, plan, &seen.live).await;
         let topics = throttled_topics(task, history, &seen);
         let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
         self.read_configs(client, ledger, topics, brokers.collect(), &mut seen).await?;
@@ -126,6 +130,7 @@ impl Observer {
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
             cordons: BTreeMap::new(),
+            cordonable: BTreeSet::new(),
             announced: BTreeSet::new(),
             others: Others::None,
         };
@@ -178,7 +183,7 @@ impl Observer {
             );
         }
         brokers.retain(|id| seen.live.contains(id) && !self.rests(*id));
-        let keys = Key::RATES.map(Key::as_str);
+        let keys = Key::ON_BROKERS.map(Key::as_str);
         let asked = stream::iter(brokers).map(async |id| {
             (id, client.configs_set(&[ConfigResource::Broker(id)], &keys, PATIENCE).await)
         });
@@ -290,7 +295,15 @@ impl Observer {
         (then.saturating_add(began.elapsed().as_secs()), clock_seconds)
     }
 
-    fn rests(&self, id: BrokerId) -> bool {
+    pub(super) fn refuses_cordons(&mut self, id: BrokerId) {
+        self.without_cordons.insert(id);
+    }
+
+    pub(super) fn has_refused_cordons(&self, id: BrokerId) -> bool {
+        self.without_cordons.contains(&id)
+    }
+
+    pub(super) fn rests(&self, id: BrokerId) -> bool {
         self.resting.get(&id).is_some_and(|since| since.elapsed() < REST)
     }
 
@@ -307,80 +320,6 @@ pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
         ThrottleResource::Broker(_) => None,
     };
     ledger.resources().into_iter().filter_map(of_topic).collect()
-}
-
-/// The answers of live brokers about topics that no listing contains.
-#[derive(Debug, Default)]
-struct Missing {
-    /// Topics that no broker has shown so far.
-    topics: BTreeSet<String>,
-    /// Topics that a broker refuses to describe.
-    hidden: BTreeSet<String>,
-    asked: usize,
-    answered: usize,
-}
-
-/// The verdict: topics that do not exist, hidden topics, and topics that too few brokers answered for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Judged {
-    gone: BTreeSet<String>,
-    hidden: BTreeSet<String>,
-    untold: BTreeSet<String>,
-}
-
-impl Missing {
-    /// A broker that has just started may know no topic yet. So more than half of the live brokers have to answer.
-    /// Then a single restarting broker decides nothing, and a silent broker does not block the execution.
-    fn is_enough(&self) -> bool {
-        self.answered * 2 > self.asked
-    }
-
-    /// A listing silently leaves out topics that we may not describe. So a topic that a broker refuses to describe is
-    /// not gone.
-    fn judged(&self) -> Judged {
-        let others: BTreeSet<String> = &self.topics - &self.hidden;
-        let hidden = &self.topics & &self.hidden;
-        match self.is_enough() {
-            true => Judged { gone: others, hidden, untold: BTreeSet::new() },
-            false => Judged { gone: BTreeSet::new(), hidden, untold: others },
-        }
-    }
-}
-
-/// Returns the topics that do not exist, and why others are unknown. Topics that a listing left out, but that a
-/// broker describes by name, are added to `topics`.
-async fn gone(
-    client: &Client,
-    surely: &BTreeSet<String>,
-    live: &BTreeSet<BrokerId>,
-    topics: &mut Topics,
-) -> (BTreeSet<String>, Option<kafka::Error>) {
-    let unlisted = surely.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
-    let mut missing = Missing { topics: unlisted, asked: live.len(), ..Missing::default() };
-    for id in live {
-        if missing.topics.is_empty() || missing.is_enough() {
-            break;
-        }
-        let told = client.topics_told_by(Target::Broker(*id), &missing.topics);
-        match tokio::time::timeout(PATIENCE, told).await {
-            Ok(Ok(told)) => {
-                missing.answered += 1;
-                missing.topics.retain(|name| !told.found.contains_key(name));
-                missing.hidden.extend(told.forbidden);
-                topics.extend(told.found);
-            }
-            Ok(Err(error)) => tracing::debug!(broker = id.0, %error, "does not tell of topics"),
-            Err(_) => tracing::debug!(broker = id.0, "does not answer"),
-        }
-    }
-    let Judged { gone, hidden, untold } = missing.judged();
-    let (asked, answered) = (missing.asked, missing.answered);
-    let why = match (hidden.is_empty(), untold.is_empty()) {
-        (false, _) => Some(client.hidden(hidden)),
-        (true, false) => Some(kafka::Error::UntoldTopics { topics: untold, asked, answered }),
-        (true, true) => None,
-    };
-    (gone, why)
 }
 
 fn known(
@@ -428,34 +367,4 @@ fn free(dirs: &[LogDirFacts]) -> Option<Bytes> {
     told.sort_unstable();
     told.dedup_by(|one, other| one.0 == other.0 && one.1.abs_diff(other.1) < SAME_VOLUME);
     Some(Bytes(told.iter().map(|(_, free)| free).sum()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn a_topic_is_gone_only_when_most_brokers_say_so_and_none_refuses_to_tell() {
-        let judged = |hidden: &[&str], answered, asked| {
-            let (topics, hidden) = (names(&["a", "b"]), names(hidden));
-            Missing { topics, hidden, asked, answered }.judged()
-        };
-        let both = || names(&["a", "b"]);
-        let gone = || Judged { gone: both(), ..Judged::default() };
-        let untold = || Judged { untold: both(), ..Judged::default() };
-        assert_eq!(judged(&[], 2, 3), gone());
-        assert_eq!(judged(&[], 1, 1), gone());
-        assert_eq!(judged(&[], 1, 3), untold(), "it may just have started");
-        assert_eq!(judged(&[], 1, 2), untold());
-        assert_eq!(judged(&[], 0, 3), untold());
-        assert_eq!(judged(&[], 0, 0), untold(), "no broker is known to live");
-        let hidden = Judged { gone: names(&["b"]), hidden: names(&["a"]), ..Judged::default() };
-        assert_eq!(judged(&["a"], 2, 3), hidden);
-        let shown_by_another = judged(&["c"], 2, 3);
-        assert_eq!(shown_by_another, gone());
-    }
 }

@@ -215,6 +215,7 @@ impl Args {
             optimize_leadership: self.optimize_leadership,
             leader_evacuation: scoped.evacuation.clone(),
             base: scoped.base.clone(),
+            sweeps: std::collections::BTreeSet::new(),
             solver: self.solver.engine(),
         }
     }

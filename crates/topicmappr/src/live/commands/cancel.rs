@@ -33,6 +33,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: true,
+            keep_cordons: false,
         };
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
         if execution.history().plan.is_none() {

@@ -84,6 +84,11 @@ pub(crate) struct Args {
     /// These are replicas that arrived during the plan. Each sweep has its own plan: PLAN.sweep.json.
     #[arg(long)]
     pub(super) sweep: bool,
+    /// Leave drained brokers cordoned when every move is done
+    ///
+    /// Without it, a run ends the cordons that it began, and Kafka may place new partitions there again.
+    #[arg(long)]
+    keep_cordons: bool,
     #[command(flatten)]
     pub(super) claim: ClaimArgs,
 }
@@ -171,7 +176,8 @@ impl Args {
             }
             (pace, _) => pace,
         };
-        Ok(Terms { aim: Aim::CarryOut, pace, limits, pause_on, join: self.join })
+        let (join, keep_cordons) = (self.join, self.keep_cordons);
+        Ok(Terms { aim: Aim::CarryOut, pace, limits, pause_on, join, keep_cordons })
     }
 
     /// The daemon, if it leads in this cluster.

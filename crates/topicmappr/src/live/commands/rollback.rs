@@ -132,6 +132,7 @@ fn cancelling() -> Terms {
         limits: ExecutionLimits::default(),
         pause_on: PauseOn::Never,
         join: true,
+        keep_cordons: false,
     }
 }
 

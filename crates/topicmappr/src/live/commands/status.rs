@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: true,
+            keep_cordons: false,
         };
         let look = Observer::default().look(&opened.client, &task, &history, &ledger).await?;
         let course = PlanProgress::of(&task, &history, &look.seen);

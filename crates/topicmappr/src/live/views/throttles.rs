@@ -113,6 +113,7 @@ pub(super) fn what(key: Key) -> &'static str {
         Key::LeaderRate => "leader rate",
         Key::FollowerRate => "follower rate",
         Key::LogDirRate => "log dir rate",
+        Key::CordonedLogDirs => "cordon",
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
     use mapper::BrokerId;
 
     fn throttled(place: ThrottlePlace, key: Key, value: &str) -> Throttled {
-        let (paces, value) = (key.into(), value.to_owned());
+        let (paces, value) = (execute::Paces::of(key).unwrap(), value.to_owned());
         let owner = ThrottleOwner::Unknown;
         let owned_since = None;
         Throttled { place, key, value, paces, owner, owned_since, in_flight: 0, stray: true }

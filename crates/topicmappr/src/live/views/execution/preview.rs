@@ -5,7 +5,7 @@ use crate::live::views::shown;
 use execute::{Estimate, MoveState, Pace, Round, Task};
 use mapper::{BrokerId, Bytes, Rate};
 use operate::words::counted;
-use operate::words::duration;
+use operate::words::{duration, listed};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,6 +34,9 @@ pub(crate) struct Preview<'a> {
     /// About, by the throttle.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
+    /// Brokers that get no new partitions until the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cordons: Vec<BrokerId>,
     journal: &'a Path,
     ledger: &'a Path,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +79,7 @@ impl<'a> Preview<'a> {
             throttle_bytes_per_second: rate(task.pace),
             paced_by_autothrottle: task.pace == Pace::Auto,
             seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
+            cordons: round.cordons().collect(),
             journal,
             ledger,
             left_out: troubles(task.plan, round),
@@ -124,6 +128,10 @@ impl fmt::Display for Preview<'_> {
         }
         if let Some(seconds) = self.seconds {
             writeln!(f, "  takes       about {}", duration(seconds))?;
+        }
+        if !self.cordons.is_empty() {
+            let brokers = listed(&self.cordons);
+            writeln!(f, "  cordons     {brokers}: no new partitions there until the end")?;
         }
         writeln!(f, "  journal     {}", self.journal.display())?;
         writeln!(f, "  ledger      {}", self.ledger.display())?;

@@ -10,6 +10,7 @@ use operate::execution::{Ended, Why};
 use operate::words::duration;
 use operate::words::listed;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How it ended.
@@ -35,6 +36,9 @@ pub(crate) struct Summary {
     /// Dead brokers that hold nothing any more: they can be unregistered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     emptied_brokers: Vec<BrokerId>,
+    /// Vacated brokers that can be cordoned: whether they are cordoned now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    cordoned: BTreeMap<BrokerId, bool>,
     /// Brokers that were to be emptied, and are not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     undrained: Vec<Undrained>,
@@ -64,6 +68,7 @@ impl Summary {
             strays: ended.round.strays.clone(),
             throttle_restored: ended.clean,
             emptied_brokers: ended.emptied.clone(),
+            cordoned: ended.vacated.clone(),
             undrained: ended.undrained.clone(),
         }
     }
@@ -94,6 +99,17 @@ impl fmt::Display for Summary {
         }
         let throttle = if self.throttle_restored { "as before" } else { "still set" };
         writeln!(f, "  throttle    {throttle}")?;
+        let cordoned = |is| self.cordoned.iter().filter(move |(_, now)| **now == is);
+        let (still, open): (Vec<_>, Vec<_>) = (
+            cordoned(true).map(|(id, _)| *id).collect(),
+            cordoned(false).map(|(id, _)| *id).collect(),
+        );
+        if !still.is_empty() {
+            writeln!(f, "  cordons     {}: still no new partitions there", listed(&still))?;
+        }
+        if !open.is_empty() {
+            writeln!(f, "  cordons     ended: {} may get new partitions again", listed(&open))?;
+        }
         shown(f, &self.troubles, "Not as planned")?;
         shown(f, &self.not_cancelled, "Not cancelled")?;
         let strays: Vec<String> = self.strays.iter().map(stray).collect();

@@ -1,0 +1,75 @@
+//! How a run ended.
+
+use super::observe::Look;
+use super::{Execution, Signal, emptied};
+use crate::error::Error;
+use execute::{ExecutionHistory, ExecutionOutcome, Round};
+use mapper::{BrokerId, Undrained, undrained};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its outcome, or the signal that ended it.
+    pub why: Why,
+    /// The last round: the state of each move, and why no move was begun.
+    pub round: Round,
+    /// The history at the end, including earlier runs.
+    pub history: ExecutionHistory,
+    /// No config of this execution is left in the cluster.
+    pub clean: bool,
+    /// Time from the start of this run to its end.
+    pub took: Duration,
+    /// The estimate before the run, in seconds.
+    pub estimated_seconds: Option<u64>,
+    /// Dead brokers that hold no replica any more, but that the cluster still lists.
+    pub emptied: Vec<BrokerId>,
+    /// The vacated brokers that can be cordoned, after a complete run: whether they are cordoned now.
+    pub vacated: BTreeMap<BrokerId, bool>,
+    /// Brokers that the plan was to drain, and the replicas that they still hold.
+    pub undrained: Vec<Undrained>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// This run can do nothing more; the outcome of the plan.
+    Over(ExecutionOutcome),
+    /// A signal ended it; moves in flight and their throttle stay.
+    Left(Signal),
+}
+
+impl Execution<'_> {
+    /// The result of a run whose outcome is known.
+    pub(super) async fn over(
+        &self,
+        why: Why,
+        round: Round,
+        look: &Look,
+        start: Instant,
+    ) -> Result<Ended, Error> {
+        let outcome = self.history.finished;
+        let mut ended = self.ended(why, round, start);
+        if matches!(outcome, Some(ExecutionOutcome::Complete | ExecutionOutcome::LeftOut)) {
+            let topics = &look.seen.topics;
+            let drained = self.plan.request.emptied();
+            emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
+            ended.undrained = undrained(&self.plan.request, topics.values());
+        }
+        if outcome == Some(ExecutionOutcome::Complete) {
+            let vacated = look.seen.cordonable.iter();
+            ended.vacated = vacated.map(|id| (*id, look.seen.has_cordon(*id))).collect();
+            ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
+        let history = self.history.clone();
+        let (clean, took) = (self.ledger.is_empty(), start.elapsed());
+        let (estimated_seconds, emptied, undrained) = (None, Vec::new(), Vec::new());
+        let vacated = BTreeMap::new();
+        Ended { why, round, history, clean, took, estimated_seconds, emptied, vacated, undrained }
+    }
+}
