@@ -8,13 +8,17 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The compacted topic for state that machines share.
 pub const TOPIC: &str = "__mappr_state";
 
 /// The deadline of one request to Kafka.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two questions to brokers about a topic that one of them does not know yet.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const CLIENT: &str = "a client for shared state";
 const READING: &str = "reading the configs of the topic of shared state";
@@ -150,15 +154,25 @@ fn is_there(access: &Access) -> Result<bool, Error> {
     }
 }
 
+/// Waits for a broker that has not heard of a new topic yet.
 fn is_compacted(admin: &AdminClient<DefaultClientContext>) -> Result<(), Error> {
-    let asked = admin.describe_configs([&ResourceSpecifier::Topic(TOPIC)], &options());
-    for answer in futures_executor::block_on(asked).map_err(Error::of(READING))? {
-        let configs = answer.map_err(|code| Error::of(READING)(KafkaError::AdminOp(code)))?;
-        let policy = configs.get("cleanup.policy").and_then(|entry| entry.value.clone());
-        let policy = policy.unwrap_or_default();
-        if policy != "compact" {
-            return Err(Error::NotCompacted { policy });
+    let denied = KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed);
+    let begun = Instant::now();
+    loop {
+        match policy(admin)? {
+            Some(policy) if policy == "compact" => return Ok(()),
+            Some(policy) => return Err(Error::NotCompacted { policy }),
+            None if begun.elapsed() > PATIENCE => return Err(Error::of(READING)(denied)),
+            None => thread::sleep(PAUSE),
         }
     }
-    Ok(())
+}
+
+/// The topic's `cleanup.policy`. `None`: the broker answers with an error, which rdkafka does not pass on: it does not know
+/// the topic, or this user may not read configs.
+fn policy(admin: &AdminClient<DefaultClientContext>) -> Result<Option<String>, Error> {
+    let asked = admin.describe_configs([&ResourceSpecifier::Topic(TOPIC)], &options());
+    let answers = futures_executor::block_on(asked).map_err(Error::of(READING))?;
+    let configs = answers.into_iter().flatten().next();
+    Ok(configs.and_then(|configs| configs.get("cleanup.policy")?.value.clone()))
 }
