@@ -256,11 +256,16 @@ impl Target {
         pattern.replace("{id}", &self.broker.to_string())
     }
 
+    /// Without an answer, the broker may still be reading its stores: its listeners show the result.
     async fn alter(&self, client: &Client, changes: &[ConfigChange]) -> Result<(), String> {
-        let refused = client.set_configs(changes, ALTERING).await;
-        let refused = refused.map_err(|error| match error {
-            NoAnswer::NotMade(error) | NoAnswer::Unknown(error) => error.to_string(),
-        })?;
+        let refused = match client.set_configs(changes, ALTERING).await {
+            Ok(refused) => refused,
+            Err(NoAnswer::NotMade(error)) => return Err(error.to_string()),
+            Err(NoAnswer::Unknown(error)) => {
+                tracing::warn!(broker = %self.broker, %error, "waiting for what its listeners show");
+                return Ok(());
+            }
+        };
         match refused.into_values().next() {
             Some(refusal) => Err(format!("Kafka refuses it: {refusal}")),
             None => Ok(()),
