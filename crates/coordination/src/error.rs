@@ -95,20 +95,4 @@ impl Error {
     }
 }
 
-impl From<statelog::Error> for Error {
-    fn from(error: statelog::Error) -> Self {
-        Self::Topic(Box::new(error))
-    }
-}
-
-impl From<zookeeper::Error> for Error {
-    fn from(error: zookeeper::Error) -> Self {
-        Self::ZooKeeper(Box::new(error))
-    }
-}
-
-impl From<kubernetes::Error> for Error {
-    fn from(error: kubernetes::Error) -> Self {
-        Self::Kubernetes(Box::new(error))
-    }
-}
+local::convert_boxed!(Error: Topic(statelog::Error), ZooKeeper(zookeeper::Error), Kubernetes(kubernetes::Error));

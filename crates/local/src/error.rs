@@ -170,6 +170,18 @@ macro_rules! convert_through {
     };
 }
 
+/// Puts each of these errors into a box of its variant: `convert_boxed!(Outer: Variant(Inner), ...)`.
+#[macro_export]
+macro_rules! convert_boxed {
+    ($outer:ty: $($variant:ident($error:ty)),+ $(,)?) => {
+        $(impl From<$error> for $outer {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })+
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

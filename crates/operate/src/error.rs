@@ -226,23 +226,7 @@ pub fn may_pass(error: &kafka::Error) -> bool {
     }
 }
 
-impl From<kafka::Error> for Error {
-    fn from(error: kafka::Error) -> Self {
-        Self::Kafka(Box::new(error))
-    }
-}
-
-impl From<kubernetes::Error> for Error {
-    fn from(error: kubernetes::Error) -> Self {
-        Self::Kubernetes(Box::new(error))
-    }
-}
-
-impl From<zookeeper::Error> for Error {
-    fn from(error: zookeeper::Error) -> Self {
-        Self::ZooKeeper(Box::new(error))
-    }
-}
+local::convert_boxed!(Error: Kafka(kafka::Error), Kubernetes(kubernetes::Error), ZooKeeper(zookeeper::Error));
 
 impl From<metrics::BadSettings> for Error {
     fn from(bad: metrics::BadSettings) -> Self {
