@@ -116,6 +116,7 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
          listener.security.protocol.map=CONTROLLER:PLAINTEXT\n\
          log.dirs={}\n\
          broker.session.timeout.ms={SESSION_MS}\n\
+         metadata.max.idle.interval.ms=5000\n\
          num.network.threads=1\n\
          num.io.threads=2\n\
          background.threads=2\n{}",
@@ -238,8 +239,7 @@ pub(crate) fn zookeeper_connect(spec: &Builder, ports: &Block) -> String {
     servers.join(",") + &spec.chroot
 }
 
-/// Formats empty log dirs of a broker as Kafka's storage tool does, without a JVM for each. (The real tool formats the
-/// controller's dir, because it decides the feature levels.)
+/// Formats empty log dirs of a broker as Kafka's storage tool does, without a JVM for each.
 pub(crate) fn format(cluster_id: &str, id: i32, dirs: &[std::path::PathBuf]) -> Result<(), Error> {
     for dir in dirs {
         let meta = dir.join("meta.properties");

@@ -3,16 +3,20 @@
 //! In: a [`Cluster`], whose description sets their number. The first has the index 0 and the id [`FIRST_MEMBER`]. Each
 //! has its own folder, port and process.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::client::User;
 use crate::cluster::{Cluster, KAFKA};
-use crate::config;
-use crate::error::Error;
+use crate::error::{Error, file};
+use crate::jars::Jars;
 use crate::jvm::Role;
 use crate::spec::{Mode, Security};
+use crate::{cache, config};
 
 /// The id of the first controller or ZooKeeper server; the others follow.
 pub const FIRST_MEMBER: i32 = config::QUORUM;
@@ -117,23 +121,36 @@ impl Cluster {
         }
     }
 
+    /// Formats the folder of a controller. Kafka's storage tool decides the feature levels, and needs a JVM for it: what
+    /// it writes is the same in every cluster of a release with these users, and is kept.
     fn format_controller(&self, index: u16) -> Result<(), Error> {
-        let folder = config::member_folder(Mode::KRaft, index);
-        let config = self.path().join(folder).join("server.properties").display().to_string();
-        let mut args: Vec<String> =
-            ["format", "--cluster-id", &self.id, "--config", &config].map(String::from).to_vec();
-        if self.spec().security > Security::Open {
-            for user in User::ALL {
-                for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
-                    args.push("--add-scram".into());
-                    args.push(format!(
-                        "{mechanism}=[name={},password={},iterations=4096]",
-                        user.name, user.password
-                    ));
-                }
+        const FILE: &str = "bootstrap.checkpoint";
+        let users = match self.spec().security {
+            Security::Open => &[][..],
+            Security::Authenticated | Security::Authorized => &User::ALL,
+        };
+        let mut credentials = Vec::new();
+        for User { name, password } in users {
+            for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                let told = format!("{mechanism}=[name={name},password={password},iterations=4096]");
+                credentials.extend(["--add-scram".to_owned(), told]);
             }
         }
-        self.tool("storage", args).map(drop)
+        let digest = Sha256::digest(credentials.concat());
+        let kept = format!("bootstrap-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+        let kept = Jars::of(self.version())?.folder().join(kept);
+        let folder = self.path().join(config::member_folder(Mode::KRaft, index));
+        let data = folder.join("data");
+        let lock = cache::lock("bootstrap")?;
+        cache::whole(&kept, |part| {
+            let config = folder.join("server.properties").display().to_string();
+            let own = ["format", "--cluster-id", &self.id, "--config", &config].map(String::from);
+            self.tool("storage", own.iter().chain(&credentials))?;
+            file(fs::copy(data.join(FILE), part.join(FILE)), "copy", &data).map(drop)
+        })?;
+        drop(lock);
+        config::format(&self.id, FIRST_MEMBER + i32::from(index), std::slice::from_ref(&data))?;
+        file(fs::copy(kept.join(FILE), data.join(FILE)), "copy", &kept).map(drop)
     }
 
     fn launch_member(&self, index: u16) -> Result<(), Error> {
