@@ -9,7 +9,7 @@ use mapper::{
     Violation, check, check_map, clash, plan,
 };
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError};
+use proptest::test_runner::TestCaseError;
 use std::collections::BTreeSet;
 
 /// A second implementation of the snapshot's rule: which brokers and log dirs accept no new replica.
@@ -101,13 +101,8 @@ fn all(shape: &Shape, ask: &Ask, even: &balance::Ask, with: usize) -> [Request; 
     ]
 }
 
-fn more() -> Config {
-    let config = config();
-    Config { cases: config.cases * 2, ..config }
-}
-
 proptest! {
-    #![proptest_config(more())]
+    #![proptest_config(config())]
 
     #[test]
     fn no_planner_gives_a_cordoned_broker_or_log_dir_a_new_replica(
