@@ -97,8 +97,12 @@ fn an_empty_broker_is_filled_at_a_pace_with_kraft() {
     an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(Mode::KRaft);
 }
 
-#[test]
-#[ignore = "live"]
-fn an_empty_broker_is_filled_at_a_pace_with_zookeeper() {
-    an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(Mode::ZooKeeper);
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn an_empty_broker_is_filled_at_a_pace_with_zookeeper() {
+        an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(Mode::ZooKeeper);
+    }
 }

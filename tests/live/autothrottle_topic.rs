@@ -119,12 +119,6 @@ fn the_lead_goes_from_daemon_to_daemon_in_the_topic_with_kraft() {
     the_lead_goes_from_daemon_to_daemon(Mode::KRaft);
 }
 
-#[test]
-#[ignore = "live"]
-fn the_lead_goes_from_daemon_to_daemon_in_the_topic_with_zookeeper() {
-    the_lead_goes_from_daemon_to_daemon(Mode::ZooKeeper);
-}
-
 fn has_topic(cluster: &Cluster) -> bool {
     cluster.tool("topics", ["--list"]).unwrap().lines().any(|line| line == TOPIC)
 }
@@ -160,4 +154,14 @@ fn who_may_not_make_the_topic_is_told_its_rights_and_what_does_without() {
     let ended = ended.complaining_of("allow Create, Describe, DescribeConfigs, Read and Write");
     ended.complaining_of("--state-file");
     assert!(!has_topic(cluster));
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn the_lead_goes_from_daemon_to_daemon_in_the_topic_with_zookeeper() {
+        the_lead_goes_from_daemon_to_daemon(Mode::ZooKeeper);
+    }
 }

@@ -170,12 +170,6 @@ fn clients_keep_their_part_while_the_daemon_paces_a_move(mode: Mode) {
 
 #[test]
 #[ignore = "live"]
-fn clients_keep_their_part_while_the_daemon_paces_a_move_with_zookeeper() {
-    clients_keep_their_part_while_the_daemon_paces_a_move(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn clients_keep_their_part_while_the_daemon_paces_a_move_with_kraft() {
     clients_keep_their_part_while_the_daemon_paces_a_move(Mode::KRaft);
 }
@@ -363,5 +357,11 @@ mod soak {
     #[ignore = "live"]
     fn gigabytes_move_with_kraft() {
         gigabytes(Mode::KRaft);
+    }
+
+    #[test]
+    #[ignore = "live"]
+    fn clients_keep_their_part_while_the_daemon_paces_a_move_with_zookeeper() {
+        clients_keep_their_part_while_the_daemon_paces_a_move(Mode::ZooKeeper);
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testbed::{Cluster, Mode};
 
+use crate::admin::set;
 use crate::binary::{Ended, topicmappr};
-use crate::execution::set;
 use crate::odd_states;
 use crate::throttles::is_as_its_schema_says;
 use crate::traffic::Traffic;

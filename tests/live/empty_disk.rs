@@ -204,12 +204,6 @@ fn one_of_two_disks(mode: Mode) {
 
 #[test]
 #[ignore = "live"]
-fn one_of_two_replaced_disks_erases_what_lay_on_it_unless_broker_init_is_asked_with_zookeeper() {
-    one_of_two_disks(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn one_of_two_replaced_disks_erases_what_lay_on_it_unless_broker_init_is_asked_with_kraft() {
     one_of_two_disks(Mode::KRaft);
 }
@@ -303,4 +297,15 @@ fn a_broker_reads_its_lines_with_zookeeper() {
 #[ignore = "live"]
 fn a_broker_reads_its_lines_with_kraft() {
     a_broker_reads_its_lines(Mode::KRaft);
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn one_of_two_replaced_disks_erases_what_lay_on_it_unless_broker_init_is_asked_with_zookeeper()
+    {
+        one_of_two_disks(Mode::ZooKeeper);
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json as value};
 use testbed::{Access, Cluster, Mode, until};
 use tokio::runtime::Runtime;
 
+use crate::admin::{in_flight, set};
 use crate::binary::{Ended, Run, SOLE, json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::producer::Producer;
@@ -57,11 +58,6 @@ fn lost_broker(mode: Mode) -> Situation {
     let configs = throttles(&cluster, &before);
     let folder = tempfile::tempdir().unwrap();
     Situation { cluster, folder, before, configs }
-}
-
-pub(crate) fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
-    let entity = ["--entity-type", kind, "--entity-name", name];
-    cluster.tool("configs", ["--alter", "--add-config", config].iter().chain(&entity)).unwrap();
 }
 
 /// The throttle configs on running brokers and all topics, as librdkafka reads them.
@@ -180,9 +176,9 @@ impl Situation {
         self.cluster.bare_tool(client, [bootstrap.as_str(), &cancel]).unwrap();
         until("what another tool has cancelled in the journal", SOON, || {
             let written = self.journal().contains("\"cancelled_by_others\"");
-            let list = self.cluster.tool("reassign", ["--list"]).unwrap();
-            let runs = list.lines().any(|line| line.starts_with(&format!("{topic}-{partition}:")));
-            assert!(!runs, "it is in flight again: {list}\n{}", self.journal());
+            let running = in_flight(&self.cluster);
+            let runs = running.contains(&(topic.clone(), *partition));
+            assert!(!runs, "it is in flight again: {running:?}\n{}", self.journal());
             written.then_some(())
         })
         .unwrap();
@@ -295,12 +291,6 @@ fn holds_something(folder: &Path) -> bool {
 
 #[test]
 #[ignore = "live"]
-fn a_killed_execution_is_resumed_with_zookeeper() {
-    a_killed_execution_is_resumed(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn a_killed_execution_is_resumed_with_kraft() {
     a_killed_execution_is_resumed(Mode::KRaft);
 }
@@ -345,8 +335,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     }
     assert!(back > 0, "everything had arrived:\n{}", cancelled.stderr);
     situation.throttles_are_as_before(&cancelled.stderr);
-    let list = situation.cluster.tool("reassign", ["--list"]).unwrap();
-    assert!(list.contains("No partition reassignments found"), "{list}");
+    assert_eq!(in_flight(&situation.cluster), BTreeSet::new());
     let again = topicmappr(situation.args("cancel", &["--dry-run", SOLE])).with(0);
     assert!(again.stderr.contains("Nothing to cancel"), "{}", again.stderr);
 }
@@ -361,4 +350,14 @@ fn a_cancelled_execution_leaves_nothing_in_flight_with_zookeeper() {
 #[ignore = "live"]
 fn a_cancelled_execution_leaves_nothing_in_flight_with_kraft() {
     a_cancelled_execution_leaves_nothing_in_flight(Mode::KRaft);
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn a_killed_execution_is_resumed_with_zookeeper() {
+        a_killed_execution_is_resumed(Mode::ZooKeeper);
+    }
 }

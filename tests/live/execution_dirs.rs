@@ -126,12 +126,16 @@ fn replicas_come_to_lie_where_the_plan_says(mode: Mode) {
 
 #[test]
 #[ignore = "live"]
-fn replicas_come_to_lie_where_the_plan_says_with_zookeeper() {
-    replicas_come_to_lie_where_the_plan_says(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn replicas_come_to_lie_where_the_plan_says_with_kraft() {
     replicas_come_to_lie_where_the_plan_says(Mode::KRaft);
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn replicas_come_to_lie_where_the_plan_says_with_zookeeper() {
+        replicas_come_to_lie_where_the_plan_says(Mode::ZooKeeper);
+    }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use testbed::kubernetes::Component;
 use testbed::{Cluster, Kubernetes, Mode, until};
 
+use crate::admin::set;
 use crate::autothrottle::DAEMON;
 use crate::binary::{Run, SOLE, topicmappr};
 use crate::daemon::Daemon;
-use crate::execution::{set, throttles};
+use crate::execution::throttles;
 use crate::kubernetes::without;
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
@@ -366,9 +367,7 @@ fn a_state_topic_that_is_there_and_does_not_answer_ends_a_run_before_it_begins()
     let situation = situation(Mode::KRaft);
     let traffic = Traffic::of(&situation.cluster);
     traffic.create(&[(statelog::TOPIC.to_owned(), vec![vec![1003]])].into());
-    let compact = ["--alter", "--add-config", "cleanup.policy=compact"];
-    let topic = ["--entity-type", "topics", "--entity-name", statelog::TOPIC];
-    situation.cluster.tool("configs", compact.iter().chain(&topic)).unwrap();
+    set(&situation.cluster, "topics", statelog::TOPIC, "cleanup.policy=compact");
     situation.cluster.kill_broker(1003).unwrap();
     let refused = topicmappr(situation.execute("a", "100MB/s", &[])).with(3);
     refused.complaining_of("--sole-executor");

@@ -112,12 +112,6 @@ fn the_first_execution_makes_the_topic_and_nothing_else_does(mode: Mode) {
 
 #[test]
 #[ignore = "live"]
-fn the_first_execution_makes_the_topic_and_nothing_else_does_with_zookeeper() {
-    the_first_execution_makes_the_topic_and_nothing_else_does(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn the_first_execution_makes_the_topic_and_nothing_else_does_with_kraft() {
     the_first_execution_makes_the_topic_and_nothing_else_does(Mode::KRaft);
 }
@@ -234,4 +228,14 @@ fn whoever_may_not_make_the_topic_begins_nothing() {
     assert_ne!(scene.replicas(), [1001]);
     assert_eq!(scene.state(), Some(vec![1002, 1003]));
     scene.rights_are_lost_midway(&source);
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn the_first_execution_makes_the_topic_and_nothing_else_does_with_zookeeper() {
+        the_first_execution_makes_the_topic_and_nothing_else_does(Mode::ZooKeeper);
+    }
 }

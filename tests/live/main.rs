@@ -3,6 +3,7 @@
 //! Each file is one situation. A test that only reads shares its cluster with others. A test that changes a cluster has
 //! its own. No test is skipped: a missing requirement is a failure.
 
+mod admin;
 mod auto;
 mod autothrottle;
 mod autothrottle_recovery;

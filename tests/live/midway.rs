@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testbed::{Cluster, Mode, until};
 
+use crate::admin::set;
 use crate::binary::{Ended, Run, SOLE, json, terminal, topicmappr};
-use crate::execution::{FAST, SLOW, set, throttles};
+use crate::execution::{FAST, SLOW, throttles};
 use crate::plan::targets;
 use crate::throttles::is_as_its_schema_says;
 use crate::traffic::{SOON, Traffic};

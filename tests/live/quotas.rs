@@ -6,7 +6,7 @@ mod soak {
 
     use testbed::{Cluster, Mode, until};
 
-    use crate::execution::set;
+    use crate::admin::set;
     use crate::traffic::{SOON, Traffic};
 
     /// The rate of each end, in bytes per second.

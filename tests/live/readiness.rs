@@ -11,13 +11,15 @@ use std::thread;
 use jiff::{SignedDuration, Timestamp};
 use testbed::{Cluster, Mode, lone_port, until};
 
+use crate::admin::set;
 use crate::binary::{Ended, Run, topicmappr};
-use crate::execution::set;
 use crate::traffic::{SOON, Traffic};
 
 /// On both sides: a starting broker may fetch before it has read its own list.
-const LISTS: &str = "leader.replication.throttled.replicas=[0:1001,0:1002],\
-                     follower.replication.throttled.replicas=0:1003";
+const LISTS: [&str; 2] = [
+    "leader.replication.throttled.replicas=[0:1001,0:1002]",
+    "follower.replication.throttled.replicas=0:1003",
+];
 const RATES: [&str; 2] =
     ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
 
@@ -162,7 +164,7 @@ fn lagging_and_forced(scene: &Scene<'_>) {
     says(scene.ready(1003, &[]), 1, "not ready: ");
     says(scene.live(1003, &[]), 1, "not live: ");
     traffic.write(&[(("busy".to_owned(), 0), 2_000_000)].into());
-    set(cluster, "topics", "busy", LISTS);
+    LISTS.iter().for_each(|list| set(cluster, "topics", "busy", list));
     let every_broker = ["--alter", "--entity-type", "brokers", "--entity-default"];
     let slow = RATES.map(|rate| format!("{rate}=1000")).join(",");
     let args = every_broker.iter().copied().chain(["--add-config", &slow]);

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use testbed::{Cluster, Mode, until};
 
+use crate::admin::set;
 use crate::binary::{Ended, Run, topicmappr};
-use crate::execution::{set, throttles};
+use crate::execution::throttles;
 use crate::traffic::{SOON, Traffic};
 
 const LOST: i32 = 1003;
@@ -84,12 +85,16 @@ fn a_disk_is_replaced(mode: Mode) {
 
 #[test]
 #[ignore = "live"]
-fn a_disk_is_replaced_under_the_same_id_with_zookeeper() {
-    a_disk_is_replaced(Mode::ZooKeeper);
-}
-
-#[test]
-#[ignore = "live"]
 fn a_disk_is_replaced_under_the_same_id_with_kraft() {
     a_disk_is_replaced(Mode::KRaft);
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn a_disk_is_replaced_under_the_same_id_with_zookeeper() {
+        a_disk_is_replaced(Mode::ZooKeeper);
+    }
 }

@@ -1,13 +1,14 @@
 //! Throttles that other tools left behind during a running move: the command distinguishes them, and removes only the
 //! strays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use testbed::{Cluster, Mode, until};
 
+use crate::admin::{in_flight, set};
 use crate::binary::{Ended, topicmappr};
-use crate::execution::{set, throttles};
+use crate::execution::throttles;
 use crate::traffic::{SOON, Traffic};
 
 const RATE: &str = "follower.replication.throttled.rate";
@@ -84,8 +85,7 @@ fn what_is_left_over_is_cleared_beside_a_move(mode: Mode) {
     wanted.get_mut("idle").unwrap().clear();
     wanted.get_mut("1004").unwrap().clear();
     assert_eq!(throttles(&cluster, &partitions()), wanted, "the move keeps its own");
-    let list = cluster.tool("reassign", ["--list"]).unwrap();
-    assert!(list.contains("moving-0"), "{list}");
+    assert_eq!(in_flight(&cluster), BTreeSet::from([("moving".to_owned(), 0)]));
     throttle(&cluster, &["clear", "--strays", "--dry-run"]).with(0);
 
     // For a dead broker, only its own facts are missing. Throttles for copies that wait for it are not strays.

@@ -1,5 +1,5 @@
-//! Runs every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`). Or runs the long ones,
-//! which are live tests in a module called `soak` and write figures to `docs/`.
+//! Runs every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`). Or runs those in modules
+//! called `soak`: measurements, which write figures to `docs/`, and tests whose twin in Kafka's other mode is live.
 //!
 //! No test is skipped. If the machine lacks something that a live test needs, the task says so before it runs anything.
 

@@ -114,12 +114,6 @@ fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place_with_kraft()
     a_node_dies(Mode::KRaft, None);
 }
 
-#[test]
-#[ignore = "live"]
-fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place_with_zookeeper() {
-    a_node_dies(Mode::ZooKeeper, Some(BY_TYPE));
-}
-
 fn a_node_dies(mode: Mode, maps: Option<&str>) {
     let kubernetes = Kubernetes::start().unwrap();
     let kubeconfig = furnish(&kubernetes);
@@ -278,4 +272,14 @@ fn codes(report: &Value) -> Vec<String> {
 
 fn texts(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place_with_zookeeper() {
+        a_node_dies(Mode::ZooKeeper, Some(BY_TYPE));
+    }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use testbed::{Brokers, Cluster, Kubernetes, Life, Mode, PodSet, until};
 
 use super::ZONES;
+use crate::admin::set;
 use crate::binary::{Ended, Run, topicmappr};
-use crate::execution::set;
 use crate::producer::Producer;
 use crate::runbook::{live_lines, words};
 use crate::traffic::{SOON, Traffic};

@@ -13,8 +13,8 @@ use testbed::{Brokers, Cluster, FIRST_MEMBER, Kubernetes, Life, Mode, PodSet, un
 
 use super::ZONES;
 use super::roll::{LEASE, RIGHTS, Template, WRITES, Watch, stateful_set};
+use crate::admin::set;
 use crate::binary::{Ended, Run, topicmappr};
-use crate::execution::set;
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
