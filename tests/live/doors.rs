@@ -211,7 +211,7 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
     let mut patient = Vec::new();
     for (index, (name, server)) in servers.iter().enumerate() {
         let before = server.descriptors();
-        let (over, slowest) = (AtomicBool::new(false), std::sync::Mutex::new(Duration::ZERO));
+        let (over, answers) = (AtomicBool::new(false), std::sync::Mutex::new(Vec::new()));
         let most = std::sync::atomic::AtomicUsize::new(0);
         let mut held = thread::scope(|scope| {
             scope.spawn(|| {
@@ -220,8 +220,7 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
                     let answer = server.ask("GET", server.path, "");
                     let took = began.elapsed();
                     assert!(answer.is_some(), "{name}: no answer");
-                    let mut slowest = slowest.lock().unwrap();
-                    *slowest = took.max(*slowest);
+                    answers.lock().unwrap().push(took);
                     most.fetch_max(server.descriptors(), Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(20));
                 }
@@ -233,13 +232,17 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
             over.store(true, Ordering::Relaxed);
             held
         });
-        let (slowest, most) = (slowest.into_inner().unwrap(), most.into_inner());
+        let (mut answers, most) = (answers.into_inner().unwrap(), most.into_inner());
+        answers.sort_unstable();
+        // Not the slowest, which a busy machine decides: a newcomer that waits for the crowd waits each time.
+        let (usual, slowest) = (answers[answers.len() / 2], answers[answers.len() - 1]);
         let memory = server.most_memory_kb();
         eprintln!(
-            "{name}: {} connections; slowest {slowest:?}, {memory} kB, {most} descriptors of {before}",
+            "{name}: {} connections; answers in {usual:?}, slowest {slowest:?}, {memory} kB, {most} descriptors of {before}",
             held.len()
         );
         assert!(held.len() > count * 2 * 9 / 10, "{name}: only {} connections", held.len());
+        assert!(usual < Duration::from_secs(1), "{name}: {usual:?}");
         assert!(memory < MEMORY_KB, "{name}: {memory} kB");
         assert!(most < before + DESCRIPTORS, "{name}: {most} descriptors, {before} before");
         // The last ones stay open and silent.
