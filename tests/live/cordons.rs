@@ -144,16 +144,15 @@ fn names(plan: &Path, broker: i32) -> bool {
     targets(&json(plan)).values().any(|list| list.contains(&broker))
 }
 
+fn cluster() -> Cluster {
+    let builder = Cluster::builder().mode(Mode::KRaft).brokers(4).log_dirs(2);
+    builder.small_fetches().start().unwrap()
+}
+
 #[test]
 #[ignore = "live"]
 fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
-    let cluster = Cluster::builder()
-        .mode(Mode::KRaft)
-        .brokers(4)
-        .log_dirs(2)
-        .small_fetches()
-        .start()
-        .unwrap();
+    let cluster = cluster();
     let situation = Situation::of(&cluster);
     let before = situation.plan("scale", None, "-2", "before.json");
     assert!(names(&before, 1004), "it is empty, so it gets its share");
@@ -179,12 +178,26 @@ fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
 
     situation.cordon(1004, None);
     a_cordoned_log_dir_gets_nothing(&situation);
-    a_drain_keeps_new_topics_away(&situation);
+    a_drain_keeps_new_topics_away(&situation, SLOW, 2);
+    who_ignores_the_cordon_moves_there(&situation);
+}
+
+/// Kafka accepts replicas on a cordoned broker, as long as no request names one of its log dirs.
+fn who_ignores_the_cordon_moves_there(situation: &Situation<'_>) {
+    situation.cordon(1004, Some("*"));
+    let plan = situation.at("ignoring.json");
+    let asked = ["scale", "--topics", TOPIC, "--brokers", "-2", "--ignore-warns"];
+    let more = ["--ignore-cordons", "--out-file", plan.to_str().unwrap()];
+    let told = situation.run(&[&asked[..], &STORAGE, &more].concat()).with(0);
+    assert!(told.stderr.contains("get new replicas: 1004"), "{}", told.stderr);
+    assert!(names(&plan, 1004));
+    situation.execute(&plan, 0);
+    assert!(situation.held().contains(TOPIC) && situation.is_cordoned());
 }
 
 /// While 1004 is drained, Kafka places no new topic there. Afterwards its log dir is cordoned as the operator had it,
-/// also after two kills.
-fn a_drain_keeps_new_topics_away(situation: &Situation<'_>) {
+/// also after some kills.
+fn a_drain_keeps_new_topics_away(situation: &Situation<'_>, rate: &str, kills: u64) {
     let before = situation.cordoned_log_dirs();
     assert!(before.as_array().is_some_and(|dirs| dirs.len() == 1), "{before}");
     let plan = situation.drain(TOPIC, "drain.json");
@@ -200,11 +213,17 @@ fn a_drain_keeps_new_topics_away(situation: &Situation<'_>) {
         };
         let _stop = SetOnDrop(&over);
         scope.spawn(creating);
-        let start = || Run::start(situation.executing(&plan, &["--resume", "--throttle", SLOW]));
+        let start = || Run::start(situation.executing(&plan, &["--resume", "--throttle", rate]));
         let run = start();
         until("the cordon", SOON, || situation.is_cordoned().then_some(())).unwrap();
         let first = newest.load(Ordering::Relaxed) + 2;
         run.kill();
+        for kill in 2..kills {
+            let run = start();
+            thread::sleep(Duration::from_millis(kill * 257 % 2_000));
+            run.kill();
+            assert!(situation.is_cordoned(), "a kill ends nothing");
+        }
         let run = start();
         let created = || (newest.load(Ordering::Relaxed) > first + 9).then_some(());
         until("new topics during the drain", SOON, created).unwrap();
@@ -301,5 +320,18 @@ fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
     .unwrap();
     for number in 0..4 {
         assert_eq!(partition(&late, "late", number)["log_dirs"][0], other[0], "{number}");
+    }
+}
+
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn a_drain_restores_what_was_cordoned_after_thirty_kills() {
+        let cluster = cluster();
+        let situation = Situation::of(&cluster);
+        a_cordoned_log_dir_gets_nothing(&situation);
+        a_drain_keeps_new_topics_away(&situation, "10KB/s", 30);
     }
 }

@@ -101,6 +101,16 @@ fn all(shape: &Shape, ask: &Ask, even: &balance::Ask, with: usize) -> [Request; 
     ]
 }
 
+fn terms(request: &mut Request) -> &mut PlanTerms {
+    match request {
+        Request::Rebuild(rebuild) => &mut rebuild.terms,
+        Request::Replace(replace) => &mut replace.terms,
+        Request::Leaders(leaders) => &mut leaders.terms,
+        Request::Rebalance(rebalance) => &mut rebalance.terms,
+        Request::Scale(scale) => &mut scale.terms,
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -111,6 +121,25 @@ proptest! {
         let before = shape.snapshot();
         for request in all(&shape, &ask, &even, with) {
             holds(&shape, &before, &request)?;
+        }
+    }
+
+    #[test]
+    fn who_ignores_cordons_gets_a_plan_that_names_no_cordoned_log_dir(
+        shape in cordoned(crowded()), ask in ask(), even in balance::ask(), with in 0_usize..9,
+    ) {
+        let before = shape.snapshot();
+        for mut request in all(&shape, &ask, &even, with) {
+            terms(&mut request).ignore_cordons = true;
+            let Ok(planned) = plan(&before, &request) else { continue };
+            prop_assert_eq!(check(&before, &planned), []);
+            prop_assert_eq!(&planned.snapshot, &before.hash());
+            for change in &planned.moves {
+                for (id, dir) in change.named_log_dirs() {
+                    let listed = before.broker(id).is_some_and(|broker| broker.cordons(dir));
+                    prop_assert!(!listed || change.from.contains(&id), "{} in {dir} of {id}", change.of());
+                }
+            }
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<MoveH
     if seen.cordons.is_empty() {
         return None;
     }
-    if !takes_back(plan) {
+    if !takes_back(plan) && !plan.request.terms().ignore_cordons {
         let held = seen.partition(change).map_or(&[][..], |partition| &partition.replicas);
         let new = change.added().filter(|id| !held.contains(id));
         let brokers: Vec<BrokerId> = new.filter(|id| seen.is_cordoned(*id)).collect();
@@ -142,6 +142,19 @@ mod tests {
         assert_eq!(round.course.standings, [MoveState::Ready, MoveState::Hindered(hindered)]);
         assert!(round.actions.contains(&Action::Submit { moves: vec![0] }), "{:?}", round.actions);
         assert!(!round.actions.iter().any(|action| matches!(action, Action::Place { .. })));
+    }
+
+    #[test]
+    fn a_plan_that_ignores_cordons_goes_onto_the_broker_but_into_no_cordoned_log_dir() {
+        let mut plan = plan(Mends::Everything);
+        let Request::Rebuild(rebuild) = &mut plan.request else { unreachable!() };
+        rebuild.terms.ignore_cordons = true;
+        let (task, history) = (task(&plan), ExecutionHistory::default());
+        let round = next(&task, &history, &Ledger::default(), &seen(every()));
+        let log_dir = Some("/b".to_owned());
+        let hindered = MoveHindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
+        assert_eq!(round.course.standings, [MoveState::Ready, MoveState::Hindered(hindered)]);
+        assert!(round.actions.contains(&Action::Submit { moves: vec![0] }), "{:?}", round.actions);
     }
 
     #[test]

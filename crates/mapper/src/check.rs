@@ -35,6 +35,8 @@ use view::{Allowed, CheckedSnapshot, Touched};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
+    let view = plan.request.terms().view(before);
+    let before = view.as_ref();
     let view = match CheckedSnapshot::new(before, &balance::assignments(&plan.request)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],

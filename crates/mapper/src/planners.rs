@@ -10,17 +10,23 @@ use crate::rebuild::rebuild;
 use crate::replace::replace;
 use crate::request::Request;
 use crate::snapshot::Snapshot;
+use std::borrow::Cow;
 
 /// Makes a plan with the planner of the request's command.
 ///
 /// # Errors
 /// As the planner of the request's command.
 pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, NoPlan> {
-    match request {
-        Request::Rebuild(request) => rebuild(snapshot, request),
-        Request::Replace(request) => replace(snapshot, request),
-        Request::Leaders(request) => leaders(snapshot, request),
-        Request::Rebalance(request) => rebalance(snapshot, request),
-        Request::Scale(request) => scale(snapshot, request),
+    let view = request.terms().view(snapshot);
+    let planned = match request {
+        Request::Rebuild(request) => rebuild(&view, request),
+        Request::Replace(request) => replace(&view, request),
+        Request::Leaders(request) => leaders(&view, request),
+        Request::Rebalance(request) => rebalance(&view, request),
+        Request::Scale(request) => scale(&view, request),
+    };
+    match view {
+        Cow::Borrowed(_) => planned,
+        Cow::Owned(_) => Ok(Plan { snapshot: snapshot.hash(), ..planned? }),
     }
 }

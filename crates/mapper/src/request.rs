@@ -10,8 +10,10 @@ use crate::assignment::Assignment;
 use crate::bytes::Ratio;
 use crate::ids::{BrokerId, PartitionId};
 use crate::scope::Scope;
+use crate::snapshot::Snapshot;
 use crate::step_limits::StepLimits;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A request, by the command that makes it.
@@ -95,6 +97,10 @@ pub struct PlanTerms {
     /// How the plan is cut into steps.
     #[serde(default, skip_serializing_if = "StepLimits::is_default")]
     pub pacing: StepLimits,
+    /// Whether cordoned brokers take new replicas, too (`--ignore-cordons`). Kafka accepts that, but it refuses each
+    /// request that names a cordoned log dir (KIP-1066), so a single cordoned log dir still takes none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_cordons: bool,
 }
 
 impl PlanTerms {
@@ -107,6 +113,16 @@ impl PlanTerms {
             fix_racks: false,
             storage_headroom,
             pacing: StepLimits::default(),
+            ignore_cordons: false,
+        }
+    }
+
+    /// The cluster as a plan under these terms sees it.
+    pub(crate) fn view<'s>(&self, snapshot: &'s Snapshot) -> Cow<'s, Snapshot> {
+        if self.ignore_cordons {
+            Cow::Owned(snapshot.taking_back())
+        } else {
+            Cow::Borrowed(snapshot)
         }
     }
 }

@@ -110,7 +110,8 @@ pub fn explain(
     if found != plan.snapshot {
         return Err(ExplainError::OtherSnapshot { plan: plan.snapshot.clone(), found });
     }
-    let context = Context::new(before, plan).map_err(|why| ExplainError::Request(Box::new(why)))?;
+    let view = plan.request.terms().view(before);
+    let context = Context::new(&view, plan).map_err(|why| ExplainError::Request(Box::new(why)))?;
     match question {
         ExplainQuestion::Plan => Ok(Explained::Plan(summary::of(&context))),
         ExplainQuestion::Partition(of, broker) => about(&context, of, *broker),

@@ -59,10 +59,9 @@ impl Snapshot {
         lifted.for_each(|broker| broker.cordoned_log_dirs.clear());
         Self { parts }
     }
-}
 
-impl Snapshot {
-    /// The cluster for a rollback: brokers whose log dirs are all cordoned take back their replicas.
+    /// The cluster in which brokers whose log dirs are all cordoned take replicas: for a rollback, which gives them back,
+    /// and for a plan that ignores cordons.
     ///
     /// Their log dirs count as unknown, so that a plan names none. Kafka accepts a replica on such a broker, but refuses
     /// a request for one of its log dirs.

@@ -59,6 +59,7 @@ impl Args {
         let headroom = self.planning.storage_headroom;
         let mut request = Replace::new(topics, outgoing, incoming, RackRule::Spread, headroom);
         request.terms.pacing = self.steps.pacing();
+        request.terms.ignore_cordons = self.planning.ignore_cordons;
         Ok(request)
     }
 

@@ -31,6 +31,11 @@ pub(crate) struct PlanningArgs {
     /// Keep this share of each broker's storage free
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = units::percent)]
     pub(crate) storage_headroom: Ratio,
+    /// Place replicas on cordoned brokers, too (Kafka 4.3)
+    ///
+    /// A broker with a log dir that is not cordoned gets replicas there only.
+    #[arg(long)]
+    pub(crate) ignore_cordons: bool,
     /// Warn if more brokers than this are lost
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) max_lost: usize,

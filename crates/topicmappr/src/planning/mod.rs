@@ -14,9 +14,11 @@ use crate::lost::LostBroker;
 use crate::session::Session;
 use crate::views::{Caution, Cautions, Next, PlacementChoice, Report, Sums, Surroundings};
 use jiff::SignedDuration;
-use local::Status;
+use local::words::listed;
+use local::{Note, Status};
 use mapper::maps::{MapFinding, Unmapped};
-use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
+use mapper::snapshot::Broker;
+use mapper::{BrokerId, Move, NoPlan, Plan, Request, Snapshot};
 use outputs::Staging;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -109,6 +111,9 @@ pub(crate) fn prepare(
         next::after(&plan, &written, snapshot, session)
     };
     session.say(&Cautions { all: &cautions, stopped })?;
+    if plan.request.terms().ignore_cordons {
+        session.say(&Note::new(past_cordons(&plan, snapshot)))?;
+    }
     let files = written.files();
     Ok(Prepared {
         plan,
@@ -170,6 +175,20 @@ impl Prepared {
 pub(crate) fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
     let broken = mapper::check(snapshot, plan);
     if broken.is_empty() { Ok(()) } else { Err(Error::Broken(broken)) }
+}
+
+/// The cordoned brokers that get new replicas, because the operator has said so.
+fn past_cordons(plan: &Plan, snapshot: &Snapshot) -> String {
+    let cordoned = |id: &BrokerId| snapshot.broker(*id).is_some_and(Broker::is_cordoned);
+    let added = plan.moves.iter().flat_map(Move::added).filter(cordoned);
+    let brokers: Vec<BrokerId> = added.collect::<BTreeSet<_>>().into_iter().collect();
+    match brokers.is_empty() {
+        true => "--ignore-cordons: no cordoned broker gets a new replica".to_owned(),
+        false => format!(
+            "--ignore-cordons: these brokers are cordoned and get new replicas: {}",
+            listed(&brokers)
+        ),
+    }
 }
 
 /// The state of the lost brokers whose replicas the plan replaces.

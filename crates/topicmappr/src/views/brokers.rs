@@ -80,6 +80,7 @@ fn cordoned(plan: &Plan, broker: &Broker) -> Option<Change> {
     };
     match (asked && !broker.cordoned_log_dirs.is_empty(), broker.is_cordoned()) {
         (false, _) => None,
+        (true, true) if plan.request.terms().ignore_cordons => None,
         (true, true) => Some(Change::Cordoned),
         (true, false) => Some(Change::CordonedLogDirs),
     }

@@ -131,6 +131,7 @@ impl EvenArgs {
             fix_racks: self.fix_racks,
             storage_headroom: self.planning.storage_headroom,
             pacing: self.steps.pacing(),
+            ignore_cordons: self.planning.ignore_cordons,
         };
         let balance = self.balance(&facts.snapshot, &maps)?;
         Ok(Asked { facts, terms, balance, findings, unmapped, outputs })

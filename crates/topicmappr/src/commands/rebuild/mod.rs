@@ -203,6 +203,7 @@ impl Args {
                 fix_racks: self.fix_racks,
                 storage_headroom: self.planning.storage_headroom,
                 pacing: self.steps.pacing(),
+                ignore_cordons: self.planning.ignore_cordons,
             },
             placement,
             optimize: match self.optimize {
