@@ -20,6 +20,15 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root()).stdin(Stdio::null());
+    // What the outer cargo says of this package. Build scripts that look at it would run again, and half of all crates
+    // with them (ring is below them).
+    let of_package =
+        |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|p| name.starts_with(p));
+    for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if of_package(&name) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
