@@ -233,7 +233,7 @@ fn a_drain_keeps_new_topics_away(situation: &Situation<'_>, rate: &str, kills: u
     });
     let ended = topicmappr(situation.executing(&plan, &["--resume", "--throttle", FAST])).with(0);
     assert!(ended.stdout.contains("1004 may get new partitions again"), "{ended:?}");
-    assert_eq!(situation.cordoned_log_dirs(), before, "to the letter");
+    assert_eq!(situation.cordoned_log_dirs(), before, "as the operator had it");
     situation.traffic.settle();
     for name in kept_away {
         let name = format!("new-{name}");

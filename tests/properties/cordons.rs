@@ -101,16 +101,6 @@ fn all(shape: &Shape, ask: &Ask, even: &balance::Ask, with: usize) -> [Request; 
     ]
 }
 
-fn terms(request: &mut Request) -> &mut PlanTerms {
-    match request {
-        Request::Rebuild(rebuild) => &mut rebuild.terms,
-        Request::Replace(replace) => &mut replace.terms,
-        Request::Leaders(leaders) => &mut leaders.terms,
-        Request::Rebalance(rebalance) => &mut rebalance.terms,
-        Request::Scale(scale) => &mut scale.terms,
-    }
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -130,7 +120,7 @@ proptest! {
     ) {
         let before = shape.snapshot();
         for mut request in all(&shape, &ask, &even, with) {
-            terms(&mut request).ignore_cordons = true;
+            request.terms_mut().ignore_cordons = true;
             let Ok(planned) = plan(&before, &request) else { continue };
             prop_assert_eq!(check(&before, &planned), []);
             prop_assert_eq!(&planned.snapshot, &before.hash());

@@ -44,6 +44,17 @@ impl Request {
         }
     }
 
+    /// The same, to change them.
+    pub fn terms_mut(&mut self) -> &mut PlanTerms {
+        match self {
+            Self::Rebuild(rebuild) => &mut rebuild.terms,
+            Self::Replace(replace) => &mut replace.terms,
+            Self::Leaders(leaders) => &mut leaders.terms,
+            Self::Rebalance(rebalance) => &mut rebalance.terms,
+            Self::Scale(scale) => &mut scale.terms,
+        }
+    }
+
     /// How the load is evened, if the command evens it.
     pub fn balance(&self) -> Option<&Balance> {
         match self {

@@ -1,6 +1,6 @@
 //! Changes of the cluster or of the request that make a plan possible.
 
-use super::rule::{allow, balance_of, rebuild_of, returned, terms_of};
+use super::rule::{allow, balance_of, rebuild_of, returned};
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
 use crate::request::{PlaceBy, RackRule, Replace, Request};
@@ -139,10 +139,10 @@ impl Remedy {
                     balance.drain.retain(|id| !brokers.contains(id));
                 }
             }
-            Self::Headroom { ratio } => terms_of(request).storage_headroom = *ratio,
-            Self::MinRackIds { racks } => terms_of(request).racks = RackRule::AtLeast(*racks),
+            Self::Headroom { ratio } => request.terms_mut().storage_headroom = *ratio,
+            Self::MinRackIds { racks } => request.terms_mut().racks = RackRule::AtLeast(*racks),
             Self::Replication { replication } => {
-                for assignment in &mut terms_of(request).assignments {
+                for assignment in &mut request.terms_mut().assignments {
                     let asked = assignment.replication.as_mut();
                     asked.into_iter().for_each(|asked| *asked = (*asked).min(*replication));
                 }
@@ -160,7 +160,7 @@ impl Remedy {
                 }
             }
             Self::ByCount => rebuild_of(request, |rebuild| rebuild.placement = PlaceBy::Count),
-            Self::WithoutFixRacks => terms_of(request).fix_racks = false,
+            Self::WithoutFixRacks => request.terms_mut().fix_racks = false,
             Self::WithoutForce => rebuild_of(request, |rebuild| rebuild.force = false),
             Self::WithoutPairs => rebuild_of(request, |rebuild| rebuild.sub_affinity = false),
             Self::BringBack { .. }

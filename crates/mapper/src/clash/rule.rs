@@ -2,7 +2,7 @@
 
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
-use crate::request::{Balance, PlanTerms, RackRule, Rebuild, Request};
+use crate::request::{Balance, RackRule, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -95,10 +95,10 @@ impl ClashRule {
     pub fn dropped(&self, snapshot: &Snapshot, request: &Request) -> (Snapshot, Request) {
         let (mut snapshot, mut request) = (snapshot.clone(), request.clone());
         match self {
-            Self::Racks { .. } => terms_of(&mut request).racks = RackRule::AtLeast(0),
+            Self::Racks { .. } => request.terms_mut().racks = RackRule::AtLeast(0),
             Self::Hosts => snapshot = snapshot.without_hosts(),
             Self::Storage { .. } => {
-                terms_of(&mut request).storage_headroom = Ratio::ZERO;
+                request.terms_mut().storage_headroom = Ratio::ZERO;
                 let endless = Bytes(enough(&snapshot));
                 snapshot = snapshot.with_more_storage(|_| Some(endless));
             }
@@ -118,11 +118,11 @@ impl ClashRule {
                 }
             }
             Self::Replication => {
-                for assignment in &mut terms_of(&mut request).assignments {
+                for assignment in &mut request.terms_mut().assignments {
                     assignment.replication = None;
                 }
             }
-            Self::FixRacks => terms_of(&mut request).fix_racks = false,
+            Self::FixRacks => request.terms_mut().fix_racks = false,
             Self::Forced => rebuild_of(&mut request, |rebuild| rebuild.force = false),
             Self::Pairs => rebuild_of(&mut request, |rebuild| rebuild.sub_affinity = false),
             Self::Limits => {
@@ -188,20 +188,10 @@ fn allow_where(
     if matches!(request, Request::Replace(_)) {
         return;
     }
-    for assignment in &mut terms_of(request).assignments {
+    for assignment in &mut request.terms_mut().assignments {
         if meant(&assignment.brokers) {
             assignment.brokers.extend(brokers);
         }
-    }
-}
-
-pub(super) fn terms_of(request: &mut Request) -> &mut PlanTerms {
-    match request {
-        Request::Rebuild(rebuild) => &mut rebuild.terms,
-        Request::Replace(replace) => &mut replace.terms,
-        Request::Leaders(leaders) => &mut leaders.terms,
-        Request::Rebalance(rebalance) => &mut rebalance.terms,
-        Request::Scale(scale) => &mut scale.terms,
     }
 }
 
