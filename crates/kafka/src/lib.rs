@@ -26,8 +26,6 @@ mod cluster;
 mod connection;
 mod dialer;
 mod error;
-#[cfg(test)]
-mod fake;
 mod frame;
 mod hint;
 mod listener;
@@ -49,3 +47,11 @@ pub use properties::{ConfigError, Pem, PemSource, Properties, Roots, Settings};
 pub use secret::Secret;
 pub use snapshot::{Capture, Glance, Notice, Wanted, glance, snapshot};
 pub use standing::{Standing, Unsettled, standing};
+
+#[cfg(test)]
+use tests::fake;
+
+#[cfg(test)]
+mod tests {
+    pub(crate) mod fake;
+}

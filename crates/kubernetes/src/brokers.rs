@@ -323,6 +323,4 @@ pub(crate) fn loss(node: Option<&NodeFacts>) -> Option<NodeLoss> {
 }
 
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
 mod tests;

@@ -27,8 +27,6 @@ mod datadog;
 mod error;
 mod exporter;
 mod exposition;
-#[cfg(test)]
-mod fuzz;
 mod http;
 mod http_settings;
 mod measured;
@@ -55,3 +53,8 @@ pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::Secret;
 pub use settings::{Choice, Settings};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
+}

@@ -1,5 +1,7 @@
 //! One test for each kind of group, and for each finding.
 
+mod laws;
+
 use super::*;
 use crate::facts::Owner;
 use crate::testing::{add_set, keys, nine, pod, resolved, said, set_group};

@@ -1,6 +1,6 @@
 //! Properties that hold for any pods and nodes.
 
-use super::*;
+use super::super::*;
 use crate::facts::{EnvValue, EnvVar, Owner, StatefulSetFacts};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -179,9 +179,9 @@ impl Fake {
 
 /// A server's side of TLS with the certificate for `localhost`.
 pub(crate) fn tls_acceptor() -> TlsAcceptor {
-    let chain = CertificateDer::pem_slice_iter(include_bytes!("../../testdata/localhost.crt"));
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("../../../testdata/localhost.crt"));
     let key =
-        PrivateKeyDer::from_pem_slice(include_bytes!("../../testdata/localhost.key")).unwrap();
+        PrivateKeyDer::from_pem_slice(include_bytes!("../../../testdata/localhost.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
