@@ -14,14 +14,14 @@ use throttle::{CanaryTimes, CopySeen, ReplicationRole, ThrottleDecision};
 #[derive(Debug)]
 pub(crate) struct Board {
     began: Instant,
-    shown: Mutex<Shown>,
+    shown: Mutex<BoardContent>,
 }
 
 /// The content of the board.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Shown {
+pub(crate) struct BoardContent {
     /// The last round that succeeded.
-    pub(crate) round: Option<Round>,
+    pub(crate) round: Option<DoneRound>,
     /// The last hour.
     pub(crate) history: History,
     /// Rounds that decided something, since the start.
@@ -56,7 +56,7 @@ pub(crate) struct Heard {
 
 /// A round that succeeded.
 #[derive(Debug, Clone)]
-pub(crate) struct Round {
+pub(crate) struct DoneRound {
     pub(crate) at: String,
     pub(crate) took: Duration,
     pub(crate) ended: Instant,
@@ -69,7 +69,7 @@ pub(crate) struct Round {
     pub(crate) copies: Vec<CopySeen>,
     pub(crate) unmeasured: usize,
     /// The source of the metrics.
-    pub(crate) metrics: Option<metrics::Source>,
+    pub(crate) metrics: Option<metrics::MetricsSource>,
     pub(crate) decision: ThrottleDecision,
     /// Configs that are ours.
     pub(crate) held: usize,
@@ -81,12 +81,12 @@ impl Board {
         Self { began: Instant::now(), shown: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shown> {
+    fn lock(&self) -> MutexGuard<'_, BoardContent> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The whole board. The canary's part is current even while the loop waits.
-    pub(crate) fn shown(&self) -> Shown {
+    pub(crate) fn shown(&self) -> BoardContent {
         let mut shown = self.lock().clone();
         if let Some(heard) = &mut shown.heard
             && let Some(messages) = heard.messages.take()
@@ -97,7 +97,7 @@ impl Board {
     }
 
     /// Reads one part without a copy of the rest.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Shown) -> T) -> T {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&BoardContent) -> T) -> T {
         read(&self.lock())
     }
 
@@ -124,7 +124,7 @@ impl Board {
         self.lock().standby = false;
     }
 
-    pub(crate) fn succeeded(&self, round: Round) {
+    pub(crate) fn succeeded(&self, round: DoneRound) {
         let mut shown = self.lock();
         shown.decided += 1;
         shown.failing = None;
@@ -150,7 +150,7 @@ impl Board {
     }
 }
 
-impl Round {
+impl DoneRound {
     pub(crate) fn of(
         look: &Look,
         decision: &ThrottleDecision,

@@ -1,7 +1,7 @@
 //! The book: what is set in the cluster, the original values and the overrides, in memory and in its place.
 
 use crate::error::Error;
-use crate::leader::Leader;
+use crate::leader_name::LeaderName;
 use crate::place::{Candidate, this_process};
 use execute::{Ledger, LedgerEntry, RequestedRate};
 use mapper::BrokerId;
@@ -18,14 +18,14 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Book {
     name: String,
-    pages: Mutex<Pages>,
-    leader: Leader,
+    pages: Mutex<BookPages>,
+    leader: LeaderName,
     /// A rehearsal has none.
     place: tokio::sync::Mutex<Option<Candidate>>,
 }
 
 #[derive(Debug, Default)]
-struct Pages {
+struct BookPages {
     /// This process has the place.
     leads: bool,
     ledger: Ledger,
@@ -41,9 +41,9 @@ impl Book {
 
     /// A book of these lines. It claims nothing and writes nothing.
     pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
-        let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
+        let pages = BookPages { leads: false, ledger: Ledger::replay(entries) };
         let (pages, place) = (Mutex::new(pages), tokio::sync::Mutex::new(None));
-        Self { name: String::new(), pages, leader: Leader::default(), place }
+        Self { name: String::new(), pages, leader: LeaderName::default(), place }
     }
 
     /// Where it is kept, as operators know it.
@@ -56,7 +56,7 @@ impl Book {
         let mut place = self.place.lock().await;
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
-        *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
+        *self.pages() = BookPages { leads: false, ledger: Ledger::replay(entries) };
         // Not as the place knows us: a pod's name does not say that it is a daemon's.
         let by = this_process().into();
         self.kept(place, vec![LedgerEntry::Opened { by }]).await?;
@@ -68,7 +68,7 @@ impl Book {
     /// Forgets the place and its lines, because the place is lost.
     pub(crate) fn let_go(&self) {
         self.leader.is_unknown();
-        *self.pages() = Pages::default();
+        *self.pages() = BookPages::default();
     }
 
     /// Notes the name of the process that has the place.
@@ -87,7 +87,7 @@ impl Book {
         self.leader.name()
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, BookPages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

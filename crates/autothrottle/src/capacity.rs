@@ -3,7 +3,7 @@
 use crate::baseline::baseline;
 use crate::cli::RateArgs;
 use crate::error::Error;
-use crate::machines::Said;
+use crate::machines::NodeAnswers;
 use mapper::{BrokerId, Rate, Snapshot};
 use metrics::{CapMap, Capacities, Ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ impl Networks {
     }
 
     /// Replaces the nodes' earlier answers by their present ones.
-    pub(crate) fn learn(&mut self, said: &Said) {
+    pub(crate) fn learn(&mut self, said: &NodeAnswers) {
         let texts = || said.iter().filter_map(|(id, text)| Some((*id, text.as_deref()?)));
         self.told.nodes =
             texts().filter_map(|(id, text)| Some((id, Ports::from_label(text)?))).collect();
@@ -45,7 +45,7 @@ impl Networks {
     pub(crate) fn unknown(
         &self,
         live: &BTreeSet<BrokerId>,
-        said: &Said,
+        said: &NodeAnswers,
     ) -> BTreeMap<BrokerId, &'static str> {
         let unknown = live.iter().filter(|id| self.of(**id, None).is_none());
         let why = |id: &BrokerId| match said.get(id) {
@@ -170,7 +170,7 @@ mod tests {
     fn nodes_say_a_number_or_a_type_and_who_says_neither_is_named() {
         let args = ["autothrottle", "--cap-map", r#"{"i3.4xlarge":1250}"#];
         let mut networks = networks(&Cli::try_parse_from(args).unwrap().rates).unwrap();
-        let said = |texts: &[(u32, Option<&str>)]| -> Said {
+        let said = |texts: &[(u32, Option<&str>)]| -> NodeAnswers {
             let text = |text: Option<&str>| text.map(str::to_owned);
             texts.iter().map(|(id, one)| (BrokerId(*id), text(*one))).collect()
         };

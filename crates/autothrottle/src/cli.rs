@@ -89,7 +89,7 @@ pub(crate) struct ClusterArgs {
     ///
     /// Overrides are where kafka-kit's autothrottle keeps them. A second daemon waits until the first one ends.
     #[arg(long, value_name = "HOST:PORT,...", alias = "zk-addr", conflicts_with = "lease")]
-    pub(crate) zookeeper: Option<zookeeper::Address>,
+    pub(crate) zookeeper: Option<zookeeper::ZooKeeperAddress>,
     /// Keep the ledger and the overrides in the topic __mappr_state
     ///
     /// The topic is in the cluster itself; the first use creates it. A second daemon waits until the first one ends.

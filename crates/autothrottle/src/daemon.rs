@@ -9,20 +9,20 @@ mod listen;
 
 use crate::announced::Announced;
 use crate::api::{self, Api};
-use crate::beside::Beside;
-use crate::board::{Board, Round};
+use crate::board::{Board, DoneRound};
 use crate::book::Book;
 use crate::canary::Flight;
 use crate::error::Error;
 use crate::events::{self, Crier};
 use crate::look::{Look, Looker};
+use crate::other_processes::OtherProcesses;
 use crate::place::Place;
 use crate::quiet::Quiet;
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 use crate::wishes::holding;
 use execute::{Action, Holding, meets};
 use kafka::Client;
-use listen::Slow;
+use listen::SlowBrokers;
 use mapper::{BrokerId, Replicas, TopicPartition};
 use operate::Status;
 use operate::execution::{Outage, Signal, Signals};
@@ -45,7 +45,11 @@ const WATCH: Duration = Duration::from_secs(1);
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it.
-pub(crate) async fn run(settings: Settings, place: Place, beside: Beside) -> Result<Status, Error> {
+pub(crate) async fn run(
+    settings: DaemonSettings,
+    place: Place,
+    beside: OtherProcesses,
+) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
     // Peers read this page without regard to the leader, so it starts first.
     let _sidecar = settings.sidecar.start(settings.names.clone()).await?;
@@ -84,7 +88,7 @@ pub(crate) async fn run(settings: Settings, place: Place, beside: Beside) -> Res
 }
 
 /// A single round ends before messages have measured anything.
-fn flight(settings: &Settings) -> Result<Flight, Error> {
+fn flight(settings: &DaemonSettings) -> Result<Flight, Error> {
     let Some(every) = settings.canary.filter(|_| !settings.once) else {
         return Ok(Flight::new(None));
     };
@@ -93,7 +97,7 @@ fn flight(settings: &Settings) -> Result<Flight, Error> {
 }
 
 struct Daemon<'s> {
-    settings: &'s Settings,
+    settings: &'s DaemonSettings,
     book: Arc<Book>,
     board: Arc<Board>,
     wake: Arc<Notify>,
@@ -105,19 +109,19 @@ struct Daemon<'s> {
     looker: Looker,
     crier: Crier,
     quiet: Quiet,
-    beside: Beside,
+    beside: OtherProcesses,
     state: ThrottleMemory,
     before: ThrottleDecision,
     canary: Flight,
-    slow: Slow,
+    slow: SlowBrokers,
 }
 
 /// What is checked between rounds: targets of running moves, and live brokers.
-type Watched = (BTreeMap<TopicPartition, Replicas>, BTreeSet<BrokerId>);
+type WatchedMoves = (BTreeMap<TopicPartition, Replicas>, BTreeSet<BrokerId>);
 
 impl<'s> Daemon<'s> {
     fn new(
-        settings: &'s Settings,
+        settings: &'s DaemonSettings,
         looker: Looker,
         crier: Crier,
         (book, board, wake, announced): (Arc<Book>, Arc<Board>, Arc<Notify>, Arc<Announced>),
@@ -133,11 +137,11 @@ impl<'s> Daemon<'s> {
             looker,
             crier,
             quiet: Quiet::default(),
-            beside: Beside::default(),
+            beside: OtherProcesses::default(),
             state: ThrottleMemory::default(),
             before: ThrottleDecision::default(),
             canary: Flight::new(None),
-            slow: Slow::default(),
+            slow: SlowBrokers::default(),
         }
     }
 
@@ -193,7 +197,7 @@ impl<'s> Daemon<'s> {
 
     /// Waits for the end of the interval, a changed override, a reassignment or broker that comes or goes, or news of
     /// the canary.
-    async fn something_happens(&self, pause: Duration, seen: Option<&Watched>) {
+    async fn something_happens(&self, pause: Duration, seen: Option<&WatchedMoves>) {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
         loop {
@@ -220,7 +224,7 @@ impl<'s> Daemon<'s> {
         }
     }
 
-    async fn round(&mut self) -> Result<Watched, Error> {
+    async fn round(&mut self) -> Result<WatchedMoves, Error> {
         let began = Instant::now();
         // Set it first, so that a round that fails does not begin again because of it.
         self.announced_then = self.announced.standing(Instant::now());
@@ -250,7 +254,7 @@ impl<'s> Daemon<'s> {
             decide(std::mem::take(&mut self.state), &look.throttle, &settings.limits);
         self.state = state;
         tell(&self.before, &decision);
-        let mut round = Round::of(&look, &decision, cluster_id, began.elapsed());
+        let mut round = DoneRound::of(&look, &decision, cluster_id, began.elapsed());
         let holding = self.settle(&decision, &mut look).await?;
         if meets(&self.book.ledger(), &look.cluster) {
             self.quiet.unsettle();
@@ -260,7 +264,7 @@ impl<'s> Daemon<'s> {
         round.held = self.book.ledger().held().count();
         self.board.succeeded(round);
         let overrides = self.book.overrides();
-        self.crier.tell(events::Round::of(&look.throttle.copies, &decision, &overrides));
+        self.crier.tell(events::RoundEvents::of(&look.throttle.copies, &decision, &overrides));
         self.before = decision;
         self.tend(&look.cluster.live).await?;
         let running = look.cluster.running.into_iter().filter(|(of, _)| !look.waiting.contains(of));
@@ -353,7 +357,7 @@ impl<'s> Daemon<'s> {
 }
 
 /// Connects to the cluster.
-pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
+pub(crate) async fn connect(settings: &DaemonSettings) -> Result<Client, Error> {
     let (client, ignored) =
         operate::live::connect(&settings.bootstrap, settings.properties.as_deref()).await?;
     for key in ignored {
@@ -362,7 +366,7 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
     Ok(client)
 }
 
-async fn watched(client: &Client) -> Result<Watched, kafka::Error> {
+async fn watched(client: &Client) -> Result<WatchedMoves, kafka::Error> {
     let running = client.reassignments().await?;
     let cluster = client.describe_cluster().await?;
     let targets = running.into_iter().map(|(of, moving)| (of, moving.target()));

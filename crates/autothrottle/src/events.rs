@@ -21,19 +21,19 @@ pub(crate) struct Crier {
     /// Without Datadog's keys, no event is sent.
     events: Option<Events>,
     tags: Vec<String>,
-    before: Round,
+    before: RoundEvents,
 }
 
 /// The events of one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Round {
+pub(crate) struct RoundEvents {
     /// Topics that a reassignment moves.
     moving: BTreeSet<String>,
     rates: BTreeMap<(BrokerId, ReplicationRole), Rate>,
     overrides: RateOverrides,
 }
 
-impl Round {
+impl RoundEvents {
     pub(crate) fn of(
         copies: &[CopySeen],
         decision: &ThrottleDecision,
@@ -51,15 +51,18 @@ impl Round {
 
 impl Crier {
     /// Begins, if there are keys for Datadog.
-    pub(crate) fn start(metrics: &metrics::Settings, tags: &[String]) -> Result<Self, Error> {
+    pub(crate) fn start(
+        metrics: &metrics::MetricsSettings,
+        tags: &[String],
+    ) -> Result<Self, Error> {
         let datadog = metrics.datadog.as_ref();
         let events = datadog.map(|datadog| Events::start(datadog, &metrics.http)).transpose()?;
         let tags = [TAG.to_owned()].into_iter().chain(tags.iter().cloned()).collect();
-        Ok(Self { events, tags, before: Round::default() })
+        Ok(Self { events, tags, before: RoundEvents::default() })
     }
 
     /// Adds a round. Never waits.
-    pub(crate) fn tell(&mut self, now: Round) {
+    pub(crate) fn tell(&mut self, now: RoundEvents) {
         let Some(events) = &self.events else { return };
         for (title, text) in news(&self.before, &now) {
             let title = format!("{TITLE} {title}");
@@ -80,7 +83,7 @@ impl Crier {
 }
 
 /// Titles and texts.
-fn news(before: &Round, now: &Round) -> Vec<(&'static str, String)> {
+fn news(before: &RoundEvents, now: &RoundEvents) -> Vec<(&'static str, String)> {
     let mut news = Vec::new();
     let done: Vec<&str> = before.moving.difference(&now.moving).map(String::as_str).collect();
     if !done.is_empty() {
@@ -120,23 +123,23 @@ fn overrides(all: &RateOverrides) -> String {
 mod tests {
     use super::*;
 
-    fn round(topics: &[&str], rates: &[(u32, u64)]) -> Round {
+    fn round(topics: &[&str], rates: &[(u32, u64)]) -> RoundEvents {
         let rate =
             |(id, rate): &(u32, u64)| ((BrokerId(*id), ReplicationRole::Leader), Rate(*rate));
-        Round {
+        RoundEvents {
             moving: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             rates: rates.iter().map(rate).collect(),
             overrides: RateOverrides::default(),
         }
     }
 
-    fn titles(before: &Round, now: &Round) -> Vec<&'static str> {
+    fn titles(before: &RoundEvents, now: &RoundEvents) -> Vec<&'static str> {
         news(before, now).into_iter().map(|(title, _)| title).collect()
     }
 
     #[test]
     fn each_change_is_told_once_and_nothing_is_told_of_what_stays() {
-        let quiet = Round::default();
+        let quiet = RoundEvents::default();
         let moving = round(&["events"], &[(1001, 10_000_000)]);
         assert_eq!(titles(&quiet, &moving), ["Replication throttle set"]);
         assert_eq!(titles(&moving, &moving), [""; 0]);
@@ -148,12 +151,12 @@ mod tests {
 
     #[test]
     fn overrides_are_told_whole() {
-        let mut asked = Round::default();
+        let mut asked = RoundEvents::default();
         let one = RateOverride { rate: Rate(50_000_000), autoremove: true };
         asked.overrides.brokers.insert(BrokerId(1001), one);
-        let told = news(&Round::default(), &asked);
+        let told = news(&RoundEvents::default(), &asked);
         assert_eq!(told.len(), 1);
         assert!(told[0].1.starts_with("broker 1001: ") && told[0].1.ends_with("autoremove: true"));
-        assert_eq!(news(&asked, &Round::default())[0].1, "none is set");
+        assert_eq!(news(&asked, &RoundEvents::default())[0].1, "none is set");
     }
 }

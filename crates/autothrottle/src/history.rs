@@ -1,6 +1,6 @@
 //! The last hour as sums over the cluster, for the chart of the page.
 
-use crate::board::Round;
+use crate::board::DoneRound;
 use mapper::Rate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ const STEP: Duration = Duration::from_secs(10);
 
 /// The samples, the oldest first.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct History(VecDeque<Sample>);
+pub(crate) struct History(VecDeque<RoundSample>);
 
 /// One round.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct RoundSample {
     pub(crate) at: Instant,
     /// Partitions with replicas that are being filled.
     pub(crate) copies: u64,
@@ -31,8 +31,8 @@ pub(crate) struct Sample {
 
 impl History {
     /// Adds a round.
-    pub(crate) fn learn(&mut self, round: &Round) {
-        let sample = Sample::of(round);
+    pub(crate) fn learn(&mut self, round: &DoneRound) {
+        let sample = RoundSample::of(round);
         while self.0.front().is_some_and(|old| sample.at.duration_since(old.at) > SPAN) {
             self.0.pop_front();
         }
@@ -46,13 +46,13 @@ impl History {
     }
 
     /// The oldest first.
-    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &RoundSample> {
         self.0.iter()
     }
 }
 
-impl Sample {
-    fn of(round: &Round) -> Self {
+impl RoundSample {
+    fn of(round: &DoneRound) -> Self {
         let left = round.copies.iter().flat_map(|copy| {
             let whole = copy.leader_bytes.map(|bytes| bytes.0);
             let done = copy.destinations.iter().map(|to| to.done.map(|bytes| bytes.0));
@@ -80,8 +80,8 @@ fn sum(all: impl Iterator<Item = u64>) -> Option<Rate> {
 mod tests {
     use super::*;
 
-    fn sample(at: Instant) -> Sample {
-        Sample { at, copies: 0, remaining_bytes: None, total_out: None, rate: None }
+    fn sample(at: Instant) -> RoundSample {
+        RoundSample { at, copies: 0, remaining_bytes: None, total_out: None, rate: None }
     }
 
     #[test]

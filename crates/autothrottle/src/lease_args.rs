@@ -1,6 +1,6 @@
 //! The flags of a ledger in Kubernetes.
 
-use crate::kubernetes_args::KubernetesArgs;
+use crate::kubeconfig_args::KubeconfigArgs;
 use console::Environment;
 use coordination::{LeaseStore, Role};
 use kubernetes::Name;
@@ -22,7 +22,7 @@ pub(crate) struct LeaseArgs {
     #[arg(long, value_name = "TIME", default_value = "7s", value_parser = duration)]
     lease_duration: Duration,
     #[command(flatten)]
-    pub(crate) api: KubernetesArgs,
+    pub(crate) api: KubeconfigArgs,
 }
 
 impl LeaseArgs {

@@ -8,7 +8,6 @@ mod announced;
 mod api;
 mod backend;
 mod baseline;
-mod beside;
 mod board;
 mod book;
 mod canary;
@@ -20,13 +19,14 @@ mod error;
 mod events;
 mod flags;
 mod history;
-mod kubernetes_args;
-mod leader;
+mod kubeconfig_args;
+mod leader_name;
 mod lease_args;
 mod look;
 mod machines;
 mod man;
 mod measure;
+mod other_processes;
 mod place;
 pub mod quiet;
 mod rehearsal;
@@ -38,7 +38,7 @@ pub mod wishes;
 
 use crate::cli::Cli;
 use crate::error::Error;
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 use clap::{CommandFactory, FromArgMatches};
 use console::Environment;
 use operate::Status;
@@ -79,7 +79,7 @@ fn carry_out(
     }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
-    let (settings, place, beside) = Settings::of(cli, args, environment)?;
+    let (settings, place, beside) = DaemonSettings::of(cli, args, environment)?;
     operate::runtime::wait(async {
         if settings.dry_run {
             rehearsal::run(settings, place, out).await

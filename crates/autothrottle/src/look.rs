@@ -9,14 +9,14 @@ use crate::copies::{Sizes, copies, logs, under_min_isr, with_sizes};
 use crate::error::Error;
 use crate::machines::Machines;
 use crate::measure::{self, Numbers};
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 use execute::{Key, Ledger, Seen, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
 use kafka::admin::ClusterBroker;
 use mapper::{BrokerId, PartitionId, Rate, Replicas, TopicPartition};
-use metrics::{Backend, BrokerAddress, Source};
+use metrics::{Backend, BrokerAddress, MetricsSource};
 use operate::execution::{Observer, topics_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub(crate) struct Looker {
     began: Instant,
     rates_read: Option<Instant>,
     /// The source of the previous round's metrics.
-    told_by: Option<Source>,
+    told_by: Option<MetricsSource>,
     /// The last warning about topics of ours that this user may not see, with its hint.
     untold: Option<(String, Option<String>)>,
 }
@@ -61,13 +61,13 @@ pub(crate) struct Look {
     /// Brokers without metrics, though they were asked for.
     pub(crate) unmeasured: usize,
     /// The source of the metrics.
-    pub(crate) metrics: Option<Source>,
+    pub(crate) metrics: Option<MetricsSource>,
 }
 
 impl Looker {
     /// # Errors
     /// A backend that cannot be set up.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &DaemonSettings) -> Result<Self, Error> {
         let metrics = &settings.metrics;
         let of_prometheus = metrics.prometheus.as_ref().map(|prometheus| prometheus.window);
         let window = of_prometheus.or(metrics.datadog.as_ref().map(|datadog| datadog.window));

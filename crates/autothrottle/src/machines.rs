@@ -36,7 +36,7 @@ pub(crate) struct MachineArgs {
 
 /// The question to Kubernetes.
 #[derive(Debug, Clone)]
-pub(crate) struct Question {
+pub(crate) struct MachineQuestion {
     access: Access,
     pod_labels: Option<String>,
     rules: Rules,
@@ -47,12 +47,12 @@ pub(crate) struct Question {
 impl MachineArgs {
     /// # Errors
     /// There is no Kubernetes to ask.
-    pub(crate) fn question(&self, key: &str, access: Access) -> Result<Question, Error> {
+    pub(crate) fn question(&self, key: &str, access: Access) -> Result<MachineQuestion, Error> {
         if access.kubeconfig.is_empty() && !access.in_pod {
             return Err(local::Error::flag("--cap-label", key, "there is no Kubernetes to ask: --kubeconfig names one, --cap-snapshot a snapshot that has asked").into());
         }
         let namespace = self.namespace.clone().or(access.namespace.clone());
-        Ok(Question {
+        Ok(MachineQuestion {
             access: Access { namespace, ..access },
             pod_labels: self.pods.labels().map(str::to_owned),
             rules: self.pods.rules(),
@@ -61,8 +61,8 @@ impl MachineArgs {
     }
 }
 
-impl Question {
-    async fn ask(self) -> Result<Said, kubernetes::Error> {
+impl MachineQuestion {
+    async fn ask(self) -> Result<NodeAnswers, kubernetes::Error> {
         let kubernetes = Kubernetes::connect(&self.access).await?;
         let namespaces = [kubernetes.namespace().to_owned()].into();
         let wanted = Wanted { namespaces, pod_labels: self.pod_labels };
@@ -71,37 +71,38 @@ impl Question {
 }
 
 /// By broker; `None`: its node has no such label, or there is none.
-pub(crate) type Said = BTreeMap<BrokerId, Option<String>>;
+pub(crate) type NodeAnswers = BTreeMap<BrokerId, Option<String>>;
 
 /// Asks Kubernetes, and remembers when.
 pub(crate) struct Machines {
-    question: Question,
-    asked: Option<Asked>,
-    answer: Option<JoinHandle<Result<Said, kubernetes::Error>>>,
+    question: MachineQuestion,
+    asked: Option<LastQuestion>,
+    answer: Option<JoinHandle<Result<NodeAnswers, kubernetes::Error>>>,
 }
 
 /// When Kubernetes was asked, the live brokers at that time, and whether it answered.
 #[derive(Debug)]
-struct Asked {
+struct LastQuestion {
     at: Instant,
     live: BTreeSet<BrokerId>,
     answered: bool,
 }
 
 impl Machines {
-    pub(crate) fn new(question: Question) -> Self {
+    pub(crate) fn new(question: MachineQuestion) -> Self {
         Self { question, asked: None, answer: None }
     }
 
     /// The new answers of nodes, if there are any.
-    pub(crate) async fn news(&mut self, live: &BTreeSet<BrokerId>) -> Option<Said> {
+    pub(crate) async fn news(&mut self, live: &BTreeSet<BrokerId>) -> Option<NodeAnswers> {
         let patience = if self.asked.is_none() { FIRST } else { PATIENCE };
         if self.answer.is_none() {
             if !is_due(self.asked.as_ref(), live, Instant::now()) {
                 return None;
             }
             self.answer = Some(tokio::spawn(self.question.clone().ask()));
-            self.asked = Some(Asked { at: Instant::now(), live: live.clone(), answered: false });
+            self.asked =
+                Some(LastQuestion { at: Instant::now(), live: live.clone(), answered: false });
         }
         let answer = timeout(patience, self.answer.as_mut()?).await.ok()?;
         self.answer = None;
@@ -118,7 +119,7 @@ impl Machines {
     }
 }
 
-fn is_due(asked: Option<&Asked>, live: &BTreeSet<BrokerId>, now: Instant) -> bool {
+fn is_due(asked: Option<&LastQuestion>, live: &BTreeSet<BrokerId>, now: Instant) -> bool {
     let Some(asked) = asked else { return true };
     let age = now - asked.at;
     match asked.answered {
@@ -136,7 +137,7 @@ mod tests {
         let now = Instant::now();
         let [one, both] =
             [&[1][..], &[1, 2]].map(|ids| ids.iter().copied().map(BrokerId).collect());
-        let asked = |answered| Asked { at: now, live: BTreeSet::clone(&both), answered };
+        let asked = |answered| LastQuestion { at: now, live: BTreeSet::clone(&both), answered };
         let due = |answered, live: &BTreeSet<BrokerId>, seconds| {
             is_due(Some(&asked(answered)), live, now + Duration::from_secs(seconds))
         };

@@ -1,7 +1,7 @@
 //! What brokers' networks carry now: from a metrics backend to what `throttle` asks for.
 
 use mapper::BrokerId;
-use metrics::{Backend, BrokerAddress, BrokerMetrics, Measured, Source};
+use metrics::{Backend, BrokerAddress, BrokerMetrics, Measured, MetricsSource};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use throttle::{BrokerHealth, BrokerTraffic, PerDirection};
@@ -13,7 +13,7 @@ pub(crate) struct Numbers {
     /// The span over which rates are averaged. Zero means since the previous round.
     pub(crate) window: Duration,
     /// The source of the numbers; `None` before the first answer.
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<MetricsSource>,
     /// Brokers that could not be measured.
     pub(crate) failures: usize,
 }
@@ -31,7 +31,7 @@ pub(crate) async fn measure(
     }
     let window = match source {
         // Counters, which become rates from one round to the next.
-        Source::None | Source::Exporter | Source::Sidecar => Duration::ZERO,
+        MetricsSource::None | MetricsSource::Exporter | MetricsSource::Sidecar => Duration::ZERO,
         _ => window,
     };
     let mut numbers = Numbers { window, source: Some(source), ..Numbers::default() };

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::look::Looker;
 use crate::place::Place;
 use crate::quiet::Quiet;
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 use crate::wishes::reconciled;
 use execute::{Action, Stray, ThrottleResource};
 use operate::Status;
@@ -16,7 +16,7 @@ use throttle::{ThrottleMemory, decide};
 
 /// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(
-    settings: Settings,
+    settings: DaemonSettings,
     place: Place,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {

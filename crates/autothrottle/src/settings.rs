@@ -1,12 +1,12 @@
 //! The flags, resolved once: no later code reads an argument.
 
 use crate::backend::SECRETS;
-use crate::beside::{Beside, Executors};
 use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
 use crate::error::Error;
-use crate::machines::Question;
-use crate::place::{Cluster, Place};
+use crate::machines::MachineQuestion;
+use crate::other_processes::{Executors, OtherProcesses};
+use crate::place::{Place, TopicCluster};
 use crate::sidecar::SidecarArgs;
 use console::Environment;
 use coordination::{Role, Store};
@@ -23,14 +23,14 @@ use std::time::Duration;
 use throttle::{HealthLimits, Share, ThrottleLimits, ThrottleTerms};
 
 /// The request of a run.
-pub(crate) struct Settings {
+pub(crate) struct DaemonSettings {
     pub(crate) bootstrap: String,
     pub(crate) properties: Option<PathBuf>,
     pub(crate) limits: ThrottleLimits,
     pub(crate) networks: Networks,
     /// The question to Kubernetes about networks, if any.
-    pub(crate) machines: Option<Question>,
-    pub(crate) metrics: metrics::Settings,
+    pub(crate) machines: Option<MachineQuestion>,
+    pub(crate) metrics: metrics::MetricsSettings,
     /// Of events.
     pub(crate) tags: Vec<String>,
     pub(crate) interval: Duration,
@@ -91,13 +91,13 @@ impl fmt::Debug for Token {
     }
 }
 
-impl Settings {
+impl DaemonSettings {
     /// The settings, and where ledger and overrides are.
     pub(crate) fn of(
         cli: Cli,
         args: &[OsString],
         environment: &Environment,
-    ) -> Result<(Self, Place, Beside), Error> {
+    ) -> Result<(Self, Place, OtherProcesses), Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
@@ -128,7 +128,7 @@ impl Settings {
 
 /// The place that is named; else the Lease of a pod; else the topic. And where executions with the same flags keep their
 /// ledger.
-fn place(cli: &Cli, environment: &Environment) -> Result<(Place, Beside), Error> {
+fn place(cli: &Cli, environment: &Environment) -> Result<(Place, OtherProcesses), Error> {
     let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
     let access = || live::data_plane(bootstrap_servers, kafka_config.as_deref());
     let topic = |role| Ok::<_, Error>(Store::Topic { access: access()?, role });
@@ -136,33 +136,33 @@ fn place(cli: &Cli, environment: &Environment) -> Result<(Place, Beside), Error>
         let prefix = &cli.cluster.zk_config_prefix;
         let store = stores::daemons_in_zookeeper(address.clone(), prefix);
         let executors = Executors::ZooKeeper(address.clone());
-        return Ok((Place::zookeeper(store, prefix), Beside::at(executors, Vec::new())));
+        return Ok((Place::zookeeper(store, prefix), OtherProcesses::at(executors, Vec::new())));
     }
     let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);
     if let Some(file) = state_file {
         let others = lease.into_iter().chain([topic(Role::Daemon)?]).collect();
         let executors = Executors::Topic(topic(Role::Executor)?);
         let place = Place::of(Store::File { path: file.clone() });
-        return Ok((place, Beside::at(executors, others)));
+        return Ok((place, OtherProcesses::at(executors, others)));
     }
     Ok(match lease {
-        Some(store) => (Place::of(store), Beside::at(Executors::Unknown, Vec::new())),
+        Some(store) => (Place::of(store), OtherProcesses::at(Executors::Unknown, Vec::new())),
         None => {
             let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
-            let place = Place::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
-            (place, Beside::at(Executors::Topic(topic(Role::Executor)?), Vec::new()))
+            let place = Place::topic(topic(Role::Daemon)?, TopicCluster { bootstrap, properties });
+            (place, OtherProcesses::at(Executors::Topic(topic(Role::Executor)?), Vec::new()))
         }
     })
 }
 
 /// A snapshot that knows the labels of nodes is not asked for them again.
-fn machines(cli: &Cli, environment: &Environment) -> Result<Option<Question>, Error> {
+fn machines(cli: &Cli, environment: &Environment) -> Result<Option<MachineQuestion>, Error> {
     let key = cli.rates.cap_label.as_deref().filter(|_| cli.rates.cap_snapshot.is_none());
     key.map(|key| cli.machines.question(key, cli.lease.api.access(environment))).transpose()
 }
 
 /// Whatever of them cannot be used is said now.
-fn metrics(cli: &Cli, environment: &Environment) -> Result<metrics::Settings, Error> {
+fn metrics(cli: &Cli, environment: &Environment) -> Result<metrics::MetricsSettings, Error> {
     let settings = cli.metrics.settings(&cli.keys.over(environment))?;
     Backend::new(settings.clone())?;
     Ok(settings)
@@ -266,19 +266,22 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    fn settings(line: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
+    fn settings(line: &str, variables: &[(&str, &str)]) -> Result<DaemonSettings, Error> {
         both(line, variables).map(|(settings, _)| settings)
     }
 
-    fn both(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Place), Error> {
+    fn both(line: &str, variables: &[(&str, &str)]) -> Result<(DaemonSettings, Place), Error> {
         all(line, variables).map(|(settings, place, _)| (settings, place))
     }
 
-    fn all(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Place, Beside), Error> {
+    fn all(
+        line: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<(DaemonSettings, Place, OtherProcesses), Error> {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
-        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
+        DaemonSettings::of(Cli::try_parse_from(&args)?, &args, &environment)
     }
 
     /// Where the ledger is, in words.

@@ -48,7 +48,7 @@ pub(crate) struct SidecarArgs {
 
 /// The page's settings.
 #[derive(Debug)]
-struct Sidecar {
+struct SidecarPage {
     view: PodView,
     broker: Option<BrokerId>,
     looks: Arc<Semaphore>,
@@ -68,7 +68,7 @@ impl SidecarArgs {
         let listener = operate::http_server::listen(&addresses).map_err(failed)?;
         let root = self.sidecar_root.clone();
         let view = PodView { root, log_dirs: self.sidecar_log_dirs.clone() };
-        let sidecar = Arc::new(Sidecar::of(view, self.sidecar_broker_id));
+        let sidecar = Arc::new(SidecarPage::of(view, self.sidecar_broker_id));
         tracing::info!(%address, "serving the sidecar's page");
         let mut tasks = JoinSet::new();
         tasks.spawn(operate::http_server::serve(listener, router(sidecar), names, None));
@@ -76,11 +76,11 @@ impl SidecarArgs {
     }
 }
 
-fn router(sidecar: Arc<Sidecar>) -> Router {
+fn router(sidecar: Arc<SidecarPage>) -> Router {
     Router::new().route("/sidecar", get(page)).with_state(sidecar)
 }
 
-async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
+async fn page(State(sidecar): State<Arc<SidecarPage>>) -> Response {
     let Ok(look) = sidecar.looks.clone().try_acquire_owned() else {
         let problem = "looks that began earlier have not ended: does a volume hang?\n";
         return (StatusCode::SERVICE_UNAVAILABLE, problem).into_response();
@@ -102,7 +102,7 @@ async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
     }
 }
 
-impl Sidecar {
+impl SidecarPage {
     fn of(view: PodView, broker: Option<BrokerId>) -> Self {
         Self { view, broker, looks: Arc::new(Semaphore::new(AT_ONCE)) }
     }
@@ -145,7 +145,7 @@ mod tests {
         std::fs::create_dir_all(root.join("proc/net")).unwrap();
         std::fs::create_dir(&data).unwrap();
         let view = PodView { root: root.clone(), log_dirs: vec![data.clone()] };
-        let router = router(Arc::new(Sidecar::of(view, None)));
+        let router = router(Arc::new(SidecarPage::of(view, None)));
         let (status, said) = ask(&router).await;
         assert_eq!(status, 503, "{said}");
         std::fs::write(data.join("meta.properties"), "#\nversion=1\nnode.id=1002\n").unwrap();

@@ -4,7 +4,7 @@
 //! when dead lines outweigh the records. Another file at the same path ends the lead.
 
 use crate::lines::{AtPath, LinesError, LinesFile, LinesKind};
-use crate::{Changes, Error, Holder, Records, Seen, Wait, unique};
+use crate::{Error, Holder, RecordChanges, Records, Seen, Wait, unique};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl FileLead {
     }
 
     /// All changes, or none. `wanted` is what they lead to.
-    pub(crate) fn write(&mut self, changes: Changes, wanted: &Records) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, changes: RecordChanges, wanted: &Records) -> Result<(), Error> {
         if self.at_path()? == AtPath::Nothing {
             // A file that was removed is written again as a whole: nothing else has its records.
             return self.replace(wanted);

@@ -4,7 +4,7 @@
 //! its next write, whatever its clock says.
 
 use crate::{Error, Holder, LeaseStore, Records, Seen, Wait, unique};
-use ::kubernetes::lease::{Kept, LeaseError, Terms};
+use ::kubernetes::lease::{KeptLease, LeaseError, LeaseTerms};
 use ::kubernetes::shards::{Form, Items, Shards, ShardsError, managed_by};
 use ::kubernetes::{About, Announcer, Kubernetes, Name};
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ const HOLDER: &str = "holder";
 #[derive(Debug)]
 pub(crate) struct KubernetesLead {
     kubernetes: Kubernetes,
-    kept: Kept,
-    terms: Terms,
+    kept: KeptLease,
+    terms: LeaseTerms,
     form: Lines,
     first: Name,
     /// The ConfigMaps; `None` until this process has claimed them.
@@ -96,7 +96,7 @@ impl KubernetesLead {
     ) -> Result<Self, Error> {
         let kubernetes = Kubernetes::connect(&store.access).await?;
         let (name, us) = (store.lease(&kubernetes), unique(holder));
-        let terms = Terms { name: name.clone(), holder: us.clone(), duration: store.duration };
+        let terms = LeaseTerms { name: name.clone(), holder: us.clone(), duration: store.duration };
         let lock = || format!("lease {name}");
         let mut other = "another process".to_owned();
         let campaign = kubernetes.campaign(&terms, |now| {

@@ -4,7 +4,7 @@ use crate::file::FileLead;
 use crate::kubernetes::KubernetesLead;
 use crate::topic::TopicLead;
 use crate::zookeeper::ZooKeeperLead;
-use crate::{Changes, Error, Records};
+use crate::{Error, RecordChanges, Records};
 use ::zookeeper::{Guarded, ZooKeeper};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// A lead that this process has. If it is dropped, it expires after some seconds, in a file at once.
 #[derive(Debug)]
 pub struct Lead {
-    backend: Backend,
+    backend: LeadBackend,
     /// The records as far as known; `None`: they were not read yet.
     there: Option<Records>,
     /// Records whose last write the store has not confirmed.
@@ -26,7 +26,7 @@ pub struct Lead {
 
 /// The store of a lead.
 #[derive(Debug)]
-pub(crate) enum Backend {
+pub(crate) enum LeadBackend {
     Topic(TopicLead),
     ZooKeeper(Box<ZooKeeperLead>),
     Kubernetes(Box<KubernetesLead>),
@@ -34,7 +34,7 @@ pub(crate) enum Backend {
 }
 
 impl Lead {
-    pub(crate) fn of(backend: Backend) -> Self {
+    pub(crate) fn of(backend: LeadBackend) -> Self {
         Self { backend, there: None, unsure: BTreeSet::new() }
     }
 
@@ -45,10 +45,10 @@ impl Lead {
     /// The store's error.
     pub async fn read(&mut self) -> Result<&Records, Error> {
         let records = match &mut self.backend {
-            Backend::Topic(lead) => lead.read().await?,
-            Backend::ZooKeeper(lead) => lead.read().await?,
-            Backend::Kubernetes(lead) => lead.claim_records().await?,
-            Backend::File(lead) => lead.read()?,
+            LeadBackend::Topic(lead) => lead.read().await?,
+            LeadBackend::ZooKeeper(lead) => lead.read().await?,
+            LeadBackend::Kubernetes(lead) => lead.claim_records().await?,
+            LeadBackend::File(lead) => lead.read()?,
         };
         Ok(self.knows(records))
     }
@@ -66,10 +66,10 @@ impl Lead {
         }
         self.unsure.extend(changes.keys().cloned());
         match &mut self.backend {
-            Backend::Topic(lead) => lead.write(changes).await?,
-            Backend::ZooKeeper(lead) => lead.write(&changes).await?,
-            Backend::Kubernetes(lead) => lead.write(wanted).await?,
-            Backend::File(lead) => lead.write(changes, wanted)?,
+            LeadBackend::Topic(lead) => lead.write(changes).await?,
+            LeadBackend::ZooKeeper(lead) => lead.write(&changes).await?,
+            LeadBackend::Kubernetes(lead) => lead.write(wanted).await?,
+            LeadBackend::File(lead) => lead.write(changes, wanted)?,
         }
         self.knows(wanted.clone());
         Ok(())
@@ -87,10 +87,10 @@ impl Lead {
     /// Why it may not act.
     pub async fn check(&self) -> Result<(), Error> {
         match &self.backend {
-            Backend::Topic(lead) => lead.check(),
-            Backend::ZooKeeper(lead) => lead.check().await,
-            Backend::Kubernetes(lead) => lead.check(),
-            Backend::File(lead) => lead.check(),
+            LeadBackend::Topic(lead) => lead.check(),
+            LeadBackend::ZooKeeper(lead) => lead.check().await,
+            LeadBackend::Kubernetes(lead) => lead.check(),
+            LeadBackend::File(lead) => lead.check(),
         }
     }
 
@@ -100,9 +100,9 @@ impl Lead {
     /// Why it may not act.
     pub async fn confirm(&mut self) -> Result<(), Error> {
         match &mut self.backend {
-            Backend::Topic(lead) => lead.write(Changes::new()).await?,
-            Backend::ZooKeeper(_) | Backend::File(_) => {}
-            Backend::Kubernetes(lead) => lead.confirm().await?,
+            LeadBackend::Topic(lead) => lead.write(RecordChanges::new()).await?,
+            LeadBackend::ZooKeeper(_) | LeadBackend::File(_) => {}
+            LeadBackend::Kubernetes(lead) => lead.confirm().await?,
         }
         // The store may have taken its time.
         self.check().await
@@ -113,9 +113,9 @@ impl Lead {
     #[must_use]
     pub fn until(&self) -> Option<Instant> {
         match &self.backend {
-            Backend::Topic(lead) => Some(lead.until()),
-            Backend::ZooKeeper(_) | Backend::File(_) => None,
-            Backend::Kubernetes(lead) => Some(lead.until()),
+            LeadBackend::Topic(lead) => Some(lead.until()),
+            LeadBackend::ZooKeeper(_) | LeadBackend::File(_) => None,
+            LeadBackend::Kubernetes(lead) => Some(lead.until()),
         }
     }
 
@@ -128,10 +128,10 @@ impl Lead {
         let again = async {
             match &mut self.backend {
                 // The claim renews itself. While Kafka takes our writes, no other process has written.
-                Backend::Topic(lead) => lead.check().map(|()| None),
-                Backend::ZooKeeper(lead) => lead.take_again().await.map(Some),
-                Backend::Kubernetes(lead) => lead.take_again().await.map(Some),
-                Backend::File(lead) => lead.check().map(|()| None),
+                LeadBackend::Topic(lead) => lead.check().map(|()| None),
+                LeadBackend::ZooKeeper(lead) => lead.take_again().await.map(Some),
+                LeadBackend::Kubernetes(lead) => lead.take_again().await.map(Some),
+                LeadBackend::File(lead) => lead.check().map(|()| None),
             }
         };
         let read = match timeout(AGAIN, again).await {
@@ -149,7 +149,7 @@ impl Lead {
 
     /// Writes an Event on the Lease, in the background; other stores have no Events.
     pub fn tell(&mut self, reason: &'static str, note: String) {
-        if let Backend::Kubernetes(lead) = &mut self.backend {
+        if let LeadBackend::Kubernetes(lead) = &mut self.backend {
             lead.tell(reason, note);
         }
     }
@@ -158,32 +158,32 @@ impl Lead {
     #[must_use]
     pub fn in_zookeeper(&self) -> Option<(&ZooKeeper, &Guarded)> {
         match &self.backend {
-            Backend::ZooKeeper(lead) => Some(lead.session()),
-            Backend::Topic(_) | Backend::Kubernetes(_) | Backend::File(_) => None,
+            LeadBackend::ZooKeeper(lead) => Some(lead.session()),
+            LeadBackend::Topic(_) | LeadBackend::Kubernetes(_) | LeadBackend::File(_) => None,
         }
     }
 
     /// Releases the lead, so that the next process need not wait.
     pub async fn release(self) {
         match self.backend {
-            Backend::Topic(lead) => lead.release().await,
-            Backend::ZooKeeper(lead) => drop(lead),
-            Backend::Kubernetes(lead) => lead.release().await,
-            Backend::File(lead) => drop(lead),
+            LeadBackend::Topic(lead) => lead.release().await,
+            LeadBackend::ZooKeeper(lead) => drop(lead),
+            LeadBackend::Kubernetes(lead) => lead.release().await,
+            LeadBackend::File(lead) => drop(lead),
         }
     }
 
     /// Ends the lead without waiting for the store.
     pub fn abandon(self) {
         match self.backend {
-            Backend::Topic(lead) => lead.abandon(),
-            Backend::ZooKeeper(lead) => drop(lead),
-            Backend::Kubernetes(lead) => drop(lead),
-            Backend::File(lead) => drop(lead),
+            LeadBackend::Topic(lead) => lead.abandon(),
+            LeadBackend::ZooKeeper(lead) => drop(lead),
+            LeadBackend::Kubernetes(lead) => drop(lead),
+            LeadBackend::File(lead) => drop(lead),
         }
     }
 
-    fn changes(&self, wanted: &Records) -> Changes {
+    fn changes(&self, wanted: &Records) -> RecordChanges {
         let nothing = Records::new();
         let there = self.there.as_ref().unwrap_or(&nothing);
         let names: BTreeSet<&String> =

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 pub type Records = BTreeMap<String, String>;
 
 /// Records to write, and (`None`) to remove.
-pub(crate) type Changes = BTreeMap<String, Option<String>>;
+pub(crate) type RecordChanges = BTreeMap<String, Option<String>>;
 
 /// Converts the stored bytes of records to text.
 fn texts(found: BTreeMap<String, Vec<u8>>) -> Records {

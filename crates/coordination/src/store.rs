@@ -2,12 +2,12 @@
 
 use crate::file::FileLead;
 use crate::kubernetes::KubernetesLead;
-use crate::lead::{Backend, Lead};
+use crate::lead::{Lead, LeadBackend};
 use crate::topic::TopicLead;
 use crate::zookeeper::ZooKeeperLead;
 use crate::{Error, Holder, Records, Role};
 use ::kubernetes::{Access, Name};
-use ::zookeeper::Address;
+use ::zookeeper::ZooKeeperAddress;
 use statelog::TOPIC;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum Store {
     /// In znodes of one folder: `FOLDER/lock`, `FOLDER/records/NAME`, `FOLDER/taken/by`.
     ZooKeeper {
         /// The ensemble.
-        address: Address,
+        address: ZooKeeperAddress,
         /// The folder's full path.
         folder: String,
     },
@@ -149,18 +149,18 @@ impl Store {
         let backend = match self {
             Self::Topic { access, role } => {
                 let taken = TopicLead::take(access.clone(), *role, holder, wait, tell);
-                Backend::Topic(taken.await?)
+                LeadBackend::Topic(taken.await?)
             }
             Self::ZooKeeper { address, folder } => {
                 let taken = ZooKeeperLead::take(address, folder, &holder, wait, tell);
-                Backend::ZooKeeper(Box::new(taken.await?))
+                LeadBackend::ZooKeeper(Box::new(taken.await?))
             }
             Self::Kubernetes(store) => {
                 let taken = KubernetesLead::take(store, &holder, wait, tell);
-                Backend::Kubernetes(Box::new(taken.await?))
+                LeadBackend::Kubernetes(Box::new(taken.await?))
             }
             Self::File { path } => {
-                Backend::File(Box::new(FileLead::take(path, &holder, wait, tell).await?))
+                LeadBackend::File(Box::new(FileLead::take(path, &holder, wait, tell).await?))
             }
         };
         Ok(Lead::of(backend))

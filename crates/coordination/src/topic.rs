@@ -4,7 +4,7 @@
 //! Each write is one transaction with a renewal of the claim. Kafka refuses the next transaction of a leader that was
 //! stopped, replaced, and continues.
 
-use crate::{Changes, Error, Holder, Records, Role, Seen, Wait, texts, unique};
+use crate::{Error, Holder, RecordChanges, Records, Role, Seen, Wait, texts, unique};
 use statelog::{Access, Campaign, Claim, Lost, StateTopic, TOPIC, Turn, Unwritten};
 use std::thread;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl TopicLead {
     }
 
     /// All changes, or none. They also renew the claim.
-    pub(crate) async fn write(&self, changes: Changes) -> Result<(), Error> {
+    pub(crate) async fn write(&self, changes: RecordChanges) -> Result<(), Error> {
         self.check()?;
         let record = |(name, text): (String, Option<String>)| {
             (format!("{}/{name}", self.role.claim()), text.map(String::into_bytes))

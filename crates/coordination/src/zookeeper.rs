@@ -3,8 +3,8 @@
 //! Each write is one request together with a check of that znode. A process that slept past the end of its session
 //! therefore writes nothing.
 
-use crate::{Changes, Error, Holder, Records, Seen, Wait, texts, unique};
-use ::zookeeper::{Address, Deadlines, Guarded, ZooKeeper};
+use crate::{Error, Holder, RecordChanges, Records, Seen, Wait, texts, unique};
+use ::zookeeper::{Deadlines, Guarded, ZooKeeper, ZooKeeperAddress};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -28,25 +28,31 @@ pub(crate) struct ZooKeeperLead {
 }
 
 impl ZooKeeperLead {
-    pub(crate) async fn records(address: &Address, folder: &str) -> Result<Records, Error> {
+    pub(crate) async fn records(
+        address: &ZooKeeperAddress,
+        folder: &str,
+    ) -> Result<Records, Error> {
         let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
         read(&zookeeper, folder).await
     }
 
-    pub(crate) async fn seen(address: &Address, folder: &str) -> Result<Seen, Error> {
+    pub(crate) async fn seen(address: &ZooKeeperAddress, folder: &str) -> Result<Seen, Error> {
         let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
         let holder = zookeeper.holder(&lock(folder)).await?;
         let records = read(&zookeeper, folder).await?;
         Ok(Seen { lock: shown(folder), holder, records })
     }
 
-    pub(crate) async fn leader(address: &Address, folder: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn leader(
+        address: &ZooKeeperAddress,
+        folder: &str,
+    ) -> Result<Option<String>, Error> {
         let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
         Ok(zookeeper.holder(&lock(folder)).await?)
     }
 
     pub(crate) async fn take(
-        address: &Address,
+        address: &ZooKeeperAddress,
         folder: &str,
         holder: &Holder,
         wait: Wait,
@@ -87,7 +93,7 @@ impl ZooKeeperLead {
     }
 
     /// New records first, so that whatever replaces a record is stored before that record is removed.
-    pub(crate) async fn write(&self, changes: &Changes) -> Result<(), Error> {
+    pub(crate) async fn write(&self, changes: &RecordChanges) -> Result<(), Error> {
         let znode = |(name, text): (&String, &Option<String>)| {
             (records(&self.folder) + "/" + name, text.clone().map(String::into_bytes))
         };

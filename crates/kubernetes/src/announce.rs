@@ -2,7 +2,7 @@
 
 use crate::configmaps::ConfigMap;
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request};
+use crate::error::{ApiRequest, Error};
 use crate::facts::{Name, PodFacts};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -90,7 +90,7 @@ impl Announcer {
             uid: self.about.uid.clone(),
             ..ObjectReference::default()
         };
-        let request = Request::about("create", "events.events.k8s.io", &self.about.name);
+        let request = ApiRequest::about("create", "events.events.k8s.io", &self.about.name);
         self.kubernetes.send(&request, self.recorder.publish(&event, &about)).await
     }
 }

@@ -1,7 +1,7 @@
 //! ConfigMaps: read, list, and write them only if they have not changed since they were read.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::{Keys, Name};
 use k8s_openapi::api::core::v1::ConfigMap as Object;
 use kube::Api;
@@ -53,7 +53,7 @@ impl Kubernetes {
     /// # Errors
     /// Why it could not be read.
     pub async fn config_map(&self, name: &Name) -> Result<Option<ConfigMap>, Error> {
-        let request = Request::about("get", RESOURCE, name);
+        let request = ApiRequest::about("get", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
         let found = if_found(self.read(&request, || api.get(&name.name)).await)?;
         Ok(found.map(ConfigMap::from))
@@ -68,7 +68,7 @@ impl Kubernetes {
         namespace: &str,
         selector: &str,
     ) -> Result<Vec<ConfigMap>, Error> {
-        let request = Request::about_all("list", RESOURCE, Some(namespace));
+        let request = ApiRequest::about_all("list", RESOURCE, Some(namespace));
         let api: Api<Object> = Api::namespaced(self.client(), namespace);
         let found = self.list(&api, &request, Some(selector)).await?;
         let mut found: Vec<ConfigMap> = found.into_iter().map(ConfigMap::from).collect();
@@ -90,7 +90,7 @@ impl Kubernetes {
         object.metadata.name = Some(name.name.clone());
         object.metadata.namespace = Some(name.namespace.clone());
         object.metadata.labels = Some(labels.clone());
-        let request = Request::about("create", RESOURCE, name);
+        let request = ApiRequest::about("create", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
         Ok(self.send(&request, api.create(&PostParams::default(), &object)).await?.into())
     }
@@ -106,7 +106,7 @@ impl Kubernetes {
     ) -> Result<ConfigMap, Error> {
         let mut object = read.object.clone();
         object.data = Some(data);
-        let request = Request::about("update", RESOURCE, &read.name);
+        let request = ApiRequest::about("update", RESOURCE, &read.name);
         let api: Api<Object> = Api::namespaced(self.client(), &read.name.namespace);
         let params = PostParams::default();
         Ok(self.send(&request, api.replace(&read.name.name, &params, &object)).await?.into())

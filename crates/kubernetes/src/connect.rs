@@ -1,6 +1,6 @@
 //! The connection to the API: from a kubeconfig, or from the service account of our own pod.
 
-use crate::error::{Error, Request};
+use crate::error::{ApiRequest, Error};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::fmt;
@@ -79,7 +79,7 @@ impl Kubernetes {
     /// Sends one request, once.
     pub(crate) async fn send<T>(
         &self,
-        request: &Request,
+        request: &ApiRequest,
         answer: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Kubernetes {
     /// Sends a request that changes nothing, and retries failures that may pass.
     pub(crate) async fn read<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
-        request: &Request,
+        request: &ApiRequest,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, Error> {
         for pause in PAUSES {

@@ -24,7 +24,7 @@ pub enum Error {
         /// Its URL.
         server: String,
         /// The request.
-        request: Request,
+        request: ApiRequest,
         /// What happened.
         reason: String,
     },
@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{} may not {request}", user.as_deref().unwrap_or("we"))]
     Forbidden {
         /// The request: verb and resource.
-        request: Request,
+        request: ApiRequest,
         /// Our user, if the API names it.
         user: Option<String>,
         /// The API's message.
@@ -50,19 +50,19 @@ pub enum Error {
     #[error("there is no {}", request.object())]
     NotFound {
         /// The request.
-        request: Request,
+        request: ApiRequest,
     },
     /// Another client changed the object, or created it first.
     #[error("another client has changed {}", request.object())]
     Conflict {
         /// The request.
-        request: Request,
+        request: ApiRequest,
     },
     /// Any other error of the API.
     #[error("the Kubernetes API refuses to {request}: {message} ({code})")]
     Refused {
         /// The request.
-        request: Request,
+        request: ApiRequest,
         /// The HTTP status.
         code: u16,
         /// The API's message.
@@ -72,7 +72,7 @@ pub enum Error {
 
 /// One request, in the terms of RBAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ApiRequest {
     /// `get`, `list`, `create`, `update`, `delete`.
     pub verb: &'static str,
     /// `pods`, `statefulsets.apps`: the resource with its group.
@@ -83,7 +83,7 @@ pub struct Request {
     pub name: Option<Box<str>>,
 }
 
-impl Request {
+impl ApiRequest {
     /// A request about all objects of a namespace or of the whole cluster.
     pub fn about_all(verb: &'static str, resource: &'static str, namespace: Option<&str>) -> Self {
         Self { verb, resource, namespace: namespace.map(Box::from), name: None }
@@ -120,7 +120,7 @@ impl Request {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.object())
     }
@@ -158,7 +158,7 @@ impl Error {
 
     /// The error for a ConfigMap that another client has written.
     pub(crate) fn changed(name: &Name) -> Self {
-        Self::Conflict { request: Request::about("update", "configmaps", name) }
+        Self::Conflict { request: ApiRequest::about("update", "configmaps", name) }
     }
 
     /// Whether a retry after a pause may succeed.
@@ -176,7 +176,7 @@ impl Error {
     }
 
     /// Converts the client library's error.
-    pub(crate) fn of(error: kube::Error, request: Request, server: &str) -> Self {
+    pub(crate) fn of(error: kube::Error, request: ApiRequest, server: &str) -> Self {
         let status = match error {
             kube::Error::Api(status) => status,
             other => {
@@ -232,7 +232,7 @@ mod tests {
 
     fn api(code: u16, message: &str) -> Error {
         let status = Status { code, message: message.to_owned(), ..Status::default() };
-        let request = Request::about_all("list", "statefulsets.apps", Some("kafka"));
+        let request = ApiRequest::about_all("list", "statefulsets.apps", Some("kafka"));
         Error::of(kube::Error::Api(Box::new(status)), request, "https://k8s")
     }
 

@@ -2,7 +2,7 @@
 //! since they were seen.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{ApiRequest, Error, if_found};
 use crate::fate::Step;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -33,18 +33,18 @@ impl Kubernetes {
     pub async fn delete_seen(&self, step: &Step, version: Option<&str>) -> Result<Deleted, Error> {
         match step {
             Step::Node { node, uid } => {
-                let about = |verb| Request::about_global(verb, "nodes", node);
+                let about = |verb| ApiRequest::about_global(verb, "nodes", node);
                 let api: Api<Node> = Api::all(self.client());
                 self.delete_if(&api, about, node, how(uid, version, false)).await
             }
             Step::Claim { claim, uid } => {
-                let about = |verb| Request::about(verb, "persistentvolumeclaims", claim);
+                let about = |verb| ApiRequest::about(verb, "persistentvolumeclaims", claim);
                 let api: Api<PersistentVolumeClaim> =
                     Api::namespaced(self.client(), &claim.namespace);
                 self.delete_if(&api, about, &claim.name, how(uid, version, false)).await
             }
             Step::Pod { pod, uid, force } => {
-                let about = |verb| Request::about(verb, "pods", pod);
+                let about = |verb| ApiRequest::about(verb, "pods", pod);
                 let api: Api<Pod> = Api::namespaced(self.client(), &pod.namespace);
                 self.delete_if(&api, about, &pod.name, how(uid, version, *force)).await
             }
@@ -54,7 +54,7 @@ impl Kubernetes {
     async fn delete_if<K: Clone + DeserializeOwned + Debug>(
         &self,
         api: &Api<K>,
-        about: impl Fn(&'static str) -> Request,
+        about: impl Fn(&'static str) -> ApiRequest,
         name: &str,
         how: DeleteParams,
     ) -> Result<Deleted, Error> {
@@ -75,7 +75,7 @@ impl Kubernetes {
     /// # Errors
     /// Why it is unknown.
     pub async fn server_time(&self) -> Result<Timestamp, Error> {
-        let request = Request::about_global("get", "the server's time", "/version");
+        let request = ApiRequest::about_global("get", "the server's time", "/version");
         let odd = |reason: String| Error::Unreachable {
             server: self.server().to_owned(),
             request: request.clone(),

@@ -65,12 +65,12 @@ pub struct Identified {
     /// The broker's id.
     pub id: BrokerId,
     /// Its source.
-    pub by: Source,
+    pub by: IdentitySource,
 }
 
 /// The source of an id or a base.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum IdentitySource {
     /// A pod annotation.
     Annotation(String),
     /// A pod label.
@@ -90,7 +90,7 @@ pub enum Source {
         /// The base.
         base: u32,
         /// The source of the base.
-        base_by: Box<Source>,
+        base_by: Box<IdentitySource>,
     },
     /// A label of the node.
     NodeLabel(String),
@@ -103,7 +103,7 @@ pub enum IdentityError {
     #[error("{by} is {value:?}, which is no broker id from 0 to 2147483647")]
     NotAnId {
         /// The source of the value.
-        by: Source,
+        by: IdentitySource,
         /// The value.
         value: String,
     },
@@ -111,15 +111,15 @@ pub enum IdentityError {
     #[error("{first} and {second} tell different ids")]
     Contradiction {
         /// One of them.
-        first: Source,
+        first: IdentitySource,
         /// The other.
-        second: Source,
+        second: IdentitySource,
     },
     /// A variable gets its value from another object.
     #[error("{by} is set from a {kind}, which is not read here")]
     Elsewhere {
         /// The variable.
-        by: Source,
+        by: IdentitySource,
         /// `ConfigMap`, `Secret`, a field.
         kind: String,
     },
@@ -151,13 +151,15 @@ pub fn broker_id(
 ) -> Result<Identified, IdentityError> {
     for rule in &order.rules {
         let found = match rule {
-            Rule::Annotation(key) => in_keys(&pod.annotations, key.as_deref(), Source::Annotation),
-            Rule::Label(key) => in_keys(&pod.labels, key.as_deref(), Source::Label),
+            Rule::Annotation(key) => {
+                in_keys(&pod.annotations, key.as_deref(), IdentitySource::Annotation)
+            }
+            Rule::Label(key) => in_keys(&pod.labels, key.as_deref(), IdentitySource::Label),
             Rule::Strimzi => by_strimzi(pod),
             Rule::Env(name) => in_env(pod, name.as_deref()),
             Rule::Ordinal => by_ordinal(pod, stateful_set, order.base),
             Rule::NodeLabel(key) => match node {
-                Some(node) => in_keys(&node.labels, key.as_deref(), Source::NodeLabel),
+                Some(node) => in_keys(&node.labels, key.as_deref(), IdentitySource::NodeLabel),
                 None => Ok(None),
             },
         }?;
@@ -168,10 +170,10 @@ pub fn broker_id(
     Err(IdentityError::NoRule { tried: order.rules.clone() })
 }
 
-type Found = Result<Option<Identified>, IdentityError>;
+type FoundId = Result<Option<Identified>, IdentityError>;
 
 /// The id under this key, or under any key that is `broker-id` or ends in `/broker-id`.
-fn in_keys(keys: &Keys, key: Option<&str>, source: fn(String) -> Source) -> Found {
+fn in_keys(keys: &Keys, key: Option<&str>, source: fn(String) -> IdentitySource) -> FoundId {
     let mut found: Option<Identified> = None;
     for (name, value) in matching(keys, key, ID_KEY) {
         let one = identified(source(name.to_owned()), value)?;
@@ -197,15 +199,15 @@ fn matching<'k>(
 }
 
 /// Strimzi numbers all nodes of a cluster in one sequence, and the pod's name ends in that number. It needs no base.
-fn by_strimzi(pod: &PodFacts) -> Found {
+fn by_strimzi(pod: &PodFacts) -> FoundId {
     let is_strimzi = pod.labels.contains_key(STRIMZI_CLUSTER) && pod.is_numbered();
     match number_at_end(&pod.name.name).filter(|_| is_strimzi) {
-        Some(number) => identified(Source::Strimzi, number).map(Some),
+        Some(number) => identified(IdentitySource::Strimzi, number).map(Some),
         None => Ok(None),
     }
 }
 
-fn in_env(pod: &PodFacts, name: Option<&str>) -> Found {
+fn in_env(pod: &PodFacts, name: Option<&str>) -> FoundId {
     let named = |variable: &str| match name {
         Some(name) => variable == name,
         None => ID_VARIABLES.contains(&variable),
@@ -222,22 +224,22 @@ fn in_env(pod: &PodFacts, name: Option<&str>) -> Found {
 }
 
 fn identified_by_env(name: &str, value: &EnvValue) -> Result<Identified, IdentityError> {
-    let by = Source::Env(name.to_owned());
+    let by = IdentitySource::Env(name.to_owned());
     match value {
         EnvValue::Text(text) => identified(by, text),
         EnvValue::Elsewhere(kind) => Err(IdentityError::Elsewhere { by, kind: kind.clone() }),
     }
 }
 
-fn by_ordinal(pod: &PodFacts, set: Option<&StatefulSetFacts>, flag: u32) -> Found {
+fn by_ordinal(pod: &PodFacts, set: Option<&StatefulSetFacts>, flag: u32) -> FoundId {
     let index = pod.labels.get(POD_INDEX).map(String::as_str);
     let at_end = || number_at_end(&pod.name.name).filter(|_| pod.is_numbered());
     let Some(ordinal) = index.or_else(at_end) else {
         return Ok(None);
     };
-    let ordinal = identified(Source::Label(POD_INDEX.to_owned()), ordinal)?.id.0;
+    let ordinal = identified(IdentitySource::Label(POD_INDEX.to_owned()), ordinal)?.id.0;
     let (base, base_by) = base(pod, set, flag)?;
-    let by = Source::Ordinal { ordinal, base, base_by: Box::new(base_by) };
+    let by = IdentitySource::Ordinal { ordinal, base, base_by: Box::new(base_by) };
     let sum = ordinal.checked_add(base).filter(|id| i32::try_from(*id).is_ok());
     let id = sum.map(BrokerId).ok_or(IdentityError::TooLarge { ordinal, base })?;
     Ok(Some(Identified { id, by }))
@@ -248,16 +250,16 @@ fn base(
     pod: &PodFacts,
     set: Option<&StatefulSetFacts>,
     flag: u32,
-) -> Result<(u32, Source), IdentityError> {
-    let told = |keys, source: fn(String) -> Source| {
+) -> Result<(u32, IdentitySource), IdentityError> {
+    let told = |keys, source: fn(String) -> IdentitySource| {
         let (key, value) = matching(keys, None, BASE_KEY).next()?;
         Some(identified(source(key.to_owned()), value))
     };
-    let of_pod =
-        told(&pod.annotations, Source::Annotation).or_else(|| told(&pod.labels, Source::Label));
+    let of_pod = told(&pod.annotations, IdentitySource::Annotation)
+        .or_else(|| told(&pod.labels, IdentitySource::Label));
     let of_set = || {
-        let annotations = told(&set?.annotations, Source::StatefulSet);
-        annotations.or_else(|| told(&set?.labels, Source::StatefulSet))
+        let annotations = told(&set?.annotations, IdentitySource::StatefulSet);
+        annotations.or_else(|| told(&set?.labels, IdentitySource::StatefulSet))
     };
     if let Some(found) = of_pod.or_else(of_set) {
         let found = found?;
@@ -268,7 +270,7 @@ fn base(
             let found = identified_by_env(&variable.name, &variable.value)?;
             Ok((found.id.0, found.by))
         }
-        None => Ok((flag, Source::Flag)),
+        None => Ok((flag, IdentitySource::Flag)),
     }
 }
 
@@ -278,7 +280,7 @@ fn number_at_end(name: &str) -> Option<&str> {
     (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(number)
 }
 
-fn identified(by: Source, value: &str) -> Result<Identified, IdentityError> {
+fn identified(by: IdentitySource, value: &str) -> Result<Identified, IdentityError> {
     // Kafka's own -1 (generate an id) is not an id either.
     let id = value.trim().parse::<u32>().ok().filter(|id| i32::try_from(*id).is_ok());
     match id {
@@ -327,7 +329,7 @@ impl fmt::Display for Rule {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for IdentitySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Annotation(key) => write!(f, "annotation {key}"),

@@ -4,7 +4,7 @@
 //! not ready. Lists come in pages of 500.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::{ClaimFacts, Health, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
 use crate::read::labelled_node;
 use futures::future::try_join_all;
@@ -88,12 +88,12 @@ impl Kubernetes {
     /// # Errors
     /// The request that failed. A StatefulSet or node that no longer exists is only missing from the inventory.
     pub async fn pod(&self, name: &Name) -> Result<Inventory, Error> {
-        let request = Request::about("get", PODS, name);
+        let request = ApiRequest::about("get", PODS, name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
         let pod = PodFacts::from(self.read(&request, || api.get(&name.name)).await?);
         let mut inventory = Inventory::default();
         if let Some(set) = pod.stateful_set() {
-            let request = Request::about("get", SETS, &set);
+            let request = ApiRequest::about("get", SETS, &set);
             let api: Api<StatefulSet> = Api::namespaced(self.client(), &set.namespace);
             let found = self.read(&request, || api.get(&set.name)).await;
             let found = if_found(found)?.map(|found| (set, found.into()));
@@ -118,7 +118,7 @@ impl Kubernetes {
         inventory: &mut Inventory,
     ) -> Result<(), Error> {
         let asked = namespaces.iter().map(|namespace| async move {
-            let request = Request::about_all("list", CLAIMS, Some(namespace));
+            let request = ApiRequest::about_all("list", CLAIMS, Some(namespace));
             let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
             self.list(&api, &request, None).await
         });
@@ -138,12 +138,12 @@ impl Kubernetes {
     ) -> Result<(), Error> {
         for claim in &pod.claims {
             let name = Name::new(&pod.name.namespace, claim);
-            let request = Request::about("get", CLAIMS, &name);
+            let request = ApiRequest::about("get", CLAIMS, &name);
             let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), &name.namespace);
             let found = if_found(self.read(&request, || api.get(claim)).await)?;
             let Some(claim) = found.map(ClaimFacts::from) else { continue };
             if let Some(volume) = &claim.volume {
-                let request = Request::about_global("get", VOLUMES, volume);
+                let request = ApiRequest::about_global("get", VOLUMES, volume);
                 let api: Api<PersistentVolume> = Api::all(self.client());
                 let found = if_found(self.read(&request, || api.get(volume)).await)?;
                 if let Some(found) = found.map(VolumeFacts::from) {
@@ -177,14 +177,14 @@ impl Kubernetes {
 
     async fn labelled_nodes(&self) -> Result<BTreeMap<String, NodeFacts>, Error> {
         let api: Api<Node> = Api::all(self.client());
-        let request = Request::about_all("list", NODES, None);
+        let request = ApiRequest::about_all("list", NODES, None);
         let nodes = self.list_metadata(&api, &request).await?;
         let nodes = nodes.into_iter().map(|node| labelled_node(node.metadata));
         Ok(nodes.map(|node| (node.name.clone(), node)).collect())
     }
 
     async fn in_namespace(&self, namespace: &str, wanted: &Wanted) -> Result<Inventory, Error> {
-        let list = |resource| Request::about_all("list", resource, Some(namespace));
+        let list = |resource| ApiRequest::about_all("list", resource, Some(namespace));
         let (pods, sets) = (list(PODS), list(SETS));
         let pod_api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let set_api: Api<StatefulSet> = Api::namespaced(self.client(), namespace);
@@ -208,7 +208,7 @@ impl Kubernetes {
             names.into_iter().filter(|name| inventory.nodes.contains_key(*name)).collect();
         let looked_at: Vec<NodeFacts> = if names.len() > FEW {
             let api: Api<Node> = Api::all(self.client());
-            let request = Request::about_all("list", NODES, None);
+            let request = ApiRequest::about_all("list", NODES, None);
             let nodes = self.list(&api, &request, None).await?;
             nodes.into_iter().map(NodeFacts::from).collect()
         } else {
@@ -221,7 +221,7 @@ impl Kubernetes {
     }
 
     async fn node(&self, name: &str) -> Result<Option<NodeFacts>, Error> {
-        let request = Request::about_global("get", NODES, name);
+        let request = ApiRequest::about_global("get", NODES, name);
         let api: Api<Node> = Api::all(self.client());
         let found = if_found(self.read(&request, || api.get(name)).await)?;
         Ok(found.map(NodeFacts::from))

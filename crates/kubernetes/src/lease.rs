@@ -5,10 +5,10 @@
 
 mod campaign;
 
-pub use campaign::Kept;
+pub use campaign::KeptLease;
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::Name;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
@@ -24,7 +24,7 @@ const RENEWALS: u32 = 3;
 
 /// The terms of a Lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct LeaseTerms {
     /// The Lease's namespace and name.
     pub name: Name,
     /// Our name for other processes: host and process, or a pod's name.
@@ -79,7 +79,7 @@ pub enum LeaseError {
 #[derive(Debug)]
 pub struct Held {
     kubernetes: Kubernetes,
-    terms: Terms,
+    terms: LeaseTerms,
     object: Object,
     renewed: Instant,
 }
@@ -90,7 +90,7 @@ impl Kubernetes {
     ///
     /// # Errors
     /// [`LeaseError::Held`] at once if the holder is alive by its own clock, or as soon as it renews.
-    pub async fn acquire(&self, terms: &Terms) -> Result<Held, LeaseError> {
+    pub async fn acquire(&self, terms: &LeaseTerms) -> Result<Held, LeaseError> {
         let watched_since = Instant::now();
         let mut first: Option<Option<String>> = None;
         loop {
@@ -127,16 +127,16 @@ impl Kubernetes {
     }
 
     async fn lease(&self, name: &Name) -> Result<Option<Object>, Error> {
-        let request = Request::about("get", RESOURCE, name);
+        let request = ApiRequest::about("get", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
         if_found(self.read(&request, || api.get(&name.name)).await)
     }
 
-    async fn create(&self, terms: &Terms, asked: Instant) -> Result<Held, LeaseError> {
+    async fn create(&self, terms: &LeaseTerms, asked: Instant) -> Result<Held, LeaseError> {
         let mut object = Object { spec: Some(spec(terms, None)), ..Object::default() };
         object.metadata.name = Some(terms.name.name.clone());
         object.metadata.namespace = Some(terms.name.namespace.clone());
-        let request = Request::about("create", RESOURCE, &terms.name);
+        let request = ApiRequest::about("create", RESOURCE, &terms.name);
         let api: Api<Object> = Api::namespaced(self.client(), &terms.name.namespace);
         let made = self.send(&request, api.create(&PostParams::default(), &object)).await;
         self.taken(terms, made, asked).await
@@ -144,7 +144,7 @@ impl Kubernetes {
 
     async fn take_over(
         &self,
-        terms: &Terms,
+        terms: &LeaseTerms,
         found: Object,
         asked: Instant,
     ) -> Result<Held, LeaseError> {
@@ -156,7 +156,7 @@ impl Kubernetes {
     /// Takes it, unless another process was faster.
     async fn taken(
         &self,
-        terms: &Terms,
+        terms: &LeaseTerms,
         taken: Result<Object, Error>,
         asked: Instant,
     ) -> Result<Held, LeaseError> {
@@ -174,7 +174,7 @@ impl Kubernetes {
     }
 
     async fn put(&self, name: &Name, object: Object) -> Result<Object, Error> {
-        let request = Request::about("update", RESOURCE, name);
+        let request = ApiRequest::about("update", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
         self.send(&request, api.replace(&name.name, &PostParams::default(), &object)).await
     }
@@ -260,7 +260,7 @@ impl Held {
 }
 
 /// The spec with us as the holder, as of now. Counts changes of the holder.
-fn spec(terms: &Terms, old: Option<&LeaseSpec>) -> LeaseSpec {
+fn spec(terms: &LeaseTerms, old: Option<&LeaseSpec>) -> LeaseSpec {
     let now = MicroTime(Timestamp::now());
     let same = old.filter(|old| old.holder_identity.as_deref() == Some(&terms.holder));
     let transitions = old.and_then(|old| old.lease_transitions).unwrap_or(0);
@@ -287,7 +287,7 @@ fn duration(spec: &LeaseSpec) -> Duration {
     Duration::from_secs(seconds.unwrap_or(15))
 }
 
-fn held(terms: &Terms, spec: &LeaseSpec) -> LeaseError {
+fn held(terms: &LeaseTerms, spec: &LeaseSpec) -> LeaseError {
     LeaseError::Held {
         name: terms.name.clone(),
         holder: spec.holder_identity.clone().unwrap_or_else(|| "somebody".to_owned()),

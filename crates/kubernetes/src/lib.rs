@@ -28,7 +28,7 @@ pub use announce::{About, Announcer};
 pub use compare::{Difference, OtherVolumes};
 pub use configmaps::ConfigMap;
 pub use connect::{Access, Kubernetes};
-pub use error::{Error, Request};
+pub use error::{ApiRequest, Error};
 pub use facts::Name;
 pub use finding::{Finding, NodeLoss, Trouble};
 pub use freeing::Deleted;

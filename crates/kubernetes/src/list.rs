@@ -1,7 +1,7 @@
 //! Complete lists, read page by page.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request};
+use crate::error::{ApiRequest, Error};
 use kube::Api;
 use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ impl Kubernetes {
     pub(crate) async fn list<K>(
         &self,
         api: &Api<K>,
-        request: &Request,
+        request: &ApiRequest,
         labels: Option<&str>,
     ) -> Result<Vec<K>, Error>
     where
@@ -30,7 +30,7 @@ impl Kubernetes {
     pub(crate) async fn list_metadata<K>(
         &self,
         api: &Api<K>,
-        request: &Request,
+        request: &ApiRequest,
     ) -> Result<Vec<PartialObjectMeta<K>>, Error>
     where
         K: Clone + DeserializeOwned + Debug,
@@ -40,7 +40,7 @@ impl Kubernetes {
 
     async fn pages<K, F>(
         &self,
-        request: &Request,
+        request: &ApiRequest,
         labels: Option<&str>,
         page: impl Fn(ListParams) -> F,
     ) -> Result<Vec<K>, Error>

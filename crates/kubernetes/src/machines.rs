@@ -5,7 +5,7 @@
 
 use crate::brokers::{Brokers, Rules, brokers};
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::Keys;
 use crate::inventory::Wanted;
 use crate::read::labelled_node;
@@ -49,7 +49,7 @@ impl Kubernetes {
     }
 
     async fn metadata_of(&self, name: String) -> Result<Option<ObjectMeta>, Error> {
-        let request = Request::about_global("get", NODES, &name);
+        let request = ApiRequest::about_global("get", NODES, &name);
         let api: Api<Node> = Api::all(self.client());
         let found = if_found(self.read(&request, || api.get_metadata(&name)).await)?;
         Ok(found.map(|node| node.metadata))

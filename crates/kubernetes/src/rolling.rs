@@ -2,7 +2,7 @@
 //! that was seen, so that a retry never affects a successor with the same name.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request};
+use crate::error::{ApiRequest, Error};
 use crate::facts::Name;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -70,10 +70,10 @@ impl Kubernetes {
     /// # Errors
     /// Why it could not be read; [`Error::NotFound`] if there is none.
     pub async fn rolling(&self, name: &Name) -> Result<RollingSet, Error> {
-        let request = Request::about("get", SETS, name);
+        let request = ApiRequest::about("get", SETS, name);
         let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
         let set = self.read(&request, || api.get(&name.name)).await?;
-        let request = Request::about_all("list", PODS, Some(&name.namespace));
+        let request = ApiRequest::about_all("list", PODS, Some(&name.namespace));
         let pods: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
         let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
         let labels: Vec<String> = labels
@@ -90,7 +90,7 @@ impl Kubernetes {
     /// # Errors
     /// Why the pod was not evicted, or may not have been.
     pub async fn evict(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
-        let request = Request::about("create", "pods/eviction", name);
+        let request = ApiRequest::about("create", "pods/eviction", name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
         let params = EvictParams { delete_options: Some(of_uid(uid)), ..EvictParams::default() };
         match self.send(&request, api.evict(&name.name, &params)).await {
@@ -106,7 +106,7 @@ impl Kubernetes {
     /// # Errors
     /// Why the pod was not deleted, or may not have been.
     pub async fn delete_pod(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
-        let request = Request::about("delete", PODS, name);
+        let request = ApiRequest::about("delete", PODS, name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
         match self.send(&request, api.delete(&name.name, &of_uid(uid))).await {
             Ok(_) => Ok(Evicted::Yes),

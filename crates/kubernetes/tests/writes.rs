@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mappr_kubernetes::lease::{Held, LeaseError, Terms};
+use mappr_kubernetes::lease::{Held, LeaseError, LeaseTerms};
 use mappr_kubernetes::shards::{Form, Items, Shards, ShardsError, managed_by};
 use mappr_kubernetes::{Access, Error, Kubernetes, Name};
 use tokio::time::{Instant, timeout};
@@ -23,9 +23,9 @@ fn data(value: &str) -> BTreeMap<String, String> {
     [("key".to_owned(), value.to_owned())].into()
 }
 
-fn terms(holder: &str, seconds: u64) -> Terms {
+fn terms(holder: &str, seconds: u64) -> LeaseTerms {
     let duration = Duration::from_secs(seconds);
-    Terms { name: Name::new("default", "the-lock"), holder: holder.to_owned(), duration }
+    LeaseTerms { name: Name::new("default", "the-lock"), holder: holder.to_owned(), duration }
 }
 
 async fn take(kubernetes: &Kubernetes, holder: &str, seconds: u64) -> Held {

@@ -4,9 +4,11 @@ use crate::datadog::Datadog;
 use crate::error::MetricsError;
 use crate::exporter::Exporter;
 use crate::http_settings::BadSettings;
-use crate::measured::{BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Sized, Source};
+use crate::measured::{
+    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
+};
 use crate::prometheus::Prometheus;
-use crate::settings::{Choice, Settings};
+use crate::settings::{BackendChoice, MetricsSettings};
 use crate::sidecar::Sidecar;
 
 /// A source of metrics for brokers.
@@ -38,28 +40,28 @@ impl Backend {
     ///
     /// # Errors
     /// If the chosen backend is not configured, or if a setting is invalid.
-    pub fn new(settings: Settings) -> Result<Self, BadSettings> {
-        let Settings { choice, http, sidecars, exporter, prometheus, datadog } = settings;
-        let wanted = |one: Choice| matches!(choice, Choice::Auto) || choice == one;
+    pub fn new(settings: MetricsSettings) -> Result<Self, BadSettings> {
+        let MetricsSettings { choice, http, sidecars, exporter, prometheus, datadog } = settings;
+        let wanted = |one: BackendChoice| matches!(choice, BackendChoice::Auto) || choice == one;
         let mut kinds = Vec::new();
-        if !sidecars.is_empty() && wanted(Choice::Sidecar) {
+        if !sidecars.is_empty() && wanted(BackendChoice::Sidecar) {
             kinds.push(Kind::Sidecar(Box::new(Sidecar::new(sidecars, &http)?)));
         }
-        if let Some(settings) = exporter.filter(|_| wanted(Choice::Exporter)) {
+        if let Some(settings) = exporter.filter(|_| wanted(BackendChoice::Exporter)) {
             kinds.push(Kind::Exporter(Box::new(Exporter::new(settings, &http)?)));
         }
-        if let Some(settings) = prometheus.filter(|_| wanted(Choice::Prometheus)) {
+        if let Some(settings) = prometheus.filter(|_| wanted(BackendChoice::Prometheus)) {
             kinds.push(Kind::Prometheus(Box::new(Prometheus::new(settings, &http)?)));
         }
-        if let Some(settings) = datadog.filter(|_| wanted(Choice::Datadog)) {
+        if let Some(settings) = datadog.filter(|_| wanted(BackendChoice::Datadog)) {
             kinds.push(Kind::Datadog(Box::new(Datadog::new(settings, &http)?)));
         }
         let needs = match choice {
-            Choice::Sidecar => "--sidecar-peers",
-            Choice::Exporter => "--exporter-url",
-            Choice::Prometheus => "--prometheus-url",
-            Choice::Datadog => "an API key and an application key",
-            Choice::Auto | Choice::None => return Ok(Self { kinds, current: 0 }),
+            BackendChoice::Sidecar => "--sidecar-peers",
+            BackendChoice::Exporter => "--exporter-url",
+            BackendChoice::Prometheus => "--prometheus-url",
+            BackendChoice::Datadog => "an API key and an application key",
+            BackendChoice::Auto | BackendChoice::None => return Ok(Self { kinds, current: 0 }),
         };
         match kinds.is_empty() {
             true => {
@@ -107,7 +109,7 @@ impl Backend {
         match silent {
             Some(measured) => Measured { notices, ..measured },
             None => Measured {
-                source: Source::None,
+                source: MetricsSource::None,
                 brokers: brokers.iter().map(|b| (b.id, Ok(BrokerMetrics::default()))).collect(),
                 notices,
             },
@@ -120,7 +122,7 @@ impl Backend {
         let mut notices = Vec::new();
         for index in self.order() {
             let mut sized = match &mut self.kinds[index] {
-                Kind::Sidecar(_) => nothing(Source::Sidecar),
+                Kind::Sidecar(_) => nothing(MetricsSource::Sidecar),
                 Kind::Exporter(exporter) => exporter.sizes(brokers).await,
                 Kind::Prometheus(prometheus) => prometheus.sizes().await,
                 Kind::Datadog(datadog) => datadog.sizes().await,
@@ -130,7 +132,7 @@ impl Backend {
                 return Sized { notices, ..sized };
             }
         }
-        Sized { notices, ..nothing(Source::None) }
+        Sized { notices, ..nothing(MetricsSource::None) }
     }
 
     /// The one that answered last comes first. The others are tried only when it does not answer.
@@ -140,7 +142,7 @@ impl Backend {
     }
 }
 
-fn nothing(source: Source) -> Sized {
+fn nothing(source: MetricsSource) -> Sized {
     Sized { source, sizes: PartitionSizes::new(), notices: Vec::new() }
 }
 
@@ -177,9 +179,10 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_set_up_says_what_it_needs() {
-        let settings = Settings { choice: Choice::Exporter, ..Settings::default() };
+        let settings =
+            MetricsSettings { choice: BackendChoice::Exporter, ..MetricsSettings::default() };
         let error = Backend::new(settings).unwrap_err();
         assert_eq!(error.to_string(), "--metrics: exporter needs --exporter-url");
-        assert!(Backend::new(Settings::default()).is_ok(), "auto may find nothing");
+        assert!(Backend::new(MetricsSettings::default()).is_ok(), "auto may find nothing");
     }
 }

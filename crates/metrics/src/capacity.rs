@@ -217,8 +217,8 @@ struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
             type Value = Vec<(String, Value)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +233,7 @@ impl<'de> Deserialize<'de> for Entries {
                 Ok(entries)
             }
         }
-        deserializer.deserialize_map(Each).map(Self)
+        deserializer.deserialize_map(EntriesVisitor).map(Self)
     }
 }
 

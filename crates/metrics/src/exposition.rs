@@ -56,10 +56,10 @@ pub(crate) fn name(text: &str) -> Result<(&str, &str), &'static str> {
     }
 }
 
-type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+type SampleLabels<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// The labels from after `{` to the closing `}`.
-fn labels(text: &str) -> Result<(Labels<'_>, &str), &'static str> {
+fn labels(text: &str) -> Result<(SampleLabels<'_>, &str), &'static str> {
     let mut labels = Vec::new();
     let mut rest = text.trim_start();
     loop {

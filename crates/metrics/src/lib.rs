@@ -5,11 +5,11 @@
 //!
 //! ```no_run
 //! # async fn measure() -> Result<(), Box<dyn std::error::Error>> {
-//! use mappr_metrics::{Backend, BrokerAddress, Settings};
+//! use mappr_metrics::{Backend, BrokerAddress, MetricsSettings};
 //! use mapper::BrokerId;
 //!
 //! let urls = vec!["http://{host}:9404/metrics".parse()?];
-//! let mut backend = Backend::new(Settings::default().with_exporter(urls, Vec::new()))?;
+//! let mut backend = Backend::new(MetricsSettings::default().with_exporter(urls, Vec::new()))?;
 //! let brokers = [BrokerAddress { id: BrokerId(1001), host: Some("10.0.0.1".to_owned()) }];
 //! backend.fetch(&brokers).await; // the first round of counters knows no rates
 //! tokio::time::sleep(std::time::Duration::from_secs(10)).await;
@@ -46,12 +46,12 @@ pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
 pub use http_settings::{BadSettings, HttpSettings};
 pub use local::{value_without_login, without_login};
 pub use measured::{
-    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
 pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};
-pub use secret::Secret;
-pub use settings::{Choice, Settings};
+pub use secret::HeaderSecret;
+pub use settings::{BackendChoice, MetricsSettings};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct BrokerAddress {
 /// The source of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Source {
+pub enum MetricsSource {
     /// No source, so there are no numbers.
     None,
     /// The sidecar of each broker.
@@ -31,7 +31,7 @@ pub enum Source {
     Datadog,
 }
 
-impl Source {
+impl MetricsSource {
     /// As written in `--metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for MetricsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -95,7 +95,7 @@ pub struct BrokerMetrics {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// The backend that answered.
-    pub source: Source,
+    pub source: MetricsSource,
     /// An entry for each requested broker, and for no other.
     pub brokers: BTreeMap<BrokerId, Result<BrokerMetrics, MetricsError>>,
     /// Problems that do not affect any broker's numbers: one sentence each.
@@ -109,7 +109,7 @@ pub type PartitionSizes = BTreeMap<String, BTreeMap<PartitionId, Bytes>>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sized {
     /// The backend that answered.
-    pub source: Source,
+    pub source: MetricsSource,
     /// Unknown sizes are absent.
     pub sizes: PartitionSizes,
     /// Problems, including those that made the answer incomplete: one sentence each.

@@ -96,11 +96,11 @@ pub(crate) fn named(text: &str) -> Result<(Number, &str), String> {
 }
 
 /// The numbers that were found for one broker.
-pub(crate) type Found = BTreeMap<Number, Reading<f64>>;
+pub(crate) type FoundNumbers = BTreeMap<Number, Reading<f64>>;
 
 impl BrokerMetrics {
     /// Converts to typed numbers. An impossible value (NaN for a percentile of no requests) is absent.
-    pub(crate) fn of(found: &Found) -> Self {
+    pub(crate) fn of(found: &FoundNumbers) -> Self {
         let get = |number| found.get(&number).copied();
         let rate = |number| typed(get(number), Rate::from_f64);
         let bytes = |number| typed(get(number), |value| Rate::from_f64(value).map(|b| Bytes(b.0)));

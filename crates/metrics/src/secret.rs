@@ -10,12 +10,12 @@ const REMEMBERED: usize = 4;
 
 /// A key or token. Neither its `Debug` nor any error of this crate contains it.
 #[derive(Clone)]
-pub struct Secret {
+pub struct HeaderSecret {
     now: Arc<dyn Fn() -> String + Send + Sync>,
     sent: Arc<Mutex<Vec<String>>>,
 }
 
-impl Secret {
+impl HeaderSecret {
     /// From an environment variable or a file. Surrounding whitespace is removed.
     pub fn new(text: &str) -> Self {
         let text = text.trim().to_owned();
@@ -69,7 +69,7 @@ pub(crate) struct Shows {
     pub(crate) before: &'static str,
     /// Its name in errors.
     pub(crate) flag: &'static str,
-    pub(crate) secret: Secret,
+    pub(crate) secret: HeaderSecret,
 }
 
 impl Shows {
@@ -79,7 +79,7 @@ impl Shows {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for HeaderSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[hidden]")
     }

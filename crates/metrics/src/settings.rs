@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// The chosen backend: `--metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Choice {
+pub enum BackendChoice {
     /// The first configured one that answers: sidecar, exporter, Prometheus, Datadog. Without any of them, none.
     #[default]
     Auto,
@@ -26,7 +26,7 @@ pub enum Choice {
     Datadog,
 }
 
-impl Choice {
+impl BackendChoice {
     /// As written in `--metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,13 +40,13 @@ impl Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for BackendChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Choice {
+impl FromStr for BackendChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -67,9 +67,9 @@ impl FromStr for Choice {
 
 /// All settings of metrics.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct MetricsSettings {
     /// The chosen backend.
-    pub choice: Choice,
+    pub choice: BackendChoice,
     /// How to connect to all of them.
     pub http: HttpSettings,
     /// The sidecars of brokers. If empty, there is no such backend.
@@ -82,7 +82,7 @@ pub struct Settings {
     pub datadog: Option<DatadogSettings>,
 }
 
-impl Settings {
+impl MetricsSettings {
     /// Adds `--exporter-url` and `--exporter-metric`. Without a URL, there is no exporter.
     pub fn with_exporter(mut self, urls: Vec<ExporterUrl>, metrics: Vec<MetricAt>) -> Self {
         self.exporter = (!urls.is_empty()).then_some(ExporterSettings { urls, metrics });

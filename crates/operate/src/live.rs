@@ -192,7 +192,7 @@ pub async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
 }
 
 /// Its servers, with both chroots.
-pub fn chrooted(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
+pub fn chrooted(place: &ZooKeeperPlace) -> Result<zookeeper::ZooKeeperAddress, Error> {
     let address = ensemble(place)?;
     match &place.chroot {
         Some(prefix) => address.with_prefix(prefix).map_err(wrong_address(place)),
@@ -201,7 +201,7 @@ pub fn chrooted(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
 }
 
 /// Its servers, with the chroot of the connect string. The chroot of a separate flag is left out.
-pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
+pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::ZooKeeperAddress, Error> {
     place.connect.parse().map_err(wrong_address(place))
 }
 

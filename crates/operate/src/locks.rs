@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::error::HeldBy;
 use crate::runtime::us;
-use ::kubernetes::lease::{Held, LeaseError, Terms};
+use ::kubernetes::lease::{Held, LeaseError, LeaseTerms};
 use ::kubernetes::{Kubernetes, Name};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Guard {
     /// # Errors
     /// [`Error::Held`] with its holder.
     pub async fn take(kubernetes: &Kubernetes, name: Name) -> Result<Self, Error> {
-        let terms = Terms { name, holder: us(), duration: LEASE };
+        let terms = LeaseTerms { name, holder: us(), duration: LEASE };
         Ok(Self(Box::new(kubernetes.acquire(&terms).await.map_err(not_ours)?)))
     }
 

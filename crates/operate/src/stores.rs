@@ -8,7 +8,7 @@ use crate::error::{Error, HeldBy};
 use crate::live;
 use crate::locks::lease_of;
 use ::kubernetes::{Access, Name};
-use ::zookeeper::{Address, DEFAULT_OVERRIDES_PREFIX};
+use ::zookeeper::{DEFAULT_OVERRIDES_PREFIX, ZooKeeperAddress};
 use coordination::{LeaseStore, Role, Store};
 use statelog::TOPIC;
 
@@ -54,7 +54,7 @@ pub fn daemons(claim: &ClaimBy, access: &ClusterAccess) -> Result<Store, Error> 
 
 /// The znodes of a cluster's executors.
 #[must_use]
-pub fn executors_in_zookeeper(address: Address, cluster_id: &str) -> Store {
+pub fn executors_in_zookeeper(address: ZooKeeperAddress, cluster_id: &str) -> Store {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
     let cluster: String = cluster_id.chars().map(plain).collect();
     Store::ZooKeeper { address, folder: format!("{EXECUTORS}/{cluster}") }
@@ -62,7 +62,7 @@ pub fn executors_in_zookeeper(address: Address, cluster_id: &str) -> Store {
 
 /// The znodes of daemons with this prefix (`--zk-config-prefix`).
 #[must_use]
-pub fn daemons_in_zookeeper(address: Address, prefix: &str) -> Store {
+pub fn daemons_in_zookeeper(address: ZooKeeperAddress, prefix: &str) -> Store {
     Store::ZooKeeper { address, folder: format!("/{}", prefix.trim_matches('/')) }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_missing_right_names_the_verb_and_the_manifest_that_grants_it() {
         let name = Name::new("kafka", "l-records");
-        let request = ::kubernetes::Request::about("update", "configmaps", &name);
+        let request = ::kubernetes::ApiRequest::about("update", "configmaps", &name);
         let (user, message) = (None, String::new());
         let error = ::kubernetes::Error::Forbidden { request, user, message };
         let error = Error::from(coordination::Error::from(error));

@@ -49,12 +49,12 @@ impl Holder {
     /// Reads the value of the record `key`.
     pub(crate) fn from_json(key: &str, value: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
-        struct Versioned {
+        struct VersionedHolder {
             version: u64,
         }
         let wrong =
             |why: serde_json::Error| Error::Malformed { key: key.to_owned(), why: why.to_string() };
-        let Versioned { version } = serde_json::from_slice(value).map_err(wrong)?;
+        let VersionedHolder { version } = serde_json::from_slice(value).map_err(wrong)?;
         if version > VERSION {
             return Err(Error::Newer { key: key.to_owned(), version });
         }

@@ -25,7 +25,7 @@ mod writer;
 
 pub use access::Access;
 pub use campaign::{Campaign, Turn};
-pub use canary::{Canary, Reading};
+pub use canary::{Canary, CanaryReading};
 pub use claim::Claim;
 pub use error::{Error, Lost};
 pub use holder::Holder;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// The state of the claim.
 #[derive(Debug, Clone)]
-struct Standing {
+struct ClaimStanding {
     /// When the last successful renewal began.
     renewed: Instant,
     term: Term,
@@ -25,14 +25,14 @@ struct Standing {
 /// Renews the claim until it is dropped, then releases it.
 #[derive(Debug)]
 pub(crate) struct Renewal {
-    standing: Arc<Mutex<Standing>>,
+    standing: Arc<Mutex<ClaimStanding>>,
     /// Dropping it ends the thread.
-    asked: Option<Sender<Asked>>,
+    asked: Option<Sender<WriteRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Records to write, and the channel for the answer.
-type Asked = (Changes, Sender<Result<(), Error>>);
+type WriteRequest = (Changes, Sender<Result<(), Error>>);
 
 /// The data of the thread.
 struct Keeper {
@@ -43,7 +43,7 @@ struct Keeper {
     holder: Holder,
     writer: Writer,
     term: Term,
-    standing: Arc<Mutex<Standing>>,
+    standing: Arc<Mutex<ClaimStanding>>,
 }
 
 impl Renewal {
@@ -55,7 +55,7 @@ impl Renewal {
         (renewed, term): (Instant, Term),
     ) -> Self {
         let failure = "no answer".to_owned();
-        let standing = Standing { renewed, term, fenced: false, failure };
+        let standing = ClaimStanding { renewed, term, fenced: false, failure };
         let standing = Arc::new(Mutex::new(standing));
         let (asked, requests) = mpsc::channel();
         let (name, kept) = (name.to_owned(), Arc::clone(&standing));
@@ -81,7 +81,7 @@ impl Renewal {
     }
 }
 
-impl Standing {
+impl ClaimStanding {
     fn until(&self, now: Instant) -> Result<Instant, Lost> {
         let since = now.saturating_duration_since(self.renewed);
         if self.fenced {
@@ -95,7 +95,7 @@ impl Standing {
 }
 
 impl Keeper {
-    fn run(mut self, requests: &Receiver<Asked>) {
+    fn run(mut self, requests: &Receiver<WriteRequest>) {
         let mut due = Instant::now() + self.term.every;
         loop {
             let (changes, answer) =
@@ -198,12 +198,12 @@ mod tests {
     fn a_claim_ends_by_itself_when_it_is_not_renewed() {
         let renewed = Instant::now();
         let (term, failure) = (Term::default(), "timed out".to_owned());
-        let standing = Standing { renewed, term, fenced: false, failure };
+        let standing = ClaimStanding { renewed, term, fenced: false, failure };
         let end = renewed + Duration::from_secs(20);
         assert_eq!(standing.until(renewed + Duration::from_secs(10)), Ok(end));
         let lost = Lost::NotRenewed { seconds: 20, why: "timed out".to_owned() };
         assert_eq!(standing.until(end), Err(lost));
-        let fenced = Standing { fenced: true, ..standing };
+        let fenced = ClaimStanding { fenced: true, ..standing };
         assert_eq!(fenced.until(renewed), Err(Lost::Fenced));
     }
 }

@@ -1,6 +1,6 @@
 //! The address of ZooKeeper: the servers of an ensemble, and Kafka's chroot in it.
 //!
-//! In: the text that Kafka calls `zookeeper.connect`, `HOST:PORT,HOST:PORT/chroot`. Out: an [`Address`], or the error
+//! In: the text that Kafka calls `zookeeper.connect`, `HOST:PORT,HOST:PORT/chroot`. Out: an [`ZooKeeperAddress`], or the error
 //! in the text. Resolves no name and opens no socket.
 
 use std::fmt;
@@ -12,17 +12,17 @@ const DEFAULT_PORT: u16 = 2181;
 /// The servers of one ensemble and Kafka's chroot in it.
 ///
 /// ```
-/// let address: mappr_zookeeper::Address = "zk1:2181,zk2/kafka".parse().unwrap();
+/// let address: mappr_zookeeper::ZooKeeperAddress = "zk1:2181,zk2/kafka".parse().unwrap();
 /// assert_eq!(address.servers(), ["zk1:2181", "zk2:2181"]);
 /// assert_eq!(address.chroot(), "/kafka");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct ZooKeeperAddress {
     servers: Vec<String>,
     chroot: String,
 }
 
-/// Why a text is not a valid [`Address`].
+/// Why a text is not a valid [`ZooKeeperAddress`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadAddress {
@@ -64,7 +64,7 @@ pub enum BadAddress {
     },
 }
 
-impl Address {
+impl ZooKeeperAddress {
     /// Each server as `HOST:PORT`, in the order given.
     #[must_use]
     pub fn servers(&self) -> &[String] {
@@ -93,7 +93,7 @@ impl Address {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for ZooKeeperAddress {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
@@ -110,7 +110,7 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ZooKeeperAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.servers.join(","), self.chroot)
     }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<(Vec<String>, String), BadAddress> {
-        text.parse::<Address>().map(|address| (address.servers, address.chroot))
+        text.parse::<ZooKeeperAddress>().map(|address| (address.servers, address.chroot))
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_prefix_given_apart_is_the_chroot_unless_the_address_has_another() {
-        let address = |text: &str| text.parse::<Address>().unwrap();
+        let address = |text: &str| text.parse::<ZooKeeperAddress>().unwrap();
         assert_eq!(address("a").with_prefix("kafka").unwrap(), address("a/kafka"));
         assert_eq!(address("a/kafka").with_prefix("/kafka/").unwrap(), address("a/kafka"));
         assert_eq!(address("a/kafka").with_prefix("").unwrap(), address("a/kafka"));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_was_written() {
-        let address: Address = "zk1,zk2:2182/kafka".parse().unwrap();
+        let address: ZooKeeperAddress = "zk1,zk2:2182/kafka".parse().unwrap();
         assert_eq!(address.to_string(), "zk1:2181,zk2:2182/kafka");
         assert_eq!(address.to_string().parse(), Ok(address));
     }

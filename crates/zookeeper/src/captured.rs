@@ -5,9 +5,9 @@
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
-use crate::gather::{Cluster, Topic};
+use crate::gather::{ClusterZnodes, TopicZnodes};
 use crate::moves::Heading;
-use crate::notice::Notice;
+use crate::notice::ZooKeeperNotice;
 use crate::requested::{Requested, usable};
 use crate::znode::{Controller, PartitionState, ReplicaLists};
 use mapper::snapshot::{self, Leader, PartitionFacts, Parts, SnapshotError};
@@ -26,7 +26,7 @@ pub struct Captured {
     /// The controller, if there is one.
     pub controller: Option<Controller>,
     /// What was left out or ignored, sorted.
-    pub notices: BTreeSet<Notice>,
+    pub notices: BTreeSet<ZooKeeperNotice>,
 }
 
 impl ZooKeeper {
@@ -45,7 +45,7 @@ impl ZooKeeper {
     }
 }
 
-fn captured(cluster: Cluster, at: String) -> Result<Captured, SnapshotError> {
+fn captured(cluster: ClusterZnodes, at: String) -> Result<Captured, SnapshotError> {
     let mut notices = BTreeSet::new();
     let requested = usable(&cluster, &mut notices);
     let parts = Parts {
@@ -63,9 +63,10 @@ fn captured(cluster: Cluster, at: String) -> Result<Captured, SnapshotError> {
             .map(|(name, read)| topic(name, read, &requested, &mut notices))
             .collect(),
     };
-    notices.extend(cluster.deleting.into_iter().map(|topic| Notice::BeingDeleted { topic }));
+    notices
+        .extend(cluster.deleting.into_iter().map(|topic| ZooKeeperNotice::BeingDeleted { topic }));
     let kraft = cluster.controller.filter(|controller| controller.kraft);
-    notices.extend(kraft.map(|controller| Notice::Kraft { controller: controller.id }));
+    notices.extend(kraft.map(|controller| ZooKeeperNotice::Kraft { controller: controller.id }));
     Ok(Captured { snapshot: Snapshot::new(parts)?, controller: cluster.controller, notices })
 }
 
@@ -76,13 +77,13 @@ fn broker(id: BrokerId, registered: crate::Registration) -> snapshot::Broker {
 
 fn topic(
     name: String,
-    read: Topic,
+    read: TopicZnodes,
     requested: &Requested,
-    notices: &mut BTreeSet<Notice>,
+    notices: &mut BTreeSet<ZooKeeperNotice>,
 ) -> snapshot::Topic {
     let of = |partition: PartitionId| TopicPartition { topic: name.clone(), partition };
     let unsettled: BTreeSet<_> = read.unsettled().into_iter().collect();
-    notices.extend(unsettled.iter().map(|id| Notice::Unsettled { of: of(*id) }));
+    notices.extend(unsettled.iter().map(|id| ZooKeeperNotice::Unsettled { of: of(*id) }));
     let mut states = read.states;
     states.retain(|id, _| !unsettled.contains(id));
     let partitions = read.partitions.iter().map(|(id, lists)| {
@@ -140,11 +141,11 @@ mod tests {
     }
 
     /// Two partitions on 1 and 2. Broker 1 leads the first; nothing is known about the second.
-    fn cluster() -> Cluster {
+    fn cluster() -> ClusterZnodes {
         let resting = ReplicaLists { replicas: ids([1, 2]), ..ReplicaLists::default() };
         let state = PartitionState { leader: Leader::Broker(BrokerId(1)), isr: ids([1, 2]) };
         let config = BTreeMap::from([(MIN_INSYNC.to_owned(), "2".to_owned())]);
-        let topic = Topic {
+        let topic = TopicZnodes {
             partitions: BTreeMap::from([
                 (PartitionId(0), resting.clone()),
                 (PartitionId(1), resting),
@@ -152,10 +153,13 @@ mod tests {
             states: BTreeMap::from([(PartitionId(0), state)]),
             config,
         };
-        Cluster { topics: BTreeMap::from([("events".to_owned(), topic)]), ..Cluster::default() }
+        ClusterZnodes {
+            topics: BTreeMap::from([("events".to_owned(), topic)]),
+            ..ClusterZnodes::default()
+        }
     }
 
-    fn of(cluster: Cluster) -> Captured {
+    fn of(cluster: ClusterZnodes) -> Captured {
         captured(cluster, AT.to_owned()).unwrap()
     }
 
@@ -194,7 +198,7 @@ mod tests {
             rack: Some("a".into()),
         };
         let brokers = BTreeMap::from([(BrokerId(1), registered)]);
-        let read = of(Cluster { brokers, ..cluster() });
+        let read = of(ClusterZnodes { brokers, ..cluster() });
         let broker = read.snapshot.broker(BrokerId(1)).unwrap();
         assert_eq!(
             (broker.live, broker.rack.as_deref(), broker.port),
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn a_request_that_waits_for_a_controller_is_a_move() {
         let requested = vec![RequestedMove { of: events(1), replicas: ids([4, 2]) }];
-        let read = of(Cluster { requested, ..cluster() });
+        let read = of(ClusterZnodes { requested, ..cluster() });
         assert_eq!(facts(&read, 1).removing.to_vec(), ids([1]));
         assert!(read.notices.is_empty());
     }
@@ -229,8 +233,11 @@ mod tests {
     #[test]
     fn a_topic_pending_deletion_is_named_and_left_out() {
         let deleting = BTreeSet::from(["old".to_owned()]);
-        let read = of(Cluster { deleting, ..cluster() });
-        assert_eq!(read.notices, BTreeSet::from([Notice::BeingDeleted { topic: "old".into() }]));
+        let read = of(ClusterZnodes { deleting, ..cluster() });
+        assert_eq!(
+            read.notices,
+            BTreeSet::from([ZooKeeperNotice::BeingDeleted { topic: "old".into() }])
+        );
         assert!(read.snapshot.topic("old").is_none());
     }
 
@@ -240,15 +247,18 @@ mod tests {
         let state = PartitionState { leader: Leader::Broker(BrokerId(9)), isr: ids([9]) };
         odd.topics.get_mut("events").unwrap().states.insert(PartitionId(0), state);
         let read = of(odd);
-        assert_eq!(read.notices, BTreeSet::from([Notice::Unsettled { of: events(0) }]));
+        assert_eq!(read.notices, BTreeSet::from([ZooKeeperNotice::Unsettled { of: events(0) }]));
         assert_eq!((facts(&read, 0).leader, facts(&read, 0).isr), (Leader::Unknown, None));
     }
 
     #[test]
     fn a_kraft_controller_is_a_warning_of_stale_facts() {
         let controller = Some(Controller { id: BrokerId(3000), kraft: true });
-        let read = of(Cluster { controller, ..cluster() });
-        assert_eq!(read.notices, BTreeSet::from([Notice::Kraft { controller: BrokerId(3000) }]));
+        let read = of(ClusterZnodes { controller, ..cluster() });
+        assert_eq!(
+            read.notices,
+            BTreeSet::from([ZooKeeperNotice::Kraft { controller: BrokerId(3000) }])
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Opens a session with an ensemble, or reports for each address why it failed.
 
-use crate::address::Address;
+use crate::address::ZooKeeperAddress;
 use crate::error::Error;
 use futures::future::join_all;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Default for Deadlines {
 #[derive(Clone)]
 pub struct ZooKeeper {
     pub(crate) client: Client,
-    pub(crate) address: Address,
+    pub(crate) address: ZooKeeperAddress,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -45,7 +45,7 @@ impl ZooKeeper {
     ///
     /// # Errors
     /// [`Error::Unreachable`] with the result for each address; [`Error::Denied`] if a login is required.
-    pub async fn connect(address: &Address, deadlines: Deadlines) -> Result<Self, Error> {
+    pub async fn connect(address: &ZooKeeperAddress, deadlines: Deadlines) -> Result<Self, Error> {
         let connector =
             Client::connector().with_session_timeout(deadlines.session).with_fail_eagerly();
         match timeout(deadlines.connect, connector.connect(&address.servers().join(","))).await {
@@ -63,7 +63,7 @@ impl ZooKeeper {
 
     /// The address of this session.
     #[must_use]
-    pub fn address(&self) -> &Address {
+    pub fn address(&self) -> &ZooKeeperAddress {
         &self.address
     }
 
@@ -80,7 +80,7 @@ impl fmt::Debug for ZooKeeper {
 }
 
 /// The client library reports only "no hosts" for all of them. This probes each address for its reason.
-async fn unreachable(address: &Address) -> Error {
+async fn unreachable(address: &ZooKeeperAddress) -> Error {
     let reasons = join_all(address.servers().iter().map(|server| reason(server))).await;
     let servers: BTreeMap<_, _> = address.servers().iter().cloned().zip(reasons).collect();
     Error::Unreachable { servers }

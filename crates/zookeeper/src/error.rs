@@ -50,7 +50,7 @@ pub enum Error {
         path: String,
         /// What is wrong with it.
         #[source]
-        wrong: Wrong,
+        wrong: ZnodeFault,
     },
     /// There is no Kafka cluster under the chroot.
     #[error(
@@ -107,7 +107,7 @@ pub enum Error {
 /// What is wrong with a znode's contents.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Wrong {
+pub enum ZnodeFault {
     /// It is empty.
     #[error("it is empty")]
     Empty,
@@ -191,7 +191,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn malformed(path: &str, wrong: impl Into<Wrong>) -> Self {
+    pub(crate) fn malformed(path: &str, wrong: impl Into<ZnodeFault>) -> Self {
         Self::Malformed { path: path.to_owned(), wrong: wrong.into() }
     }
 }

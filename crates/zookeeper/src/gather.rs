@@ -4,7 +4,7 @@
 //! not a replica) is repeated.
 
 use crate::connect::ZooKeeper;
-use crate::error::{Error, Wrong};
+use crate::error::{Error, ZnodeFault};
 use crate::kafka_root::IDS;
 use crate::znode::{self, Controller, PartitionState, Registration, ReplicaLists, RequestedMove};
 use mapper::snapshot::Leader;
@@ -21,11 +21,11 @@ const CANARY_TOPIC: &str = "__mappr_canary";
 
 /// Kafka's znodes as read, without interpretation.
 #[derive(Debug, Default)]
-pub(crate) struct Cluster {
+pub(crate) struct ClusterZnodes {
     pub(crate) id: Option<String>,
     pub(crate) controller: Option<Controller>,
     pub(crate) brokers: BTreeMap<BrokerId, Registration>,
-    pub(crate) topics: BTreeMap<String, Topic>,
+    pub(crate) topics: BTreeMap<String, TopicZnodes>,
     /// Listed in `/admin/delete_topics`, or deleted between two of our reads.
     pub(crate) deleting: BTreeSet<String>,
     pub(crate) requested: Vec<RequestedMove>,
@@ -33,13 +33,13 @@ pub(crate) struct Cluster {
 
 /// One topic.
 #[derive(Debug, Default)]
-pub(crate) struct Topic {
+pub(crate) struct TopicZnodes {
     pub(crate) partitions: BTreeMap<PartitionId, ReplicaLists>,
     pub(crate) states: BTreeMap<PartitionId, PartitionState>,
     pub(crate) config: BTreeMap<String, String>,
 }
 
-impl Topic {
+impl TopicZnodes {
     /// The partitions whose state names a broker that is not a replica.
     pub(crate) fn unsettled(&self) -> Vec<PartitionId> {
         let odd = |(id, state): (&PartitionId, &PartitionState)| {
@@ -69,7 +69,7 @@ impl ZooKeeper {
         for name in names {
             let path = self.kafka(&format!("{IDS}/{name}"));
             let id: BrokerId =
-                name.parse().map_err(|_| Error::malformed(&path, Wrong::Id(name)))?;
+                name.parse().map_err(|_| Error::malformed(&path, ZnodeFault::Id(name)))?;
             wanted.push((id, path));
         }
         // A broker that disappeared between the two reads is not live.
@@ -104,7 +104,7 @@ impl ZooKeeper {
             .unwrap_or_default())
     }
 
-    pub(crate) async fn gather(&self) -> Result<Cluster, Error> {
+    pub(crate) async fn gather(&self) -> Result<ClusterZnodes, Error> {
         self.catch_up().await?;
         let brokers = self.registrations().await?;
         let (topics_path, deletions) =
@@ -122,18 +122,21 @@ impl ZooKeeper {
         names.retain(|name| !deleting.contains(name) && name != CANARY_TOPIC);
         let topics = self.topics(&names).await?;
         deleting.extend(names.into_iter().filter(|name| !topics.contains_key(name)));
-        Ok(Cluster { id, controller, brokers, topics, deleting, requested })
+        Ok(ClusterZnodes { id, controller, brokers, topics, deleting, requested })
     }
 
-    async fn topics(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Topic>, Error> {
+    async fn topics(
+        &self,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, TopicZnodes>, Error> {
         let config = |name: &String| (name.clone(), self.kafka(&format!("/config/topics/{name}")));
         let mut configs = self.parsed_each(names.iter().map(config), znode::config).await?;
-        let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
+        let mut topics: BTreeMap<String, TopicZnodes> = BTreeMap::new();
         for (name, partitions) in self.replica_lists(names.iter()).await? {
             let config = configs.remove(&name).unwrap_or_default();
-            topics.insert(name, Topic { partitions, config, ..Topic::default() });
+            topics.insert(name, TopicZnodes { partitions, config, ..TopicZnodes::default() });
         }
-        let all = |(name, topic): (&String, &Topic)| {
+        let all = |(name, topic): (&String, &TopicZnodes)| {
             let name = name.clone();
             topic.partitions.keys().map(move |id| (name.clone(), *id)).collect::<Vec<_>>()
         };
@@ -144,7 +147,7 @@ impl ZooKeeper {
     }
 
     /// Repeats reads that were in the middle of a change: the lists, then the states.
-    async fn settle(&self, topics: &mut BTreeMap<String, Topic>) -> Result<(), Error> {
+    async fn settle(&self, topics: &mut BTreeMap<String, TopicZnodes>) -> Result<(), Error> {
         for _ in 0..REPETITIONS {
             let mut wanted = Vec::new();
             let mut names = BTreeSet::new();
@@ -177,7 +180,7 @@ impl ZooKeeper {
 
     async fn read_states(
         &self,
-        topics: &mut BTreeMap<String, Topic>,
+        topics: &mut BTreeMap<String, TopicZnodes>,
         wanted: Vec<(String, PartitionId)>,
     ) -> Result<(), Error> {
         let path = |(topic, id): (String, PartitionId)| {
@@ -201,10 +204,10 @@ mod tests {
     fn unsettled(replicas: &[u32], leader: Leader, isr: &[u32]) -> bool {
         let ids = |list: &[u32]| list.iter().copied().map(BrokerId).collect();
         let lists = ReplicaLists { replicas: ids(replicas), ..ReplicaLists::default() };
-        let topic = Topic {
+        let topic = TopicZnodes {
             partitions: BTreeMap::from([(PartitionId(7), lists)]),
             states: BTreeMap::from([(PartitionId(7), PartitionState { leader, isr: ids(isr) })]),
-            ..Topic::default()
+            ..TopicZnodes::default()
         };
         topic.unsettled() == [PartitionId(7)]
     }
@@ -220,6 +223,6 @@ mod tests {
 
     #[test]
     fn a_partition_without_a_state_is_settled() {
-        assert!(Topic::default().unsettled().is_empty());
+        assert!(TopicZnodes::default().unsettled().is_empty());
     }
 }

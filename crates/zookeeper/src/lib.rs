@@ -1,14 +1,14 @@
 //! Kafka clusters in ZooKeeper mode (Kafka 3.9 and older), read from their znodes.
 //!
-//! In: an [`Address`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics on request. It writes
+//! In: an [`ZooKeeperAddress`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics on request. It writes
 //! only metrics, autothrottle's overrides, and records under a lock. It needs no live broker, so it works when every
 //! broker is down.
 //!
 //! ```no_run
 //! # async fn capture() -> Result<(), Box<dyn std::error::Error>> {
-//! use mappr_zookeeper::{Address, DEFAULT_METRICS_PREFIX, Deadlines, ZooKeeper};
+//! use mappr_zookeeper::{DEFAULT_METRICS_PREFIX, Deadlines, ZooKeeper, ZooKeeperAddress};
 //!
-//! let address: Address = "zk1:2181,zk2:2181/kafka".parse()?;
+//! let address: ZooKeeperAddress = "zk1:2181,zk2:2181/kafka".parse()?;
 //! let zookeeper = ZooKeeper::connect(&address, Deadlines::default()).await?;
 //! let captured = zookeeper.snapshot().await?;
 //! let metrics = zookeeper.stored_metrics(DEFAULT_METRICS_PREFIX).await?;
@@ -34,13 +34,13 @@ mod store;
 mod stored;
 mod znode;
 
-pub use address::{Address, BadAddress};
+pub use address::{BadAddress, ZooKeeperAddress};
 pub use captured::Captured;
 pub use connect::{Deadlines, ZooKeeper};
-pub use error::{Error, Wrong};
+pub use error::{Error, ZnodeFault};
 pub use guarded::Guarded;
 pub use moves::Heading;
-pub use notice::{Notice, Unusable};
+pub use notice::{Unusable, ZooKeeperNotice};
 pub use overrides::{DEFAULT_OVERRIDES_PREFIX, StoredOverride, StoredOverrides, override_path};
 pub use srvr::server_mode;
 pub use store::ToStore;

@@ -5,7 +5,7 @@ use mapper::{BrokerId, TopicPartition};
 /// One notice about a capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
-pub enum Notice {
+pub enum ZooKeeperNotice {
     /// The topic is not in the snapshot.
     #[error("topic {topic} is left out: it is being deleted")]
     BeingDeleted {

@@ -4,7 +4,7 @@
 //! `{"rate":50,"autoremove":true}` in whole MB/s (10^6 bytes), or a bare number. A rate of 0 means no override.
 
 use crate::connect::ZooKeeper;
-use crate::error::{Error, Wrong};
+use crate::error::{Error, ZnodeFault};
 use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ pub struct StoredOverrides {
     /// For one broker, or (`None`) for all.
     pub asked: BTreeMap<Option<BrokerId>, StoredOverride>,
     /// Znodes whose contents cannot be parsed, by path. They are left alone.
-    pub unusable: BTreeMap<String, Wrong>,
+    pub unusable: BTreeMap<String, ZnodeFault>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct OverrideWire {
     rate: i64,
     #[serde(default)]
     autoremove: bool,
@@ -46,35 +46,37 @@ struct Wire {
 #[serde(untagged)]
 enum Told {
     Bare(i64),
-    Whole(Wire),
+    Whole(OverrideWire),
 }
 
 impl StoredOverride {
     /// The stored form. `None` removes the override.
     pub fn to_znode(of: Option<Self>) -> Vec<u8> {
         let wire = match of {
-            None => Wire { rate: 0, autoremove: false, rate_bytes_per_second: None },
+            None => OverrideWire { rate: 0, autoremove: false, rate_bytes_per_second: None },
             Some(Self { rate_bytes_per_second: rate, autoremove }) => {
                 // Less than one would mean no override to kafka-kit.
                 let megabytes = (rate.0 / MEGABYTE).max(1);
                 let exact = (megabytes * MEGABYTE != rate.0).then_some(rate);
                 let rate = i64::try_from(megabytes).unwrap_or(i64::MAX);
-                Wire { rate, autoremove, rate_bytes_per_second: exact }
+                OverrideWire { rate, autoremove, rate_bytes_per_second: exact }
             }
         };
         // Numbers and booleans always convert to JSON.
         serde_json::to_vec(&wire).unwrap_or_default()
     }
 
-    fn of_znode(data: &[u8]) -> Result<Option<Self>, Wrong> {
+    fn of_znode(data: &[u8]) -> Result<Option<Self>, ZnodeFault> {
         if data.trim_ascii().is_empty() {
             return Ok(None);
         }
         let wire = match serde_json::from_slice(data)? {
             Told::Whole(wire) => wire,
-            Told::Bare(rate) => Wire { rate, autoremove: false, rate_bytes_per_second: None },
+            Told::Bare(rate) => {
+                OverrideWire { rate, autoremove: false, rate_bytes_per_second: None }
+            }
         };
-        let megabytes = u64::try_from(wire.rate).map_err(|_| Wrong::Size(wire.rate as f64))?;
+        let megabytes = u64::try_from(wire.rate).map_err(|_| ZnodeFault::Size(wire.rate as f64))?;
         let rate = match wire.rate_bytes_per_second {
             // A client that changed only the rate meant the rate.
             Some(exact) if (exact.0 / MEGABYTE).max(1) == megabytes => exact,
@@ -114,7 +116,7 @@ impl ZooKeeper {
             let path = format!("{folder}/{name}");
             match name.parse::<BrokerId>() {
                 Ok(broker) => read(Some(broker), path, &data),
-                Err(_) => strange.push((path, Wrong::Id(name))),
+                Err(_) => strange.push((path, ZnodeFault::Id(name))),
             }
         }
         found.unusable.extend(strange);

@@ -3,7 +3,7 @@
 //! A znode that does not exist is an answer (`None`), not a failure.
 
 use crate::connect::ZooKeeper;
-use crate::error::{Error, Wrong};
+use crate::error::{Error, ZnodeFault};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -46,7 +46,7 @@ impl ZooKeeper {
     pub(crate) async fn parsed<T>(
         &self,
         path: &str,
-        parse: impl Fn(&[u8]) -> Result<T, Wrong>,
+        parse: impl Fn(&[u8]) -> Result<T, ZnodeFault>,
     ) -> Result<Option<T>, Error> {
         let read = |znode: Znode| parse(&znode.data).map_err(|wrong| Error::malformed(path, wrong));
         self.get(path).await?.map(read).transpose()
@@ -56,7 +56,7 @@ impl ZooKeeper {
     pub(crate) async fn parsed_each<K: Ord, T>(
         &self,
         wanted: impl IntoIterator<Item = (K, String)>,
-        parse: impl Fn(&[u8]) -> Result<T, Wrong>,
+        parse: impl Fn(&[u8]) -> Result<T, ZnodeFault>,
     ) -> Result<BTreeMap<K, T>, Error> {
         let parse = &parse;
         let reads = stream::iter(wanted).map(|(key, path)| async move {

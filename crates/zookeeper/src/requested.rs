@@ -1,8 +1,8 @@
 //! The reassignments in `/admin/reassign_partitions` that Kafka can carry out. Kafka checks them only when a controller
 //! reads them, so with every broker down they are unchecked.
 
-use crate::gather::Cluster;
-use crate::notice::{Notice, Unusable};
+use crate::gather::ClusterZnodes;
+use crate::notice::{Unusable, ZooKeeperNotice};
 use crate::znode::repeated;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) type Requested = BTreeMap<TopicPartition, Vec<BrokerId>>;
 
 /// The requested reassignments that Kafka can carry out. If a partition appears twice, the last entry counts.
-pub(crate) fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Requested {
+pub(crate) fn usable(
+    cluster: &ClusterZnodes,
+    notices: &mut BTreeSet<ZooKeeperNotice>,
+) -> Requested {
     let mut requested = BTreeMap::new();
     for asked in &cluster.requested {
         let of = asked.of.clone();
@@ -29,7 +32,7 @@ pub(crate) fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Reque
                 continue;
             }
         };
-        notices.insert(Notice::UnusableMove { of, why });
+        notices.insert(ZooKeeperNotice::UnusableMove { of, why });
     }
     requested
 }
@@ -37,7 +40,7 @@ pub(crate) fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Reque
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gather::Topic;
+    use crate::gather::TopicZnodes;
     use crate::znode::{ReplicaLists, RequestedMove};
     use mapper::PartitionId;
 
@@ -47,13 +50,15 @@ mod tests {
     }
 
     /// The topic "events" with the partitions 0 and 1.
-    fn cluster(requested: Vec<RequestedMove>) -> Cluster {
+    fn cluster(requested: Vec<RequestedMove>) -> ClusterZnodes {
         let lists =
             ReplicaLists { replicas: vec![BrokerId(1), BrokerId(2)], ..ReplicaLists::default() };
         let partitions = BTreeMap::from([(PartitionId(0), lists.clone()), (PartitionId(1), lists)]);
-        let topics =
-            BTreeMap::from([("events".to_owned(), Topic { partitions, ..Topic::default() })]);
-        Cluster { requested, topics, ..Cluster::default() }
+        let topics = BTreeMap::from([(
+            "events".to_owned(),
+            TopicZnodes { partitions, ..TopicZnodes::default() },
+        )]);
+        ClusterZnodes { requested, topics, ..ClusterZnodes::default() }
     }
 
     #[test]
@@ -61,7 +66,8 @@ mod tests {
         let cluster = cluster(vec![asked(0, [3, 3]), asked(1, []), asked(9, [1])]);
         let mut notices = BTreeSet::new();
         assert!(usable(&cluster, &mut notices).is_empty());
-        let ignored = |partition, why| Notice::UnusableMove { of: asked(partition, []).of, why };
+        let ignored =
+            |partition, why| ZooKeeperNotice::UnusableMove { of: asked(partition, []).of, why };
         let expected = [
             ignored(0, Unusable::BrokerTwice(BrokerId(3))),
             ignored(1, Unusable::NoReplicas),

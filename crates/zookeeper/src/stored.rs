@@ -4,7 +4,7 @@
 //! kafka-kit's tools. They contain JSON with sizes in bytes, plain or gzip (detected by its magic bytes).
 
 use crate::connect::ZooKeeper;
-use crate::error::{Error, Wrong};
+use crate::error::{Error, ZnodeFault};
 use crate::read::Znode;
 use flate2::read::MultiGzDecoder;
 use mapper::snapshot::SnapshotError;
@@ -105,7 +105,7 @@ impl StoredMetrics {
 /// `{"topic":{"0":{"Size":1024}}}`
 pub(crate) fn partition_sizes(
     data: &[u8],
-) -> Result<BTreeMap<String, BTreeMap<PartitionId, Bytes>>, Wrong> {
+) -> Result<BTreeMap<String, BTreeMap<PartitionId, Bytes>>, ZnodeFault> {
     let wire: BTreeMap<String, BTreeMap<PartitionId, PartitionWire>> =
         serde_json::from_slice(&unpacked(data, MOST_BYTES)?)?;
     let sizes = |partitions: BTreeMap<_, PartitionWire>| {
@@ -115,7 +115,7 @@ pub(crate) fn partition_sizes(
 }
 
 /// `{"1001":{"StorageFree":1024}}`
-fn broker_free(data: &[u8]) -> Result<BTreeMap<BrokerId, Bytes>, Wrong> {
+fn broker_free(data: &[u8]) -> Result<BTreeMap<BrokerId, Bytes>, ZnodeFault> {
     let wire: BTreeMap<BrokerId, BrokerWire> =
         serde_json::from_slice(&unpacked(data, MOST_BYTES)?)?;
     known(wire.into_iter().map(|(id, broker)| (id, broker.free)))
@@ -123,35 +123,38 @@ fn broker_free(data: &[u8]) -> Result<BTreeMap<BrokerId, Bytes>, Wrong> {
 
 fn known<K: Ord>(
     all: impl Iterator<Item = (K, Option<Amount>)>,
-) -> Result<BTreeMap<K, Bytes>, Wrong> {
+) -> Result<BTreeMap<K, Bytes>, ZnodeFault> {
     all.filter_map(|(key, amount)| Some((key, amount?)))
         .map(|(key, amount)| Ok((key, bytes(amount)?)))
         .collect()
 }
 
-fn bytes(amount: Amount) -> Result<Bytes, Wrong> {
+fn bytes(amount: Amount) -> Result<Bytes, ZnodeFault> {
     match amount {
         Amount::Whole(bytes) => Ok(Bytes(bytes)),
         // 2^63: more than any file system holds, and exact in both types.
         Amount::Real(real) if (0.0..9_223_372_036_854_775_808.0).contains(&real) => {
             Ok(Bytes(real.round() as u64))
         }
-        Amount::Real(real) => Err(Wrong::Size(real)),
+        Amount::Real(real) => Err(ZnodeFault::Size(real)),
     }
 }
 
 /// Decompresses gzip data up to `limit_bytes`, because a few kilobytes can decompress to gigabytes.
-fn unpacked(data: &[u8], limit_bytes: u64) -> Result<Cow<'_, [u8]>, Wrong> {
+fn unpacked(data: &[u8], limit_bytes: u64) -> Result<Cow<'_, [u8]>, ZnodeFault> {
     if data.trim_ascii().is_empty() {
-        return Err(Wrong::Empty);
+        return Err(ZnodeFault::Empty);
     }
     if !data.starts_with(&GZIP) {
         return Ok(Cow::Borrowed(data));
     }
     let mut plain = Vec::new();
-    MultiGzDecoder::new(data).take(limit_bytes + 1).read_to_end(&mut plain).map_err(Wrong::Gzip)?;
+    MultiGzDecoder::new(data)
+        .take(limit_bytes + 1)
+        .read_to_end(&mut plain)
+        .map_err(ZnodeFault::Gzip)?;
     if plain.len() as u64 > limit_bytes {
-        return Err(Wrong::TooLarge { limit_bytes });
+        return Err(ZnodeFault::TooLarge { limit_bytes });
     }
     Ok(Cow::Owned(plain))
 }
@@ -197,7 +200,7 @@ mod tests {
         let bomb = gzip(&vec![b' '; 1_000_000]);
         assert!(bomb.len() < 2_000, "{}", bomb.len());
         let wrong = unpacked(&bomb, 100_000).unwrap_err();
-        assert!(matches!(wrong, Wrong::TooLarge { limit_bytes: 100_000 }));
+        assert!(matches!(wrong, ZnodeFault::TooLarge { limit_bytes: 100_000 }));
         assert_eq!(unpacked(&gzip(&[b' '; 100]), 100).unwrap().len(), 100);
     }
 
@@ -205,7 +208,7 @@ mod tests {
     fn a_gzip_stream_that_is_cut_off_is_malformed() {
         let whole = gzip(SIZES.as_bytes());
         for cut in [2, 9, whole.len() / 2, whole.len() - 1] {
-            assert!(matches!(partition_sizes(&whole[..cut]), Err(Wrong::Gzip(_))), "{cut}");
+            assert!(matches!(partition_sizes(&whole[..cut]), Err(ZnodeFault::Gzip(_))), "{cut}");
         }
     }
 
@@ -213,11 +216,14 @@ mod tests {
     fn sizes_that_cannot_be_are_refused() {
         for size in ["-1", "1e30"] {
             let text = format!(r#"{{"events":{{"0":{{"Size":{size}}}}}}}"#);
-            assert!(matches!(partition_sizes(text.as_bytes()), Err(Wrong::Size(_))), "{size}");
+            assert!(matches!(partition_sizes(text.as_bytes()), Err(ZnodeFault::Size(_))), "{size}");
         }
-        assert!(matches!(partition_sizes(br#"{"events":{"x":{"Size":1}}}"#), Err(Wrong::Json(_))));
-        assert!(matches!(broker_free(br#"{"a":{"StorageFree":1}}"#), Err(Wrong::Json(_))));
-        assert!(matches!(broker_free(b""), Err(Wrong::Empty)));
+        assert!(matches!(
+            partition_sizes(br#"{"events":{"x":{"Size":1}}}"#),
+            Err(ZnodeFault::Json(_))
+        ));
+        assert!(matches!(broker_free(br#"{"a":{"StorageFree":1}}"#), Err(ZnodeFault::Json(_))));
+        assert!(matches!(broker_free(b""), Err(ZnodeFault::Empty)));
     }
 
     #[test]

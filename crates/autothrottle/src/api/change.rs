@@ -19,13 +19,13 @@ pub(super) const MOST_MEGABYTES: u64 = 1_000_000;
 /// `?rate=50&autoremove=true`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct ChangeQuery {
     /// MB/s, whole and above 0.
     rate: Option<String>,
     autoremove: Option<String>,
 }
 
-type AskedQuery = Result<Query<Asked>, QueryRejection>;
+type AskedQuery = Result<Query<ChangeQuery>, QueryRejection>;
 
 pub(super) async fn set_for_all(State(api): State<Api>, asked: AskedQuery) -> Result<Reply, Reply> {
     set(&api, None, asked).await

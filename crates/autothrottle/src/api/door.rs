@@ -30,9 +30,9 @@ pub(super) async fn open(settings: &ApiSettings) -> Result<(TcpListener, SocketA
 
 /// Knows the token. Hashes are compared: that tells nothing of how near a guess was.
 #[derive(Clone)]
-pub(super) struct Guard(pub(super) Token);
+pub(super) struct TokenGuard(pub(super) Token);
 
-impl Guard {
+impl TokenGuard {
     fn admits(&self, header: Option<&HeaderValue>) -> bool {
         let given = header.and_then(|value| value.to_str().ok());
         let token = given.and_then(|text| {
@@ -44,7 +44,11 @@ impl Guard {
 }
 
 /// Turns away who does not have the token.
-pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(guard): State<TokenGuard>,
+    request: Request,
+    next: Next,
+) -> Response {
     if guard.admits(request.headers().get(AUTHORIZATION)) {
         return next.run(request).await;
     }

@@ -85,8 +85,10 @@ fn router(api: Api, token: Option<Token>) -> Router {
         .route("/throttle/remove/{id}", post(change::remove_for_one))
         .route("/throttle/{id}", post(change::set_for_one));
     let changes = match token {
-        Some(token) => changes
-            .route_layer(axum::middleware::from_fn_with_state(door::Guard(token), door::guard)),
+        Some(token) => changes.route_layer(axum::middleware::from_fn_with_state(
+            door::TokenGuard(token),
+            door::guard,
+        )),
         None => changes,
     };
     Router::new()

@@ -1,7 +1,7 @@
 //! `/metrics`: the same for a Prometheus that scrapes us.
 
 use super::Api;
-use crate::board::{Heard, Round, Shown};
+use crate::board::{BoardContent, DoneRound, Heard};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -26,11 +26,11 @@ struct OfPort {
 type ByPort = Family<OfPort, Gauge>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfBroker {
+struct BrokerLabel {
     broker: u32,
 }
 
-type Seconds = Family<OfBroker, Gauge<f64, AtomicU64>>;
+type Seconds = Family<BrokerLabel, Gauge<f64, AtomicU64>>;
 
 /// The text format, as of this moment.
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
@@ -45,7 +45,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     }
 }
 
-fn registry(shown: &Shown, running_since: Duration) -> Registry {
+fn registry(shown: &BoardContent, running_since: Duration) -> Registry {
     let mut registry = Registry::with_prefix("autothrottle");
     counters(shown, &mut registry);
     let up = ConstGauge::new(running_since.as_secs());
@@ -102,7 +102,7 @@ fn registry(shown: &Shown, running_since: Duration) -> Registry {
     registry
 }
 
-fn counters(shown: &Shown, registry: &mut Registry) {
+fn counters(shown: &BoardContent, registry: &mut Registry) {
     let all = [
         ("rounds", "Rounds that decided", shown.decided),
         ("failed_rounds", "Rounds that failed", shown.failed),
@@ -124,7 +124,7 @@ fn canary(heard: &Heard, registry: &mut Registry) {
         ];
         for (family, took) in times {
             if let Some(took) = took {
-                family.get_or_create(&OfBroker { broker: id.0 }).set(took.as_secs_f64());
+                family.get_or_create(&BrokerLabel { broker: id.0 }).set(took.as_secs_f64());
             }
         }
     }
@@ -144,7 +144,7 @@ fn canary(heard: &Heard, registry: &mut Registry) {
     );
 }
 
-fn rates(round: &Round, registry: &mut Registry) {
+fn rates(round: &DoneRound, registry: &mut Registry) {
     let [decided, floors, headroom, found] = std::array::from_fn(|_| ByPort::default());
     let of = |id: BrokerId, role: ReplicationRole| OfPort {
         broker: id.0,

@@ -2,8 +2,8 @@
 
 use super::Api;
 use super::reply::Reply;
-use crate::board::{Round, Shown};
-use crate::history::Sample;
+use crate::board::{BoardContent, DoneRound};
+use crate::history::RoundSample;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use throttle::{
 
 /// The document; its schema is docs/schema/autothrottle-state.schema.json.
 #[derive(Debug, Serialize)]
-struct Document<'r> {
+struct StateDocument<'r> {
     version: u32,
     /// This process decides; another may wait for its turn.
     leading: bool,
@@ -34,10 +34,10 @@ struct Document<'r> {
     failing: Option<Failing<'r>>,
     reassignments: Vec<Copy<'r>>,
     recoveries: Vec<Copy<'r>>,
-    brokers: Vec<Broker<'r>>,
+    brokers: Vec<BrokerView<'r>>,
     overrides: RateOverrides,
     #[serde(skip_serializing_if = "Option::is_none")]
-    canary: Option<Flight<'r>>,
+    canary: Option<CanaryView<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<OfSample>,
 }
@@ -92,7 +92,7 @@ struct Destination {
 }
 
 #[derive(Debug, Serialize)]
-struct Broker<'r> {
+struct BrokerView<'r> {
     id: BrokerId,
     live: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ struct Broker<'r> {
 
 /// The canary as a whole.
 #[derive(Debug, Serialize)]
-struct Flight<'r> {
+struct CanaryView<'r> {
     topic: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'r str>,
@@ -147,7 +147,8 @@ pub(super) async fn state(State(api): State<Api>) -> Response {
     let shown = api.board.shown();
     // Overrides as they are now, though the loop may not have seen them yet.
     let leader = api.book.leader();
-    let document = Document { leader, ..document(&shown, api.book.leads(), api.book.overrides()) };
+    let document =
+        StateDocument { leader, ..document(&shown, api.book.leads(), api.book.overrides()) };
     match serde_json::to_value(&document) {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
@@ -157,13 +158,13 @@ pub(super) async fn state(State(api): State<Api>) -> Response {
     }
 }
 
-fn document(shown: &Shown, leading: bool, overrides: RateOverrides) -> Document<'_> {
+fn document(shown: &BoardContent, leading: bool, overrides: RateOverrides) -> StateDocument<'_> {
     let round = shown.round.as_ref();
     let copies = |cause| {
         let all = round.iter().flat_map(|round| &round.copies);
         all.filter(move |copy| copy.cause == cause).map(copy).collect()
     };
-    Document {
+    StateDocument {
         version: 1,
         leading,
         leader: None,
@@ -174,7 +175,7 @@ fn document(shown: &Shown, leading: bool, overrides: RateOverrides) -> Document<
             notes: &round.decision.notes,
             strays: &round.strays,
             configs_held: round.held,
-            metrics: round.metrics.map(metrics::Source::as_str),
+            metrics: round.metrics.map(metrics::MetricsSource::as_str),
         }),
         rounds: shown.decided,
         failed_rounds: shown.failed,
@@ -183,7 +184,7 @@ fn document(shown: &Shown, leading: bool, overrides: RateOverrides) -> Document<
         recoveries: copies(WhyNotInSync::Recovery),
         brokers: round.map(|round| brokers(round, shown)).unwrap_or_default(),
         overrides,
-        canary: shown.heard.as_ref().map(|heard| Flight {
+        canary: shown.heard.as_ref().map(|heard| CanaryView {
             topic: kafka::admin::CANARY_TOPIC,
             problem: heard.problem.as_deref(),
         }),
@@ -191,7 +192,7 @@ fn document(shown: &Shown, leading: bool, overrides: RateOverrides) -> Document<
     }
 }
 
-fn sample(sample: &Sample) -> OfSample {
+fn sample(sample: &RoundSample) -> OfSample {
     OfSample {
         seconds_ago: sample.at.elapsed().as_secs(),
         copies: sample.copies,
@@ -216,7 +217,7 @@ fn copy(copy: &CopySeen) -> Copy<'_> {
     }
 }
 
-fn brokers<'r>(round: &'r Round, shown: &Shown) -> Vec<Broker<'r>> {
+fn brokers<'r>(round: &'r DoneRound, shown: &BoardContent) -> Vec<BrokerView<'r>> {
     let heard = |id: &BrokerId| {
         let heard = shown.heard.as_ref()?;
         let canary = heard.readings.get(id)?;
@@ -228,10 +229,10 @@ fn brokers<'r>(round: &'r Round, shown: &Shown) -> Vec<Broker<'r>> {
         })
     };
     let all = round.brokers.iter();
-    all.map(|(id, seen)| Broker { canary: heard(id), ..broker(*id, seen, round) }).collect()
+    all.map(|(id, seen)| BrokerView { canary: heard(id), ..broker(*id, seen, round) }).collect()
 }
 
-fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r Round) -> Broker<'r> {
+fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r DoneRound) -> BrokerView<'r> {
     let of_role = |role| {
         let decided = round.decision.rates.get(&(id, role));
         let found = round.applied.get(&(id, role)).copied();
@@ -244,7 +245,7 @@ fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r Round) -> Broker<'r> {
         let (all, own) = (*total?.of(role), *replication?.of(role));
         Some(Rate(all.0.saturating_sub(own.0)))
     };
-    Broker {
+    BrokerView {
         id,
         live: seen.live,
         capacity_out_bytes_per_second: seen.capacity.map(|ports| ports.tx),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::board::Round;
+use crate::board::DoneRound;
 use crate::place::Place;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -34,7 +34,7 @@ async fn fixture(token: Option<&str>) -> Fixture {
 }
 
 /// 1001 leads, and needs 60 MB/s for what producers write.
-pub(crate) fn round() -> Round {
+pub(crate) fn round() -> DoneRound {
     let rate = |megabytes| Rate::from_megabytes(megabytes).unwrap();
     let decided = Decided {
         rate: rate(80.0),
@@ -47,7 +47,7 @@ pub(crate) fn round() -> Round {
         rates: [((BrokerId(1001), ReplicationRole::Leader), decided)].into(),
         ..ThrottleDecision::default()
     };
-    Round {
+    DoneRound {
         at: "2026-11-20T07:00:00Z".to_owned(),
         took: Duration::from_millis(12),
         ended: Instant::now(),
@@ -58,7 +58,7 @@ pub(crate) fn round() -> Round {
         applied: [((BrokerId(1001), ReplicationRole::Leader), rate(10.0))].into(),
         copies: Vec::new(),
         unmeasured: 0,
-        metrics: Some(metrics::Source::Sidecar),
+        metrics: Some(metrics::MetricsSource::Sidecar),
         decision,
         held: 2,
         strays: std::collections::BTreeSet::new(),

@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What there is, and what there is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Kept {
+pub(super) struct TopicUpkeep {
     /// The partition of each broker that has its own.
     pub(super) in_place: BTreeMap<BrokerId, PartitionId>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<UpkeepStep>,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum UpkeepStep {
     /// Makes the topic, with a partition on each of these.
     Create(Vec<BrokerId>),
     /// Adds a partition on each of these to as many as there are.
@@ -31,13 +31,13 @@ pub(super) fn keep(
     topic: Option<&Topic>,
     moving: &BTreeSet<PartitionId>,
     live: &BTreeSet<BrokerId>,
-) -> Kept {
+) -> TopicUpkeep {
     let Some(topic) = topic else {
         let all: Vec<BrokerId> = live.iter().copied().collect();
-        let steps = if all.is_empty() { Vec::new() } else { vec![Step::Create(all)] };
-        return Kept { steps, ..Kept::default() };
+        let steps = if all.is_empty() { Vec::new() } else { vec![UpkeepStep::Create(all)] };
+        return TopicUpkeep { steps, ..TopicUpkeep::default() };
     };
-    let mut kept = Kept::default();
+    let mut kept = TopicUpkeep::default();
     let mut astray = Vec::new();
     for partition in topic.partitions.iter().filter(|partition| !moving.contains(&partition.id)) {
         match partition.replicas[..] {
@@ -59,7 +59,7 @@ fn steps(
     live: &BTreeSet<BrokerId>,
     in_place: &BTreeMap<BrokerId, PartitionId>,
     astray: Vec<&Partition>,
-) -> Vec<Step> {
+) -> Vec<UpkeepStep> {
     let mut without = live.iter().copied().filter(|id| !in_place.contains_key(id)).peekable();
     let mut moves = Vec::new();
     for partition in astray {
@@ -70,11 +70,11 @@ fn steps(
     }
     let mut steps = Vec::new();
     if !moves.is_empty() {
-        steps.push(Step::Move(moves));
+        steps.push(UpkeepStep::Move(moves));
     }
     if without.peek().is_some() {
         let from = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-        steps.push(Step::Add { from, brokers: without.collect() });
+        steps.push(UpkeepStep::Add { from, brokers: without.collect() });
     }
     steps
 }
@@ -89,30 +89,30 @@ mod tests {
         Topic { partitions: (0..).zip(lists).map(of).collect(), ..Topic::default() }
     }
 
-    fn of(lists: &[&[u32]], moving: &[u32], live: &[u32]) -> (Vec<(u32, u32)>, Vec<Step>) {
+    fn of(lists: &[&[u32]], moving: &[u32], live: &[u32]) -> (Vec<(u32, u32)>, Vec<UpkeepStep>) {
         let moving = moving.iter().copied().map(PartitionId).collect();
         let live = live.iter().copied().map(BrokerId).collect();
-        let Kept { in_place, steps } = keep(Some(&topic(lists)), &moving, &live);
+        let TopicUpkeep { in_place, steps } = keep(Some(&topic(lists)), &moving, &live);
         (in_place.into_iter().map(|(broker, of)| (broker.0, of.0)).collect(), steps)
     }
 
-    fn moves(moves: &[(u32, u32)]) -> Step {
+    fn moves(moves: &[(u32, u32)]) -> UpkeepStep {
         let of = |(of, to): &(u32, u32)| (PartitionId(*of), BrokerId(*to));
-        Step::Move(moves.iter().map(of).collect())
+        UpkeepStep::Move(moves.iter().map(of).collect())
     }
 
     #[test]
     fn it_is_made_once_with_a_partition_on_each_live_broker() {
         let live = [BrokerId(7), BrokerId(1001)];
         let kept = keep(None, &BTreeSet::new(), &live.into());
-        assert_eq!(kept.steps, [Step::Create(live.to_vec())]);
-        assert_eq!(keep(None, &BTreeSet::new(), &BTreeSet::new()), Kept::default());
+        assert_eq!(kept.steps, [UpkeepStep::Create(live.to_vec())]);
+        assert_eq!(keep(None, &BTreeSet::new(), &BTreeSet::new()), TopicUpkeep::default());
         assert_eq!(of(&[&[7], &[1001]], &[], &[7, 1001]), (vec![(7, 0), (1001, 1)], Vec::new()));
     }
 
     #[test]
     fn a_new_broker_gets_a_partition_and_one_that_is_gone_keeps_its_own() {
-        let add = Step::Add { from: 2, brokers: vec![BrokerId(3)] };
+        let add = UpkeepStep::Add { from: 2, brokers: vec![BrokerId(3)] };
         assert_eq!(of(&[&[1], &[2]], &[], &[1, 3]), (vec![(1, 0)], vec![add]));
         assert_eq!(of(&[&[1], &[2]], &[], &[1, 2]), (vec![(1, 0), (2, 1)], Vec::new()));
     }

@@ -8,7 +8,7 @@ use crate::book::Book;
 use crate::error::Error;
 use kafka::admin::{Altering, CANARY_TOPIC, MorePartitions, NewTopic};
 use kafka::{Client, ResponseError};
-use keep::{Kept, Step, keep};
+use keep::{TopicUpkeep, UpkeepStep, keep};
 use mapper::{BrokerId, PartitionId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,8 +89,8 @@ impl Flight {
         let kept = tokio::time::timeout(PATIENCE, self.kept(client, book, live)).await;
         self.problem = match kept {
             Ok(Ok(())) => None,
-            Ok(Err(Wrong::Lost(error))) => return Err(error),
-            Ok(Err(Wrong::Said(problem))) => Some(problem),
+            Ok(Err(NotKept::Lost(error))) => return Err(error),
+            Ok(Err(NotKept::Said(problem))) => Some(problem),
             Err(_) => Some(format!("the cluster does not answer within {} s", PATIENCE.as_secs())),
         };
         match self.problem() {
@@ -112,9 +112,9 @@ impl Flight {
         client: &Client,
         book: &Book,
         live: &BTreeSet<BrokerId>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), NotKept> {
         for _ in 0..LOOKS {
-            let Kept { in_place, steps } = look(client, live).await?;
+            let TopicUpkeep { in_place, steps } = look(client, live).await?;
             self.fly(&in_place)?;
             if steps.is_empty() {
                 break;
@@ -135,7 +135,7 @@ impl Flight {
         Ok(())
     }
 
-    fn fly(&mut self, in_place: &BTreeMap<BrokerId, PartitionId>) -> Result<(), Wrong> {
+    fn fly(&mut self, in_place: &BTreeMap<BrokerId, PartitionId>) -> Result<(), NotKept> {
         let Some((access, every)) = &self.asked else { return Ok(()) };
         let messages = match self.messages.take() {
             Some(messages) => messages,
@@ -151,31 +151,31 @@ impl Flight {
 
 /// What messages take now, to each broker from which they come back.
 pub(crate) fn readings(messages: &statelog::Canary) -> BTreeMap<BrokerId, CanaryTimes> {
-    let known = |(id, reading): (i32, statelog::Reading)| {
-        let statelog::Reading { produce, end_to_end, usual } = reading;
+    let known = |(id, reading): (i32, statelog::CanaryReading)| {
+        let statelog::CanaryReading { produce, end_to_end, usual } = reading;
         Some((BrokerId(u32::try_from(id).ok()?), CanaryTimes { produce, end_to_end, usual }))
     };
     messages.readings().into_iter().filter_map(known).collect()
 }
 
 /// Why the topic is not kept.
-enum Wrong {
+enum NotKept {
     /// The cluster may be another's now.
     Lost(Error),
     /// For operators.
     Said(String),
 }
 
-impl<E: std::error::Error> From<E> for Wrong {
+impl<E: std::error::Error> From<E> for NotKept {
     fn from(error: E) -> Self {
         Self::Said(error.to_string())
     }
 }
 
-fn of_place(error: Error) -> Wrong {
+fn of_place(error: Error) -> NotKept {
     match error.is_lost() {
-        true => Wrong::Lost(error),
-        false => Wrong::Said(error.to_string()),
+        true => NotKept::Lost(error),
+        false => NotKept::Said(error.to_string()),
     }
 }
 
@@ -183,33 +183,33 @@ fn needs(why: String) -> String {
     format!("{why}; it needs {RIGHTS}")
 }
 
-async fn look(client: &Client, live: &BTreeSet<BrokerId>) -> Result<Kept, Wrong> {
+async fn look(client: &Client, live: &BTreeSet<BrokerId>) -> Result<TopicUpkeep, NotKept> {
     let named = client.topics_named(&[CANARY_TOPIC.to_owned()].into()).await?;
     if named.forbidden.contains(CANARY_TOPIC) {
-        return Err(Wrong::Said(needs("it may not be described".to_owned())));
+        return Err(NotKept::Said(needs("it may not be described".to_owned())));
     }
     let moving = client.canary_moves().await?;
     Ok(keep(named.found.get(CANARY_TOPIC), &moving, live))
 }
 
 /// Takes a step. A step that another process has taken meanwhile counts as taken.
-async fn take(client: &Client, step: Step) -> Result<(), Wrong> {
+async fn take(client: &Client, step: UpkeepStep) -> Result<(), NotKept> {
     let name = || CANARY_TOPIC.to_owned();
     let one = |id: BrokerId| Replicas::from_iter([id]);
     let on = |brokers: Vec<BrokerId>| brokers.into_iter().map(one).collect();
     let refused = match step {
-        Step::Create(brokers) => {
+        UpkeepStep::Create(brokers) => {
             let config = CONFIG.map(|(key, value)| (key.to_owned(), value.to_owned()));
             let topic = NewTopic { name: name(), replicas: on(brokers), config: config.into() };
             let answers = client.create_topics(&[topic]).await?;
             answers.into_values().find_map(Result::err)
         }
-        Step::Add { from, brokers } => {
+        UpkeepStep::Add { from, brokers } => {
             let more = MorePartitions { topic: name(), from, replicas: on(brokers) };
             let answers = client.create_partitions(&[more]).await?;
             answers.into_values().find_map(Result::err)
         }
-        Step::Move(moves) => {
+        UpkeepStep::Move(moves) => {
             let to = |(partition, to)| (TopicPartition { topic: name(), partition }, Some(one(to)));
             let moves: Vec<_> = moves.into_iter().map(to).collect();
             let refused = client.alter_reassignments(&moves, Altering::Factor).await?;
@@ -220,8 +220,8 @@ async fn take(client: &Client, step: Step) -> Result<(), Wrong> {
         None => Ok(()),
         Some(refusal) => match refusal.code {
             ResponseError::TopicAlreadyExists | ResponseError::InvalidPartitions => Ok(()),
-            _ if refusal.denied.is_some() => Err(Wrong::Said(needs(refusal.to_string()))),
-            _ => Err(Wrong::Said(refusal.to_string())),
+            _ if refusal.denied.is_some() => Err(NotKept::Said(needs(refusal.to_string()))),
+            _ => Err(NotKept::Said(refusal.to_string())),
         },
     }
 }

@@ -15,12 +15,12 @@ const HEARING: Duration = Duration::from_millis(100);
 
 /// The brokers that were slow in a round, and when that was.
 #[derive(Debug)]
-pub(super) struct Slow {
+pub(super) struct SlowBrokers {
     brokers: BTreeSet<BrokerId>,
     at: Instant,
 }
 
-impl Default for Slow {
+impl Default for SlowBrokers {
     fn default() -> Self {
         Self { brokers: BTreeSet::new(), at: Instant::now() }
     }
@@ -34,7 +34,7 @@ impl Daemon<'_> {
                 broker.health.canary = Some(canary);
             }
         }
-        self.slow = Slow { brokers: self.slow_now(), at: Instant::now() };
+        self.slow = SlowBrokers { brokers: self.slow_now(), at: Instant::now() };
     }
 
     /// Updates the API, also between rounds.

@@ -7,7 +7,7 @@ mod events;
 mod overrides;
 
 use crate::error::Error;
-use crate::leader::Leader;
+use crate::leader_name::LeaderName;
 use coordination::{Holder, Lead, Records, Store, Wait, unique};
 use execute::{Ledger, LedgerEntry};
 use operate::{ledger_records, live};
@@ -27,21 +27,21 @@ pub(crate) fn this_process() -> String {
 pub(crate) struct Place {
     store: Store,
     /// For the state topic, which the first use creates: how to reach the cluster.
-    cluster: Option<Cluster>,
+    cluster: Option<TopicCluster>,
     /// For ZooKeeper: the prefix of kafka-kit's overrides, which are not in our records.
     prefix: Option<String>,
 }
 
 /// How the cluster is reached.
 #[derive(Debug, Clone)]
-pub(crate) struct Cluster {
+pub(crate) struct TopicCluster {
     pub(crate) bootstrap: String,
     pub(crate) properties: Option<PathBuf>,
 }
 
 impl Place {
     /// The state topic of a cluster.
-    pub(crate) fn topic(store: Store, cluster: Cluster) -> Self {
+    pub(crate) fn topic(store: Store, cluster: TopicCluster) -> Self {
         Self { store, cluster: Some(cluster), prefix: None }
     }
 
@@ -83,7 +83,7 @@ impl Place {
             format!("{}-{}-{:016x}", crate::host(), std::process::id(), rand::random::<u64>());
         let wait = if waits { Wait::Forever } else { Wait::ForTheDead };
         let holder = Holder::new(this_process(), own);
-        let (leader, overrides) = (Leader::default(), Overrides::new());
+        let (leader, overrides) = (LeaderName::default(), Overrides::new());
         Candidate { place: self, wait, holder, leader, waits: None, lead: None, overrides }
     }
 }
@@ -94,7 +94,7 @@ pub(crate) struct Candidate {
     place: Place,
     wait: Wait,
     holder: Holder,
-    leader: Leader,
+    leader: LeaderName,
     /// The wait for the lead. It goes on if its caller stops waiting: a second wait of this process would disturb it.
     waits: Option<JoinHandle<Result<Lead, coordination::Error>>>,
     lead: Option<Lead>,
@@ -116,7 +116,7 @@ impl Candidate {
     }
 
     /// Where it tells who leads while it waits.
-    pub(crate) fn leader(&self) -> Leader {
+    pub(crate) fn leader(&self) -> LeaderName {
         self.leader.clone()
     }
 
@@ -263,7 +263,7 @@ impl Candidate {
 }
 
 /// Finds the state topic, or creates it.
-async fn make_topic(cluster: &Cluster, access: statelog::Access) -> Result<(), Error> {
+async fn make_topic(cluster: &TopicCluster, access: statelog::Access) -> Result<(), Error> {
     let (client, _) = live::connect(&cluster.bootstrap, cluster.properties.as_deref()).await?;
     // A user without the right to create the topic may still use it.
     let brokers = match client.has_topic(TOPIC).await? {

@@ -3,8 +3,8 @@
 use crate::layers::Environment;
 use crate::units;
 use metrics::{
-    Choice, DatadogKeys, DatadogQuery, DatadogSettings, ExporterUrl, HttpSettings, MetricAt,
-    PrometheusSettings, QueryFor, Secret, Settings, SidecarPeers,
+    BackendChoice, DatadogKeys, DatadogQuery, DatadogSettings, ExporterUrl, HeaderSecret,
+    HttpSettings, MetricAt, MetricsSettings, PrometheusSettings, QueryFor, SidecarPeers,
 };
 use operate::watched::Watched;
 use operate::{Error, files};
@@ -22,8 +22,8 @@ pub struct MetricsArgs {
     ///
     /// Write auto, none, sidecar, exporter, prometheus or datadog. auto takes the first one that is set up and
     /// answers.
-    #[arg(long, value_name = "BACKEND", default_value_t = Choice::Auto)]
-    metrics: Choice,
+    #[arg(long, value_name = "BACKEND", default_value_t = BackendChoice::Auto)]
+    metrics: BackendChoice,
     /// Read metrics from the sidecars at these URLs; repeatable
     ///
     /// http://{host}:8081 stands for all brokers by their hosts; {id} is the broker id. ID=URL is the sidecar of one
@@ -100,16 +100,16 @@ impl MetricsArgs {
     ///
     /// # Errors
     /// A file that cannot be read, an invalid URL, or a requested backend that is not set up.
-    pub fn settings(&self, environment: &Environment) -> Result<Settings, Error> {
+    pub fn settings(&self, environment: &Environment) -> Result<MetricsSettings, Error> {
         let ca = self.metrics_ca.as_deref().map(files::read).transpose()?;
         let http = HttpSettings { timeout: self.metrics_timeout, ca, ..HttpSettings::default() };
-        let settings = Settings {
+        let settings = MetricsSettings {
             choice: self.metrics,
             http,
             sidecars: self.sidecar_peers.clone(),
             prometheus: self.prometheus()?,
             datadog: self.datadog(environment)?,
-            ..Settings::default()
+            ..MetricsSettings::default()
         };
         Ok(settings.with_exporter(self.exporter_url.clone(), self.exporter_metric.clone()))
     }
@@ -140,7 +140,7 @@ impl MetricsArgs {
             None => Ok(KEY_PREFIXES
                 .iter()
                 .find_map(|prefix| environment.get(&format!("{prefix}{name}")))
-                .map(Secret::new)),
+                .map(HeaderSecret::new)),
         };
         let api = key(&self.api_key_file, "--api-key-file", "API_KEY")?;
         let keys = api.zip(key(&self.app_key_file, "--app-key-file", "APP_KEY")?);
@@ -158,11 +158,11 @@ impl MetricsArgs {
 }
 
 /// Reads a secret from a file, and again whenever the file changes.
-fn in_file(path: &Path, flag: &'static str) -> Result<Secret, Error> {
+fn in_file(path: &Path, flag: &'static str) -> Result<HeaderSecret, Error> {
     let watched = Watched::open(&[path], move |texts| {
         let text = String::from_utf8_lossy(&texts[0]).trim().to_owned();
-        Secret::new(&text).check(flag)?;
+        HeaderSecret::new(&text).check(flag)?;
         Ok::<_, Error>(text)
     })?;
-    Ok(Secret::asked_for(move || watched.now()))
+    Ok(HeaderSecret::asked_for(move || watched.now()))
 }

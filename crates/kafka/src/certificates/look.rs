@@ -2,7 +2,7 @@
 
 use super::Trust;
 use super::certificate::Certificate;
-use super::record::{Recorder, Shown};
+use super::record::{HandshakeRecord, Recorder};
 use crate::address::Address;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::io;
@@ -112,7 +112,7 @@ fn is_no_owner(error: &io::Error) -> bool {
 }
 
 fn judged(
-    shown: &Shown,
+    shown: &HandshakeRecord,
     name: &ServerName<'_>,
     trust: Option<&Trust>,
 ) -> Result<Served, NotServed> {

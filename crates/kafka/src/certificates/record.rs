@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{
 
 /// What one handshake showed.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct HandshakeRecord {
     /// In the order of arrival: the listener's own certificate first.
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// The authorities that may sign client certificates, if the listener requests one.
@@ -26,7 +26,7 @@ pub(super) struct Shown {
 
 /// Records what the listener shows.
 #[derive(Debug, Default)]
-pub(super) struct Recorder(Mutex<Shown>);
+pub(super) struct Recorder(Mutex<HandshakeRecord>);
 
 impl Recorder {
     /// A connector for one handshake.
@@ -40,7 +40,7 @@ impl Recorder {
     }
 
     /// What was shown since the last call.
-    pub(super) fn take(&self) -> Shown {
+    pub(super) fn take(&self) -> HandshakeRecord {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,6 +1,6 @@
 //! Which keys exist, and which of them were read.
 //!
-//! A key that no reader asked for is left over. [`Keys::finish`] refuses it if it is about security, and otherwise
+//! A key that no reader asked for is left over. [`PropertyKeys::finish`] refuses it if it is about security, and otherwise
 //! ignores and lists it.
 
 use super::error::shown_key;
@@ -21,12 +21,12 @@ pub(super) fn aliases(key: &str) -> &'static [&'static str] {
 
 /// Reads properties and records which ones were read.
 #[derive(Debug)]
-pub(super) struct Keys<'a> {
+pub(super) struct PropertyKeys<'a> {
     properties: &'a Properties,
     read: BTreeSet<&'static str>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> PropertyKeys<'a> {
     pub(super) fn new(properties: &'a Properties) -> Self {
         Self { properties, read: BTreeSet::new() }
     }

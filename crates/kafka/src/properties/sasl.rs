@@ -1,7 +1,7 @@
 //! The SASL part of the properties: our user and credentials.
 
 use super::error::shown;
-use super::keys::Keys;
+use super::keys::PropertyKeys;
 use super::settings::SecurityProtocol;
 use super::{ConfigError, jaas};
 use crate::secret::Secret;
@@ -60,7 +60,7 @@ const WE_HAVE: &str =
 
 /// Reads the SASL keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
-    keys: &mut Keys<'_>,
+    keys: &mut PropertyKeys<'_>,
     protocol: SecurityProtocol,
 ) -> Result<Option<SaslSettings>, ConfigError> {
     let mechanism = keys.aliased(MECHANISM)?;

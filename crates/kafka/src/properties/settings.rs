@@ -1,7 +1,7 @@
 //! The resolved properties: where the cluster is, and how to connect to it.
 
 use super::error::{shown, shown_address};
-use super::keys::Keys;
+use super::keys::PropertyKeys;
 use super::sasl::{self, SaslSettings};
 use super::tls::{self, TlsSettings};
 use super::{ConfigError, Properties};
@@ -104,7 +104,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] for the first key that is missing, contradictory, or not supported.
     pub fn from_properties(properties: &Properties) -> Result<Self, ConfigError> {
-        let mut keys = Keys::new(properties);
+        let mut keys = PropertyKeys::new(properties);
         let bootstrap = bootstrap(&mut keys)?;
         let protocol = protocol(&mut keys)?;
         let sasl = sasl::read(&mut keys, protocol)?;
@@ -143,7 +143,7 @@ impl Settings {
     }
 }
 
-fn bootstrap(keys: &mut Keys<'_>) -> Result<Vec<Address>, ConfigError> {
+fn bootstrap(keys: &mut PropertyKeys<'_>) -> Result<Vec<Address>, ConfigError> {
     const KEY: &str = "bootstrap.servers";
     let missing = ConfigError::Missing { key: KEY, because: "no cluster is named" };
     let text = keys.aliased(KEY)?.ok_or(missing)?;
@@ -158,7 +158,7 @@ fn bootstrap(keys: &mut Keys<'_>) -> Result<Vec<Address>, ConfigError> {
     if addresses.is_empty() { Err(invalid(text)) } else { Ok(addresses) }
 }
 
-fn protocol(keys: &mut Keys<'_>) -> Result<SecurityProtocol, ConfigError> {
+fn protocol(keys: &mut PropertyKeys<'_>) -> Result<SecurityProtocol, ConfigError> {
     if let Some(text) = keys.text("security.protocol") {
         return text.parse();
     }
@@ -172,7 +172,7 @@ fn protocol(keys: &mut Keys<'_>) -> Result<SecurityProtocol, ConfigError> {
     }
 }
 
-fn millis(keys: &mut Keys<'_>, key: &'static str) -> Result<Option<Duration>, ConfigError> {
+fn millis(keys: &mut PropertyKeys<'_>, key: &'static str) -> Result<Option<Duration>, ConfigError> {
     let Some(text) = keys.text(key) else {
         return Ok(None);
     };

@@ -9,13 +9,13 @@ use std::str::Chars;
 
 /// One `key=value` of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct PropertyEntry {
     pub(super) key: String,
     pub(super) value: String,
 }
 
 /// Reads every entry of `text`.
-pub(super) fn parse(text: &str) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Vec<PropertyEntry>, ConfigError> {
     let mut lines = text.lines().enumerate();
     let mut entries = Vec::new();
     while let Some((index, first)) = lines.next() {
@@ -40,7 +40,7 @@ fn continues(line: &str) -> bool {
     line.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1
 }
 
-fn entry(line: &str) -> Result<Entry, &'static str> {
+fn entry(line: &str) -> Result<PropertyEntry, &'static str> {
     let mut chars = line.chars().peekable();
     let mut key = String::new();
     while let Some(c) = chars.next_if(|c| !is_separator(*c)) {
@@ -54,7 +54,7 @@ fn entry(line: &str) -> Result<Entry, &'static str> {
     while let Some(c) = chars.next() {
         value.push(unescaped(c, &mut chars)?);
     }
-    Ok(Entry { key, value })
+    Ok(PropertyEntry { key, value })
 }
 
 fn is_separator(c: char) -> bool {

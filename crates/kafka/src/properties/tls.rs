@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::error::shown;
-use super::keys::Keys;
+use super::keys::PropertyKeys;
 use super::settings::SecurityProtocol;
 use crate::secret::Secret;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub enum PemSource {
 
 /// Reads the TLS keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
-    keys: &mut Keys<'_>,
+    keys: &mut PropertyKeys<'_>,
     protocol: SecurityProtocol,
 ) -> Result<Option<TlsSettings>, ConfigError> {
     refuse_disabled_checks(keys)?;
@@ -87,7 +87,7 @@ pub(super) fn read(
     Ok(protocol.is_tls().then_some(TlsSettings { roots, identity, check_name }))
 }
 
-fn refuse_disabled_checks(keys: &mut Keys<'_>) -> Result<(), ConfigError> {
+fn refuse_disabled_checks(keys: &mut PropertyKeys<'_>) -> Result<(), ConfigError> {
     const KEY: &str = "enable.ssl.certificate.verification";
     match keys.text(KEY) {
         None | Some("true") => Ok(()),
@@ -101,7 +101,7 @@ fn refuse_disabled_checks(keys: &mut Keys<'_>) -> Result<(), ConfigError> {
 }
 
 /// Java disables the check with an empty value, librdkafka with `none`.
-fn check_name(keys: &mut Keys<'_>) -> Result<bool, ConfigError> {
+fn check_name(keys: &mut PropertyKeys<'_>) -> Result<bool, ConfigError> {
     const KEY: &str = "ssl.endpoint.identification.algorithm";
     match keys.secret(KEY).map(str::trim) {
         None | Some("https" | "HTTPS") => Ok(true),
@@ -114,7 +114,7 @@ fn check_name(keys: &mut Keys<'_>) -> Result<bool, ConfigError> {
 }
 
 fn store_type(
-    keys: &mut Keys<'_>,
+    keys: &mut PropertyKeys<'_>,
     key: &'static str,
     location: &'static str,
 ) -> Result<(), ConfigError> {
@@ -145,7 +145,7 @@ fn store_type(
     Err(ConfigError::Unsupported { key, value: shown(value), instead })
 }
 
-fn identity(keys: &mut Keys<'_>) -> Result<Option<Identity>, ConfigError> {
+fn identity(keys: &mut PropertyKeys<'_>) -> Result<Option<Identity>, ConfigError> {
     let files = &["ssl.certificate.location", "ssl.keystore.location"];
     let texts = &["ssl.certificate.pem", "ssl.keystore.certificate.chain"];
     let chain = one_of(keys, files, texts)?;
@@ -172,7 +172,7 @@ fn is_path(text: &str) -> bool {
 
 /// The only key of these that is set.
 fn one_of(
-    keys: &mut Keys<'_>,
+    keys: &mut PropertyKeys<'_>,
     files: &[&'static str],
     texts: &[&'static str],
 ) -> Result<Option<Pem>, ConfigError> {

@@ -94,7 +94,7 @@ fn strimzi_numbers_nodes_through_and_takes_no_base() {
     let owner = Some(Owner { kind: "StrimziPodSet".into(), name: "my-pool-b".into() });
     let pod = PodFacts { labels, owner, ..pod("my-pool-b-12") };
     let found = broker_id(&pod, None, None, &Order { base: 1000, ..Order::default() }).unwrap();
-    assert_eq!((found.id.0, found.by), (12, Source::Strimzi));
+    assert_eq!((found.id.0, found.by), (12, IdentitySource::Strimzi));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Waits for a Lease, and keeps it during other work.
 
-use super::{Held, LeaseError, Terms, duration};
+use super::{Held, LeaseError, LeaseTerms, duration};
 use crate::connect::Kubernetes;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -12,14 +12,14 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// A Lease that a separate task renews, until it is lost, released or dropped.
 #[derive(Debug)]
-pub struct Kept {
-    state: watch::Receiver<Standing>,
+pub struct KeptLease {
+    state: watch::Receiver<LeaseStanding>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 /// The deadline, or why we do not hold it any more.
-type Standing = Result<Instant, String>;
+type LeaseStanding = Result<Instant, String>;
 
 impl Kubernetes {
     /// Waits without a limit until the Lease is ours. It takes over from a dead holder once the Lease has not changed
@@ -30,7 +30,7 @@ impl Kubernetes {
     /// Errors that waiting does not solve: a missing right, wrong credentials.
     pub async fn campaign(
         &self,
-        terms: &Terms,
+        terms: &LeaseTerms,
         mut told: impl FnMut(&str),
     ) -> Result<Held, LeaseError> {
         let (mut watched, mut holder) = (None, String::new());
@@ -55,7 +55,7 @@ impl Kubernetes {
     /// Takes it if it is free, or if it has not changed for its duration while we watched.
     async fn candidacy(
         &self,
-        terms: &Terms,
+        terms: &LeaseTerms,
         watched: &mut Option<(Option<String>, Instant)>,
     ) -> Result<Held, LeaseError> {
         let asked = Instant::now();
@@ -81,7 +81,7 @@ impl Kubernetes {
 
 impl Held {
     /// Renews it in a separate task from now on.
-    pub fn kept(mut self) -> Kept {
+    pub fn kept(mut self) -> KeptLease {
         let (tell, state) = watch::channel(Ok(self.deadline()));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -98,11 +98,11 @@ impl Held {
             tracing::warn!(error = %lost, "the lease is lost");
             drop(tell.send(Err(lost.to_string())));
         });
-        Kept { state, stop: Some(stop), task }
+        KeptLease { state, stop: Some(stop), task }
     }
 }
 
-impl Kept {
+impl KeptLease {
     /// The time until which no other process can have it.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptLease {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -15,7 +15,7 @@ const VERSION: u64 = 1;
 
 /// Reads a document in YAML.
 pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
-    let source = Source { document, text };
+    let source = YamlText { document, text };
     let read: DocumentIn = serde_saphyr::from_str_with_options(text, options())
         .map_err(|error| source.version_first(&error))?;
     source.check_version(&read.version)?;
@@ -38,12 +38,12 @@ fn options() -> Options {
     }
 }
 
-struct Source<'a> {
+struct YamlText<'a> {
     document: &'a str,
     text: &'a str,
 }
 
-impl Source<'_> {
+impl YamlText<'_> {
     fn place(&self, location: Location) -> MapPlace {
         MapPlace::in_yaml(self.document, location)
     }

@@ -16,14 +16,14 @@ use crate::error::MetricsError;
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
-use crate::numbers::{Found, Number};
+use crate::numbers::{FoundNumbers, Number};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tags::{HostTags, Known};
-use wire::Series;
+use tags::{HostFacts, HostTags};
+use wire::DatadogSeries;
 
 const MOST_BYTES: usize = 16 << 20;
 /// The limit for an answer with sizes, which has a series for each partition.
@@ -59,7 +59,7 @@ impl Datadog {
             (*number, self.ask(query, self.settings.window, now, MOST_BYTES).await)
         });
         let answers = futures::future::join_all(answers).await;
-        let mut round = Round::new(brokers, now, self.settings.window);
+        let mut round = DatadogRound::new(brokers, now, self.settings.window);
         let mut series = Vec::new();
         for (number, answer) in answers {
             match answer {
@@ -91,10 +91,10 @@ impl Datadog {
                 Err(error) => notices.push(format!("partition-size: {error}")),
             }
         }
-        Sized { source: Source::Datadog, sizes, notices }
+        Sized { source: MetricsSource::Datadog, sizes, notices }
     }
 
-    fn id_of(&self, series: &Series) -> Option<BrokerId> {
+    fn id_of(&self, series: &DatadogSeries) -> Option<BrokerId> {
         series.tag(&self.settings.broker_id_tag)?.parse().ok()
     }
 
@@ -105,7 +105,7 @@ impl Datadog {
         window: Duration,
         now: SystemTime,
         most_bytes: usize,
-    ) -> Result<Vec<Series>, MetricsError> {
+    ) -> Result<Vec<DatadogSeries>, MetricsError> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let from = now.saturating_sub(window * 2);
         let mut url = below(&self.settings.url, "api/v1/query");
@@ -122,7 +122,7 @@ impl Datadog {
     }
 }
 
-fn put_size(series: &Series, sizes: &mut PartitionSizes) {
+fn put_size(series: &DatadogSeries, sizes: &mut PartitionSizes) {
     let size = series.last().and_then(|(_, value)| Rate::from_f64(value)).map(|b| Bytes(b.0));
     let partition = series.tag("partition").and_then(|id| id.parse().ok());
     if let (Some(topic), Some(partition), Some(size)) = (series.tag("topic"), partition, size) {
@@ -135,11 +135,11 @@ fn put_size(series: &Series, sizes: &mut PartitionSizes) {
 }
 
 /// The answers of one round, while they are collected.
-struct Round<'a> {
+struct DatadogRound<'a> {
     brokers: &'a [BrokerAddress],
     now: SystemTime,
     window: Duration,
-    found: BTreeMap<BrokerId, Found>,
+    found: BTreeMap<BrokerId, FoundNumbers>,
     /// The host whose value counts for each broker. After a replacement, two hosts may have the broker's id.
     hosts: BTreeMap<(BrokerId, Number), String>,
     failed: Vec<(Number, MetricsError)>,
@@ -147,7 +147,7 @@ struct Round<'a> {
     homeless: BTreeSet<String>,
 }
 
-impl<'a> Round<'a> {
+impl<'a> DatadogRound<'a> {
     fn new(brokers: &'a [BrokerAddress], now: SystemTime, window: Duration) -> Self {
         Self {
             brokers,
@@ -162,7 +162,7 @@ impl<'a> Round<'a> {
     }
 
     /// If two hosts claim the same broker, the one with the newer point counts.
-    fn take(&mut self, id: BrokerId, number: Number, series: &Series, host: &str) {
+    fn take(&mut self, id: BrokerId, number: Number, series: &DatadogSeries, host: &str) {
         let Some((at, value)) = series.last() else {
             return;
         };
@@ -187,7 +187,7 @@ impl<'a> Round<'a> {
         self.hosts.insert((id, number), host.to_owned());
     }
 
-    fn homeless(&mut self, host: &str, tags: Option<&Result<Known, MetricsError>>) {
+    fn homeless(&mut self, host: &str, tags: Option<&Result<HostFacts, MetricsError>>) {
         match tags {
             Some(Err(error)) => self.notices.insert(format!("host {host}: {error}")),
             _ => self.homeless.insert(if host.is_empty() { "(none)" } else { host }.to_owned()),
@@ -196,7 +196,7 @@ impl<'a> Round<'a> {
 
     fn end(
         mut self,
-        known: &BTreeMap<String, Result<Known, MetricsError>>,
+        known: &BTreeMap<String, Result<HostFacts, MetricsError>>,
         settings: &DatadogSettings,
     ) -> Measured {
         if !self.homeless.is_empty() {
@@ -235,7 +235,7 @@ impl<'a> Round<'a> {
             _ => Err(absent.clone()),
         };
         Measured {
-            source: Source::Datadog,
+            source: MetricsSource::Datadog,
             brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
             notices: self.notices.into_iter().collect(),
         }

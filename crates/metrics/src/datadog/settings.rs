@@ -4,7 +4,7 @@ use crate::base_url::{BaseUrl, base, is_open};
 use crate::http::Http;
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::numbers::Number;
-use crate::secret::{Secret, Shows};
+use crate::secret::{HeaderSecret, Shows};
 use reqwest::header::HeaderName;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -14,9 +14,9 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct DatadogKeys {
     /// `DD-API-KEY`.
-    pub api: Secret,
+    pub api: HeaderSecret,
     /// `DD-APPLICATION-KEY`.
-    pub app: Secret,
+    pub app: HeaderSecret,
 }
 
 /// The address of Datadog, and the queries.
@@ -121,7 +121,7 @@ impl DatadogSettings {
 
     /// An HTTP client for the site that sends the keys in headers.
     pub(super) fn http(&self, http: &HttpSettings) -> Result<Http, BadSettings> {
-        let shows = |name, flag, secret: &Secret| Shows {
+        let shows = |name, flag, secret: &HeaderSecret| Shows {
             name: HeaderName::from_static(name),
             before: "",
             flag,
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn keys() -> DatadogKeys {
-        DatadogKeys { api: Secret::new("apple-4711\n"), app: Secret::new("pear-4712") }
+        DatadogKeys { api: HeaderSecret::new("apple-4711\n"), app: HeaderSecret::new("pear-4712") }
     }
 
     #[test]
@@ -166,7 +166,8 @@ mod tests {
         for shown in [format!("{settings:?}"), format!("{http:?}")] {
             assert!(!shown.contains("471"), "{shown}");
         }
-        let empty = DatadogKeys { api: Secret::new(" "), app: Secret::new("pear-4712") };
+        let empty =
+            DatadogKeys { api: HeaderSecret::new(" "), app: HeaderSecret::new("pear-4712") };
         let settings = DatadogSettings::at("http://127.0.0.1:1", empty).unwrap();
         assert_eq!(
             settings.http(&HttpSettings::default()).unwrap_err().to_string(),

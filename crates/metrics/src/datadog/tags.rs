@@ -22,14 +22,14 @@ const AT_ONCE: usize = 8;
 
 /// The facts in a host's tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct HostFacts {
     pub(super) id: Option<BrokerId>,
     pub(super) instance_type: Option<String>,
 }
 
 /// The tags of the hosts that the last round saw, and no others.
 #[derive(Debug, Default)]
-pub(super) struct HostTags(BTreeMap<String, (Known, Instant)>);
+pub(super) struct HostTags(BTreeMap<String, (HostFacts, Instant)>);
 
 impl HostTags {
     /// The facts about `hosts`. Requests those that are not in the cache.
@@ -38,7 +38,7 @@ impl HostTags {
         http: &Http,
         settings: &DatadogSettings,
         hosts: &BTreeSet<&str>,
-    ) -> BTreeMap<String, Result<Known, MetricsError>> {
+    ) -> BTreeMap<String, Result<HostFacts, MetricsError>> {
         self.0.retain(|host, (known, at)| {
             let whole = known.id.is_some() && known.instance_type.is_some();
             hosts.contains(host.as_str()) && at.elapsed() < if whole { WHOLE } else { PARTIAL }
@@ -59,7 +59,11 @@ impl HostTags {
     }
 }
 
-async fn ask(http: &Http, settings: &DatadogSettings, host: &str) -> Result<Known, MetricsError> {
+async fn ask(
+    http: &Http,
+    settings: &DatadogSettings,
+    host: &str,
+) -> Result<HostFacts, MetricsError> {
     let url = url(settings, host);
     let shown = http::shown(&url);
     let body = http.get_patiently(url, MOST_BYTES).await?;
@@ -68,7 +72,7 @@ async fn ask(http: &Http, settings: &DatadogSettings, host: &str) -> Result<Know
     let tag = |name: &str| {
         tags.iter().filter_map(|tag| tag.split_once(':')).find(|(key, _)| *key == name)
     };
-    Ok(Known {
+    Ok(HostFacts {
         id: tag(&settings.broker_id_tag).and_then(|(_, id)| id.parse().ok()),
         instance_type: tag(&settings.instance_type_tag).map(|(_, of)| of.to_owned()),
     })

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One series of a query.
 #[derive(Debug, Deserialize)]
-pub(super) struct Series {
+pub(super) struct DatadogSeries {
     /// `host:i-1,service:kafka`
     #[serde(default)]
     scope: String,
@@ -17,12 +17,12 @@ pub(super) struct Series {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct DatadogAnswer {
     #[serde(default)]
     status: String,
     #[serde(default)]
     error: Option<String>,
-    series: Option<Vec<Series>>,
+    series: Option<Vec<DatadogSeries>>,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct Tags {
     tags: Vec<String>,
 }
 
-impl Series {
+impl DatadogSeries {
     /// The value of a tag. The value itself may contain colons.
     pub(super) fn tag(&self, name: &str) -> Option<&str> {
         let scope = self.scope.split(',').map(str::trim);
@@ -52,8 +52,8 @@ impl Series {
 ///
 /// # Errors
 /// A sentence: the body is not JSON, or Datadog's own error.
-pub(super) fn series(body: &[u8]) -> Result<Vec<Series>, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+pub(super) fn series(body: &[u8]) -> Result<Vec<DatadogSeries>, String> {
+    let answer: DatadogAnswer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     match (answer.error.filter(|error| !error.is_empty()), answer.series) {
         (Some(error), _) => Err(error),
         (None, _) if answer.status == "error" => Err("an error without a reason".to_owned()),

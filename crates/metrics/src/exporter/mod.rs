@@ -12,13 +12,15 @@ use crate::error::MetricsError;
 use crate::exposition::{self, Sample};
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
-use crate::measured::{BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Sized, Source};
+use crate::measured::{
+    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
+};
 use crate::numbers::Number;
 use crate::selector::Selector;
 use futures::StreamExt;
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use reqwest::Url;
-use shelf::{Shelf, Sums};
+use shelf::{BrokerSums, Shelf};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -74,7 +76,7 @@ impl Exporter {
             answers.insert(id, read);
         }
         notices.sort();
-        Measured { source: Source::Exporter, brokers: answers, notices }
+        Measured { source: MetricsSource::Exporter, brokers: answers, notices }
     }
 
     /// The size of each partition: the largest that any broker reports.
@@ -89,7 +91,7 @@ impl Exporter {
             notices.extend(read.err().map(|error| format!("broker {id}: {error}")));
         }
         notices.sort();
-        Sized { source: Source::Exporter, sizes, notices }
+        Sized { source: MetricsSource::Exporter, sizes, notices }
     }
 
     async fn scrape(
@@ -121,7 +123,7 @@ impl Exporter {
         self.shelves.retain(|id, _| brokers.iter().any(|broker| broker.id == *id));
     }
 
-    pub(crate) async fn page(&self, url: Url) -> Result<Page, MetricsError> {
+    pub(crate) async fn page(&self, url: Url) -> Result<ExporterPage, MetricsError> {
         let shown = http::shown(&url);
         let body = self.http.get(url, MOST_BYTES).await?;
         let at = Instant::now();
@@ -129,16 +131,16 @@ impl Exporter {
             url: shown.clone(),
             problem: format!("no UTF-8 from byte {}", error.utf8_error().valid_up_to()),
         })?;
-        Ok(Page { url: shown, text, at })
+        Ok(ExporterPage { url: shown, text, at })
     }
 
     /// The numbers on one broker's pages, with the rates since the previous round.
     pub(crate) fn numbers(
         &mut self,
         id: BrokerId,
-        pages: &[Page],
+        pages: &[ExporterPage],
     ) -> Result<BrokerMetrics, MetricsError> {
-        let mut sums = Sums::default();
+        let mut sums = BrokerSums::default();
         for page in pages {
             for sample in page.samples() {
                 let sample = sample?;
@@ -163,7 +165,11 @@ impl Exporter {
         self.selectors.iter().filter(|(number, _)| **number != Number::PartitionSize)
     }
 
-    fn sizes_of(&self, page: &Page, sizes: &mut PartitionSizes) -> Result<(), MetricsError> {
+    fn sizes_of(
+        &self,
+        page: &ExporterPage,
+        sizes: &mut PartitionSizes,
+    ) -> Result<(), MetricsError> {
         let selectors = self.selectors.get(&Number::PartitionSize).map_or(&[][..], Vec::as_slice);
         for sample in page.samples() {
             let sample = sample?;
@@ -183,19 +189,19 @@ impl Exporter {
 }
 
 struct Pages {
-    pages: Vec<Page>,
+    pages: Vec<ExporterPage>,
     failed: Option<MetricsError>,
 }
 
 /// A page at the time of reading.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct ExporterPage {
     url: String,
     text: String,
     at: Instant,
 }
 
-impl Page {
+impl ExporterPage {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

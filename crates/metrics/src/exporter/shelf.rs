@@ -2,7 +2,7 @@
 
 use crate::exposition::Sample;
 use crate::measured::Reading;
-use crate::numbers::{Found, Number};
+use crate::numbers::{FoundNumbers, Number};
 use crate::selector::Selector;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const MOST_SPAN: Duration = Duration::from_secs(3600);
 
 /// The numbers of one broker in one round.
 #[derive(Debug, Default)]
-pub(super) struct Sums(BTreeMap<Number, Sum>);
+pub(super) struct BrokerSums(BTreeMap<Number, Sum>);
 
 /// The samples of one number.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Sum {
     series: BTreeMap<String, f64>,
 }
 
-impl Sums {
+impl BrokerSums {
     pub(super) fn add(
         &mut self,
         number: Number,
@@ -63,8 +63,8 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Adds a round and returns the numbers after it.
-    pub(super) fn put(&mut self, sums: Sums) -> Found {
-        let mut found = Found::new();
+    pub(super) fn put(&mut self, sums: BrokerSums) -> FoundNumbers {
+        let mut found = FoundNumbers::new();
         let before = std::mem::take(&mut self.rates);
         for (number, sum) in sums.0 {
             if !sum.counter {
@@ -118,7 +118,7 @@ mod tests {
     fn put(shelf: &mut Shelf, at: Instant, page: &str) -> Option<Reading<f64>> {
         let selectors: [Selector; 2] =
             ["rate(good)", "rate(poor) * 2"].map(|text| text.parse().unwrap());
-        let mut sums = Sums::default();
+        let mut sums = BrokerSums::default();
         for sample in exposition::samples(page).map(Result::unwrap) {
             let rank = selectors.iter().position(|selector| selector.takes(&sample)).unwrap();
             sums.add(Number::Tx, rank, &selectors[rank], &sample, at);

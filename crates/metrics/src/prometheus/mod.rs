@@ -12,9 +12,9 @@ use crate::error::MetricsError;
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
-use crate::numbers::{Found, Number};
+use crate::numbers::{FoundNumbers, Number};
 use crate::secret::Shows;
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use reqwest::Url;
@@ -54,7 +54,7 @@ impl Prometheus {
     pub(crate) async fn fetch(&self, brokers: &[BrokerAddress]) -> Measured {
         let numbers = self.queries.keys().filter(|number| **number != Number::PartitionSize);
         let asked = numbers.map(|number| async { (*number, self.ask(*number, MOST_BYTES).await) });
-        let mut round = Round::new(brokers, &self.settings.label);
+        let mut round = PrometheusRound::new(brokers, &self.settings.label);
         for (number, answer) in futures::future::join_all(asked).await {
             match answer {
                 Ok(series) => round.take(number, &series),
@@ -71,7 +71,7 @@ impl Prometheus {
             Ok(all) => all.iter().for_each(|series| put_size(series, &mut sizes)),
             Err(error) => notices.push(format!("partition-size: {error}")),
         }
-        Sized { source: Source::Prometheus, sizes, notices }
+        Sized { source: MetricsSource::Prometheus, sizes, notices }
     }
 
     /// The answer to the query for a number. Empty if it has no query.
@@ -108,21 +108,21 @@ fn put_size(series: &Series, sizes: &mut PartitionSizes) {
 }
 
 /// The answers of one round, while they are collected.
-struct Round<'a> {
+struct PrometheusRound<'a> {
     brokers: &'a [BrokerAddress],
     label: &'a str,
     now: SystemTime,
     ids: BTreeSet<BrokerId>,
     /// The brokers on each host. A host with several brokers identifies none of them.
     hosts: BTreeMap<String, Vec<BrokerId>>,
-    found: BTreeMap<BrokerId, Found>,
+    found: BTreeMap<BrokerId, FoundNumbers>,
     failed: Vec<(Number, MetricsError)>,
     notices: BTreeSet<String>,
     /// Label values that match no requested broker, with one example for the message.
     strange: Option<String>,
 }
 
-impl<'a> Round<'a> {
+impl<'a> PrometheusRound<'a> {
     fn new(brokers: &'a [BrokerAddress], label: &'a str) -> Self {
         let mut hosts: BTreeMap<String, Vec<BrokerId>> = BTreeMap::new();
         for (id, host) in brokers.iter().filter_map(|b| Some((b.id, b.host.as_ref()?))) {
@@ -204,7 +204,7 @@ impl<'a> Round<'a> {
             _ => Err(absent.clone()),
         };
         Measured {
-            source: Source::Prometheus,
+            source: MetricsSource::Prometheus,
             brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
             notices: self.notices.into_iter().collect(),
         }

@@ -4,7 +4,7 @@ use super::DEFAULT_WINDOW;
 use crate::base_url::{BaseUrl, base};
 use crate::http_settings::BadSettings;
 use crate::numbers::{self, Number};
-use crate::secret::Secret;
+use crate::secret::HeaderSecret;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct PrometheusSettings {
     pub(super) url: BaseUrl,
     /// A bearer token, if Prometheus requires one.
-    pub token: Option<Secret>,
+    pub token: Option<HeaderSecret>,
     /// The label that identifies brokers. Its value is the id, or the host with or without a port.
     pub label: String,
     /// The span over which rates are averaged.

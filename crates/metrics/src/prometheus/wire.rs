@@ -20,7 +20,7 @@ impl Series {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct PrometheusAnswer {
     status: String,
     #[serde(default)]
     data: Option<Data>,
@@ -46,7 +46,8 @@ struct Element {
 /// # Errors
 /// A sentence: the body is not JSON or not a vector, or Prometheus' own error.
 pub(super) fn series(body: &[u8]) -> Result<Vec<Series>, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let answer: PrometheusAnswer =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let data = match (answer.status.as_str(), answer.data) {
         ("success", Some(data)) => data,
         ("success", None) => return Err("success without data".to_owned()),

@@ -13,15 +13,15 @@ pub use peers::SidecarPeers;
 pub use pod::{Carried, PodCounters, PodError, PodView, Volume};
 
 use crate::error::MetricsError;
-use crate::exporter::{Exporter, Page};
+use crate::exporter::{Exporter, ExporterPage};
 use crate::http;
 use crate::http_settings::{BadSettings, HttpSettings};
-use crate::measured::{BrokerAddress, BrokerMetrics, Measured, Source};
+use crate::measured::{BrokerAddress, BrokerMetrics, Measured, MetricsSource};
 use crate::numbers::Number;
 use crate::selector::Selector;
 use futures::StreamExt;
 use mapper::BrokerId;
-use peers::Asked;
+use peers::PeerPage;
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many pages are requested in parallel.
 const AT_ONCE: usize = 64;
 
-type Answer = Result<BrokerMetrics, MetricsError>;
+type SidecarAnswer = Result<BrokerMetrics, MetricsError>;
 
 /// Reads the pages of all sidecars, and remembers the counters of the previous round.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Sidecar {
 
     pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
         let mut notices = Vec::new();
-        let mut answers: BTreeMap<BrokerId, Answer> = BTreeMap::new();
+        let mut answers: BTreeMap<BrokerId, SidecarAnswer> = BTreeMap::new();
         for (asked, page) in self.read(brokers, &mut notices).await {
             let about = page.and_then(|page| Ok((broker_of(&page, asked.broker)?, page)));
             match (about, asked.broker) {
@@ -71,7 +71,7 @@ impl Sidecar {
             answers.entry(broker.id).or_insert_with(|| Err(self.nobody(broker)));
         }
         notices.sort();
-        Measured { source: Source::Sidecar, brokers: answers, notices }
+        Measured { source: MetricsSource::Sidecar, brokers: answers, notices }
     }
 
     /// Every page at the peers' addresses.
@@ -79,8 +79,8 @@ impl Sidecar {
         &self,
         brokers: &[BrokerAddress],
         notices: &mut Vec<String>,
-    ) -> Vec<(Asked, Result<Page, MetricsError>)> {
-        let mut asked: Vec<Asked> = Vec::new();
+    ) -> Vec<(PeerPage, Result<ExporterPage, MetricsError>)> {
+        let mut asked: Vec<PeerPage> = Vec::new();
         for peers in &self.peers {
             match peers.asked(brokers).await {
                 Ok(more) => asked.extend(more),
@@ -107,7 +107,7 @@ impl Sidecar {
 }
 
 /// The broker of a page. A different broker than expected means a wrong address, so the page does not count.
-fn broker_of(page: &Page, expected: Option<BrokerId>) -> Result<BrokerId, MetricsError> {
+fn broker_of(page: &ExporterPage, expected: Option<BrokerId>) -> Result<BrokerId, MetricsError> {
     let mut told = None;
     for sample in page.samples() {
         let sample = sample?;

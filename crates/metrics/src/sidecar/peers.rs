@@ -26,7 +26,7 @@ pub enum SidecarPeers {
 
 /// One page to request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Asked {
+pub(super) struct PeerPage {
     pub(super) url: Url,
     /// The broker that the page must be about.
     pub(super) broker: Option<BrokerId>,
@@ -70,7 +70,7 @@ impl fmt::Display for SidecarPeers {
 
 impl SidecarPeers {
     /// The pages to request, or why a name does not resolve.
-    pub(super) async fn asked(&self, brokers: &[BrokerAddress]) -> Result<Vec<Asked>, String> {
+    pub(super) async fn asked(&self, brokers: &[BrokerAddress]) -> Result<Vec<PeerPage>, String> {
         match self {
             Self::ByBroker(url) => Ok(by_broker(url, brokers).await),
             Self::ByName(url) => by_name(url).await,
@@ -78,14 +78,14 @@ impl SidecarPeers {
     }
 }
 
-async fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<Asked> {
+async fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<PeerPage> {
     let settings = ExporterSettings { urls: vec![url.clone()], metrics: Vec::new() };
     let of = |broker: &BrokerAddress| {
         let urls = settings.urls_of(broker).unwrap_or_default();
         let broker = broker.id;
-        urls.into_iter().map(move |url| Asked { url, broker: Some(broker) })
+        urls.into_iter().map(move |url| PeerPage { url, broker: Some(broker) })
     };
-    let each = brokers.iter().flat_map(of).map(async |asked| Asked {
+    let each = brokers.iter().flat_map(of).map(async |asked| PeerPage {
         url: by_address(&asked.url).await.unwrap_or(asked.url),
         broker: asked.broker,
     });
@@ -109,8 +109,8 @@ async fn by_address(url: &Url) -> Option<Url> {
 }
 
 /// A page for each address of the name. HTTPS keeps the name, because the certificate is for it.
-async fn by_name(url: &Url) -> Result<Vec<Asked>, String> {
-    let one = || Asked { url: url.clone(), broker: None };
+async fn by_name(url: &Url) -> Result<Vec<PeerPage>, String> {
+    let one = || PeerPage { url: url.clone(), broker: None };
     let Some(host) = url.host_str().filter(|_| url.scheme() == "http") else {
         return Ok(vec![one()]);
     };
@@ -122,7 +122,7 @@ async fn by_name(url: &Url) -> Result<Vec<Asked>, String> {
         let mut url = url.clone();
         // This cannot fail: the scheme is http, which accepts any host.
         let _ = url.set_ip_host(plain(address.ip()));
-        Asked { url, broker: None }
+        PeerPage { url, broker: None }
     };
     Ok(found.map(at).collect())
 }

@@ -2,7 +2,7 @@
 
 use crate::exposition;
 use crate::measured::BrokerMetrics;
-use crate::numbers::{Found, Number};
+use crate::numbers::{FoundNumbers, Number};
 use crate::{Reading, datadog, prometheus};
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn broken_pages_end_in_samples_or_in_a_line(bytes in broken(PAGE)) {
         let page = String::from_utf8_lossy(&bytes);
-        let mut numbers = Found::new();
+        let mut numbers = FoundNumbers::new();
         let mut count = 0;
         for sample in exposition::samples(&page) {
             match sample {

@@ -4,19 +4,25 @@ use crate::brokers;
 use crate::server::{Answer, Server, ok, status};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use mappr_metrics::{
-    Backend, Choice, DatadogKeys, DatadogSettings, Event, Events, EventsFull, HttpSettings,
-    MetricsError, Secret, Settings,
+    Backend, BackendChoice, DatadogKeys, DatadogSettings, Event, Events, EventsFull, HeaderSecret,
+    HttpSettings, MetricsError, MetricsSettings,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn settings(url: &str) -> DatadogSettings {
-    let keys = DatadogKeys { api: Secret::new("apple-4711"), app: Secret::new("pear-4711") };
+    let keys =
+        DatadogKeys { api: HeaderSecret::new("apple-4711"), app: HeaderSecret::new("pear-4711") };
     DatadogSettings::at(url, keys).unwrap()
 }
 
 fn backend(url: &str) -> Backend {
     let datadog = Some(settings(url));
-    Backend::new(Settings { choice: Choice::Datadog, datadog, ..Settings::default() }).unwrap()
+    Backend::new(MetricsSettings {
+        choice: BackendChoice::Datadog,
+        datadog,
+        ..MetricsSettings::default()
+    })
+    .unwrap()
 }
 
 fn milliseconds_ago(seconds: u64) -> u128 {

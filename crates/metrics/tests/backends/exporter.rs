@@ -3,14 +3,14 @@
 use crate::brokers;
 use crate::server::{Server, ok, status};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
-use mappr_metrics::{Backend, MetricsError, Reading, Settings, Source};
+use mappr_metrics::{Backend, MetricsError, MetricsSettings, MetricsSource, Reading};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 fn backend(urls: &[String], metrics: &[&str]) -> Backend {
     let urls = urls.iter().map(|url| url.parse().unwrap()).collect();
     let metrics = metrics.iter().map(|metric| metric.parse().unwrap()).collect();
-    Backend::new(Settings::default().with_exporter(urls, metrics)).unwrap()
+    Backend::new(MetricsSettings::default().with_exporter(urls, metrics)).unwrap()
 }
 
 /// A page on which each counter is `times` its step.
@@ -36,7 +36,7 @@ async fn counters_are_rates_from_the_second_round_on() {
     let asked = brokers([(1, "kafka-1")]);
     let first = backend.fetch(&asked).await;
     let answer = first.brokers[&BrokerId(1)].clone().unwrap();
-    assert_eq!(first.source, Source::Exporter);
+    assert_eq!(first.source, MetricsSource::Exporter);
     assert_eq!((answer.tx, answer.rx), (None, None));
     assert_eq!(answer.p99_produce, Some(Reading::now(Duration::from_millis(12))));
 

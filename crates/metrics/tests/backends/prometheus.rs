@@ -5,13 +5,19 @@ use crate::server::{Answer, Server, ok, status};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use std::sync::{Arc, Mutex};
 
-use mappr_metrics::{Backend, Choice, MetricsError, PrometheusSettings, Secret, Settings, Source};
+use mappr_metrics::{
+    Backend, BackendChoice, HeaderSecret, MetricsError, MetricsSettings, MetricsSource,
+    PrometheusSettings,
+};
 
 fn backend(url: &str, change: impl FnOnce(&mut PrometheusSettings)) -> Backend {
     let mut settings = PrometheusSettings::at(url).unwrap();
     change(&mut settings);
-    let settings =
-        Settings { choice: Choice::Prometheus, prometheus: Some(settings), ..Settings::default() };
+    let settings = MetricsSettings {
+        choice: BackendChoice::Prometheus,
+        prometheus: Some(settings),
+        ..MetricsSettings::default()
+    };
     Backend::new(settings).unwrap()
 }
 
@@ -47,7 +53,7 @@ async fn brokers_are_found_by_the_host_of_their_instance() {
     .await;
     let measured =
         backend(&server.url, |_| ()).fetch(&brokers([(1, "10.0.0.1"), (2, "10.0.0.2")])).await;
-    assert_eq!(measured.source, Source::Prometheus);
+    assert_eq!(measured.source, MetricsSource::Prometheus);
     let answer = measured.brokers[&BrokerId(1)].clone().unwrap();
     assert_eq!(answer.tx.unwrap().value, Rate(42));
     assert_eq!((answer.rx, answer.p99_produce), (None, None), "a NaN is no number");
@@ -71,7 +77,7 @@ async fn brokers_are_found_by_a_label_with_their_id() {
     let server = Server::start(|_| vector(&[(r#"{"broker_id":"7"}"#, "5")])).await;
     let mut backend = backend(&format!("{}/tenant/", server.url), |settings| {
         settings.label = "broker_id".to_owned();
-        settings.token = Some(Secret::new("token-4711"));
+        settings.token = Some(HeaderSecret::new("token-4711"));
     });
     let answer = backend.fetch(&brokers([(7, "h")])).await.brokers[&BrokerId(7)].clone().unwrap();
     assert_eq!(answer.tx.unwrap().value, Rate(5));
@@ -87,7 +93,7 @@ async fn a_token_that_is_replaced_is_sent_from_then_on_and_neither_is_shown() {
     let server = Server::start(|_| status(403, "no: token-4711, token-4712")).await;
     let mut backend = backend(&server.url, |settings| {
         let now = now.clone();
-        settings.token = Some(Secret::asked_for(move || now.lock().unwrap().clone()));
+        settings.token = Some(HeaderSecret::asked_for(move || now.lock().unwrap().clone()));
     });
     let asked = brokers([(7, "h")]);
     backend.fetch(&asked).await;

@@ -69,10 +69,11 @@ pub fn findings(seen: &[Seen], judge: Judge) -> Vec<CertFinding> {
     found
 }
 
-type Wrong = (&'static str, bool, String);
+type CertFault = (&'static str, bool, String);
 
-fn of_one(served: &Served, place: &Place, judge: Judge) -> Vec<Wrong> {
-    let mut wrong: Vec<Wrong> = served.chain.iter().filter_map(|one| in_time(one, judge)).collect();
+fn of_one(served: &Served, place: &Place, judge: Judge) -> Vec<CertFault> {
+    let mut wrong: Vec<CertFault> =
+        served.chain.iter().filter_map(|one| in_time(one, judge)).collect();
     if !served.name_matches {
         let names = served.leaf().map(|leaf| leaf.names.join(", ")).unwrap_or_default();
         let names = if names.is_empty() { "no host at all".to_owned() } else { names };
@@ -99,7 +100,7 @@ fn of_one(served: &Served, place: &Place, judge: Judge) -> Vec<Wrong> {
     wrong
 }
 
-fn in_time(one: &Certificate, judge: Judge) -> Option<Wrong> {
+fn in_time(one: &Certificate, judge: Judge) -> Option<CertFault> {
     let now = judge.now.as_second();
     let subject = &one.subject;
     let days = judge.days_left(one.not_after);
@@ -126,7 +127,7 @@ pub fn date(seconds: i64) -> String {
 }
 
 /// Each certificate must be signed by the next one: Java's clients require this order.
-fn broken_chain(chain: &[Certificate]) -> Option<Wrong> {
+fn broken_chain(chain: &[Certificate]) -> Option<CertFault> {
     let broken = chain.windows(2).find(|pair| !pair[0].is_issued_by(&pair[1]))?;
     let [one, next] = broken else { return None };
     let said = format!(

@@ -12,5 +12,5 @@ mod textfile;
 pub use finding::{CertFinding, Judge, date, findings};
 pub use goal::{Goal, out_of_time, refused_by_kafka};
 pub use look::{Place, Seen, bad_pem, ca, look, places};
-pub use reload::{Changed, Failed, Moves, Target};
+pub use reload::{Changed, Failed, NewStores, Target};
 pub use textfile::textfile;

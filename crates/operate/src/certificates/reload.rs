@@ -58,7 +58,7 @@ pub struct Failed {
 
 /// New store files, as paths on the broker.
 #[derive(Debug, Clone, Default)]
-pub struct Moves {
+pub struct NewStores {
     /// New `ssl.keystore.location`, with `{id}` for the broker id; `None`: unchanged.
     pub keystore: Option<String>,
     /// New `ssl.truststore.location`, with `{id}` for the broker id; `None`: unchanged.
@@ -105,7 +105,7 @@ impl Target {
         client: &Client,
         goal: &Goal,
         trust: &Trust,
-        moves: &Moves,
+        moves: &NewStores,
         wait: Duration,
     ) -> Result<Vec<Changed>, Failed> {
         let before = self.look(trust).await.map_err(|why| Failed::before(&why))?;
@@ -221,7 +221,7 @@ impl Target {
     }
 
     /// The config changes that start the reload, and those that undo it.
-    fn alterations(&self, moves: &Moves) -> (Vec<ConfigChange>, Vec<ConfigChange>) {
+    fn alterations(&self, moves: &NewStores) -> (Vec<ConfigChange>, Vec<ConfigChange>) {
         let resource = ConfigResource::Broker(self.broker);
         let change = |key: String, value: Option<String>| ConfigChange {
             resource: resource.clone(),
@@ -273,7 +273,7 @@ impl Target {
     }
 }
 
-impl Moves {
+impl NewStores {
     fn is_empty(&self) -> bool {
         self.keystore.is_none() && self.truststore.is_none()
     }

@@ -85,7 +85,7 @@ enum Refusal {
 
 /// The state of the guard.
 #[derive(Debug)]
-struct Guard {
+struct HostGuard {
     names: ServerNames,
     tls: bool,
     /// The time of the last logged refusal, and the number of refusals since then.
@@ -94,11 +94,11 @@ struct Guard {
 
 /// The routes behind the guard.
 pub(super) fn guarded(routes: Router, names: ServerNames, tls: bool) -> Router {
-    let guard = Arc::new(Guard { names, tls, told: Mutex::default() });
+    let guard = Arc::new(HostGuard { names, tls, told: Mutex::default() });
     routes.layer(from_fn_with_state(guard, stand))
 }
 
-async fn stand(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+async fn stand(State(guard): State<Arc<HostGuard>>, request: Request, next: Next) -> Response {
     match guard.judge(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
@@ -108,7 +108,7 @@ async fn stand(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     }
 }
 
-impl Guard {
+impl HostGuard {
     fn judge(&self, request: &Request) -> Result<(), Refusal> {
         let (headers, uri) = (request.headers(), request.uri());
         let mut hosts = texts(headers, &HOST);
@@ -217,7 +217,7 @@ mod tests {
             request = request.header(*name, value.as_bytes());
         }
         let guard =
-            Guard { names: ServerNames::of("--api-host", names), tls, told: Mutex::default() };
+            HostGuard { names: ServerNames::of("--api-host", names), tls, told: Mutex::default() };
         match guard.judge(&request.body(Body::empty()).unwrap()) {
             Ok(()) => "in",
             Err(Refusal::NoHost) => "no host",

@@ -24,13 +24,13 @@ const WORKS: Duration = Duration::from_secs(5);
 /// Places of one server.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
     most: usize,
     most_of_a_peer: usize,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenPlaces {
     next: u64,
     places: BTreeMap<u64, Taker>,
 }
@@ -47,7 +47,7 @@ struct Taker {
 /// The place of one connection; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
     number: u64,
     lost: Arc<Notify>,
     /// Another connection was evicted for this place.
@@ -57,7 +57,7 @@ pub(super) struct Place {
 /// A request in progress, until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Works {
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
     number: u64,
 }
 
@@ -106,7 +106,7 @@ impl Room {
     }
 }
 
-impl Taken {
+impl TakenPlaces {
     /// The longest idle connection of the peer with the most connections.
     fn idlest(&self, now: Instant, of: impl Fn(&Taker) -> bool) -> Option<u64> {
         let mut crowds: BTreeMap<IpAddr, usize> = BTreeMap::new();
@@ -159,7 +159,7 @@ impl Drop for Works {
     }
 }
 
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+fn lock(taken: &Mutex<TakenPlaces>) -> MutexGuard<'_, TakenPlaces> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

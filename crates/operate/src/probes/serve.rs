@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Whether the check passed, and a sentence.
-type Finding = (bool, String);
+type ProbeResult = (bool, String);
 
 /// The last results.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ pub struct Latest {
 #[derive(Debug, Clone)]
 struct Found {
     at: Instant,
-    ready: Finding,
-    live: Finding,
+    ready: ProbeResult,
+    live: ProbeResult,
 }
 
 impl Latest {
@@ -36,12 +36,12 @@ impl Latest {
     }
 
     /// Replaces both results; their age counts from now.
-    pub fn tell(&self, ready: Finding, live: Finding) {
+    pub fn tell(&self, ready: ProbeResult, live: ProbeResult) {
         let found = Found { at: Instant::now(), ready, live };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
-    fn answer(&self, of: impl Fn(Found) -> Finding) -> (StatusCode, String) {
+    fn answer(&self, of: impl Fn(Found) -> ProbeResult) -> (StatusCode, String) {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (good, sentence) = match found {
             None => (false, "nothing has been looked at yet".to_owned()),

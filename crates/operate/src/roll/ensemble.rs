@@ -5,7 +5,7 @@
 //! addresses.
 
 use super::look::Sight;
-use super::pods::Pods;
+use super::pods::RollPods;
 use crate::error::Error;
 use ::kubernetes::Name;
 use execute::roll::{RollScene, Voters};
@@ -19,14 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Looks at the pods and their ZooKeeper ensemble.
 pub(super) struct Ensemble<'a> {
-    pub(super) pods: Pods<'a>,
+    pub(super) pods: RollPods<'a>,
     addresses: Vec<String>,
     /// The server address of a pod, where it does not begin with the pod's name.
     named: BTreeMap<String, String>,
 }
 
 impl<'a> Ensemble<'a> {
-    pub(super) fn of(pods: Pods<'a>, servers: &[String], named: &BTreeMap<String, String>) -> Self {
+    pub(super) fn of(
+        pods: RollPods<'a>,
+        servers: &[String],
+        named: &BTreeMap<String, String>,
+    ) -> Self {
         let mut addresses = servers.to_vec();
         let more = named.values().filter(|address| !servers.contains(address));
         addresses.extend(more.cloned());

@@ -2,7 +2,7 @@
 
 use super::agreed;
 use super::look::Sight;
-use super::pods::Pods;
+use super::pods::RollPods;
 use crate::error::Error;
 use crate::execution::Observer;
 use ::kafka::Client;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at the pods and their Kafka cluster.
 pub(super) struct KafkaPods<'a> {
-    pub(super) pods: Pods<'a>,
+    pub(super) pods: RollPods<'a>,
     client: Client,
     rules: Rules,
     ids: BTreeMap<Name, BrokerId>,
@@ -24,7 +24,11 @@ pub(super) struct KafkaPods<'a> {
 
 impl<'a> KafkaPods<'a> {
     /// Finds out which broker or controller runs in each pod.
-    pub(super) async fn of(pods: Pods<'a>, client: Client, rules: Rules) -> Result<Self, Error> {
+    pub(super) async fn of(
+        pods: RollPods<'a>,
+        client: Client,
+        rules: Rules,
+    ) -> Result<Self, Error> {
         let rules = Rules { pods_are_chosen: true, ..rules };
         let (ids, observer) = (BTreeMap::new(), Observer::default());
         let mut all = Self { pods, client, rules, ids, observer };

@@ -2,7 +2,7 @@
 
 use super::ensemble::Ensemble;
 use super::kafka::KafkaPods;
-use super::pods::Pods;
+use super::pods::RollPods;
 use crate::error::Error;
 use ::kafka::Client;
 use ::kubernetes::brokers::Rules;
@@ -55,7 +55,11 @@ impl<'a> Sights<'a> {
     ///
     /// # Errors
     /// A pod without a known broker id, or a missing StatefulSet.
-    pub async fn of_kafka(pods: Pods<'a>, client: Client, rules: &Rules) -> Result<Self, Error> {
+    pub async fn of_kafka(
+        pods: RollPods<'a>,
+        client: Client,
+        rules: &Rules,
+    ) -> Result<Self, Error> {
         let pods = KafkaPods::of(pods, client, rules.clone()).await?;
         Ok(Self(Of::Kafka(Box::new(pods))))
     }
@@ -63,7 +67,7 @@ impl<'a> Sights<'a> {
     /// Pods with ZooKeeper servers. `servers` has the addresses; `named` has those of pods whose names are not in
     /// them.
     pub fn of_zookeeper(
-        pods: Pods<'a>,
+        pods: RollPods<'a>,
         servers: &[String],
         named: &BTreeMap<String, String>,
     ) -> Self {

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub use look::{Sight, Sights};
-pub use pods::Pods;
+pub use pods::RollPods;
 
 /// The pause between two looks: a broker is down for seconds.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub struct Ways {
 #[derive(Debug)]
 pub struct Rolled {
     /// Its outcome, or the signal that ended it.
-    pub why: Why,
+    pub why: RollEnd,
     /// Pods that this run evicted or deleted, as `NAMESPACE/NAME`, in order.
     pub restarted: Vec<String>,
     /// Pods still to restart.
@@ -57,7 +57,7 @@ pub struct Rolled {
 
 /// Why a roll ended.
 #[derive(Debug)]
-pub enum Why {
+pub enum RollEnd {
     /// No pod is outdated, and every restarted server is back.
     Done,
     /// A signal ended it; a restarted pod may not be back yet.
@@ -99,7 +99,7 @@ impl<'a> Roll<'a> {
             let began = Instant::now();
             let looked = tokio::select! {
                 looked = self.sights.look() => looked,
-                signal = signals.next() => return Ok(self.ended(Why::Left(signal), None)),
+                signal = signals.next() => return Ok(self.ended(RollEnd::Left(signal), None)),
             };
             let looked = match looked {
                 Ok(sight) => Some(sight),
@@ -116,7 +116,7 @@ impl<'a> Roll<'a> {
             }
             let pause = PAUSE.max(began.elapsed() * REST_AFTER_LOOK);
             if let Some(signal) = signals.within(pause).await {
-                return Ok(self.ended(Why::Left(signal), None));
+                return Ok(self.ended(RollEnd::Left(signal), None));
             }
         }
     }
@@ -136,9 +136,9 @@ impl<'a> Roll<'a> {
             return self.wait(sight.unobserved.clone(), scene, listener);
         }
         match next(scene, &self.memory, &self.ways.terms) {
-            NextRestart::Done => Ok(Some(self.ended(Why::Done, Some(scene)))),
+            NextRestart::Done => Ok(Some(self.ended(RollEnd::Done, Some(scene)))),
             NextRestart::Moving(partitions) => {
-                Ok(Some(self.ended(Why::Moving(partitions), Some(scene))))
+                Ok(Some(self.ended(RollEnd::Moving(partitions), Some(scene))))
             }
             NextRestart::Unavailable(partitions) => Err(Error::WouldBeUnavailable { partitions }),
             NextRestart::Wait(waits) => {
@@ -199,7 +199,7 @@ impl<'a> Roll<'a> {
         listener: &mut dyn EventListener,
     ) -> Result<Option<Rolled>, Error> {
         if self.acted.elapsed() >= self.ways.pod_timeout {
-            return Ok(Some(self.ended(Why::Stuck(waits), Some(scene))));
+            return Ok(Some(self.ended(RollEnd::Stuck(waits), Some(scene))));
         }
         self.tell(waits, listener)?;
         Ok(None)
@@ -216,7 +216,7 @@ impl<'a> Roll<'a> {
         Ok(())
     }
 
-    fn ended(&mut self, why: Why, scene: Option<&RollScene>) -> Rolled {
+    fn ended(&mut self, why: RollEnd, scene: Option<&RollScene>) -> Rolled {
         let outdated = |scene: &RollScene| scene.pods.iter().filter(|pod| pod.outdated).count();
         let restarted = std::mem::take(&mut self.restarted);
         let left = scene.map_or(0, outdated);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mapper::BrokerId;
 
 /// StatefulSets whose pods are restarted.
-pub struct Pods<'a> {
+pub struct RollPods<'a> {
     /// Connection to the Kubernetes API.
     pub kubernetes: &'a Kubernetes,
     /// StatefulSets, by namespace and name.
@@ -17,7 +17,7 @@ pub struct Pods<'a> {
     pub since: Option<u64>,
 }
 
-impl Pods<'_> {
+impl RollPods<'_> {
     /// Reads the StatefulSets.
     pub(super) async fn look(&self) -> Result<Vec<RollingSet>, Error> {
         let mut sets = Vec::new();

@@ -19,7 +19,7 @@ use freeing::Freed;
 pub use freeing::Freeing;
 use mapper::{BrokerId, Rate, TopicPartition};
 pub use pace::Account;
-use pace::Books;
+use pace::CatchUpBooks;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ pub struct CatchUp {
 
 /// How the run ended.
 #[derive(Debug)]
-pub enum Ended {
+pub enum CatchUpEnd {
     /// The broker is in sync everywhere, and its throttle is removed.
     Done(CatchUpDone),
     /// A signal ended it; the throttle stays while replicas are copied.
@@ -65,24 +65,24 @@ impl CatchUp {
         (alone, mut free): (&mut Alone, Option<&Freeing>),
         signals: &mut Signals,
         context: &mut RunContext<'_>,
-    ) -> Result<Ended, Error> {
+    ) -> Result<CatchUpEnd, Error> {
         let meeting = self.meeting(client, context).await?;
         // Without a throttle, the ledger is only kept locked.
         let (books, _kept) = match self.rate {
-            Some(rate) => (Some(Books::of(account, self.broker, rate, meeting)), None),
+            Some(rate) => (Some(CatchUpBooks::of(account, self.broker, rate, meeting)), None),
             None => (None, Some(account)),
         };
         let mut run = Run::of(self, client, books);
         loop {
             if !alone.may_act().await? {
                 if let Some(signal) = signals.within(PAUSE).await {
-                    return Ok(Ended::Left(signal));
+                    return Ok(CatchUpEnd::Left(signal));
                 }
                 continue;
             }
             let looked = tokio::select! {
                 looked = run.round() => looked,
-                signal = signals.next() => return Ok(Ended::Left(signal)),
+                signal = signals.next() => return Ok(CatchUpEnd::Left(signal)),
             };
             match looked {
                 Ok(state) => {
@@ -99,10 +99,10 @@ impl CatchUp {
                     if state.over() {
                         // Topics hidden from this user are missing from the listing, and may lag far behind.
                         client.sees_every_topic().await?;
-                        return Ok(Ended::Done(run.finish(&state).await?));
+                        return Ok(CatchUpEnd::Done(run.finish(&state).await?));
                     }
                     if !state.live && free.is_none() && run.began.elapsed() > self.patience {
-                        return Ok(Ended::Absent);
+                        return Ok(CatchUpEnd::Absent);
                     }
                     run.tell(&state, context)?;
                 }
@@ -112,7 +112,7 @@ impl CatchUp {
                 Err(error) => return Err(error),
             }
             if let Some(signal) = signals.within(PAUSE).await {
-                return Ok(Ended::Left(signal));
+                return Ok(CatchUpEnd::Left(signal));
             }
         }
     }
@@ -139,7 +139,7 @@ fn by_itself(what: &str) -> Note {
 }
 
 /// The state after one round.
-struct State {
+struct CatchUpState {
     live: bool,
     /// All throttle configs were read back from the cluster as wanted.
     paced: bool,
@@ -150,7 +150,7 @@ struct State {
     news: Vec<Note>,
 }
 
-impl State {
+impl CatchUpState {
     fn over(&self) -> bool {
         self.live && self.behind.is_empty() && self.clean
     }
@@ -160,7 +160,7 @@ struct Run<'a> {
     asked: &'a CatchUp,
     client: &'a kafka::Client,
     observer: Observer,
-    books: Option<Books>,
+    books: Option<CatchUpBooks>,
     /// All partitions that the broker has lagged in since the start.
     ever: BTreeSet<TopicPartition>,
     began: Instant,
@@ -170,15 +170,15 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn of(asked: &'a CatchUp, client: &'a kafka::Client, books: Option<Books>) -> Self {
+    fn of(asked: &'a CatchUp, client: &'a kafka::Client, books: Option<CatchUpBooks>) -> Self {
         let (began, ever, told) = (Instant::now(), BTreeSet::new(), None);
         let (observer, moved) = (Observer::default(), (began, usize::MAX));
         Self { asked, client, observer, books, ever, began, told, moved }
     }
 
     /// Looks, and sets or restores configs.
-    async fn round(&mut self) -> Result<State, Error> {
-        let surely = self.books.as_ref().map(Books::topics).unwrap_or_default();
+    async fn round(&mut self) -> Result<CatchUpState, Error> {
+        let surely = self.books.as_ref().map(CatchUpBooks::topics).unwrap_or_default();
         let mut seen = self.observer.see(self.client, &surely).await?;
         let broker = self.asked.broker;
         let behind = behind(&seen, broker);
@@ -189,10 +189,10 @@ impl<'a> Run<'a> {
                 books.hold(self.client, &mut self.observer, &self.ever, broker, &mut seen).await?;
             (paced, clean, news) = (held.paced, held.clean, held.news);
         }
-        Ok(State { live: seen.live.contains(&broker), paced, clean, behind, news })
+        Ok(CatchUpState { live: seen.live.contains(&broker), paced, clean, behind, news })
     }
 
-    fn tell(&mut self, state: &State, context: &mut RunContext<'_>) -> Result<(), Error> {
+    fn tell(&mut self, state: &CatchUpState, context: &mut RunContext<'_>) -> Result<(), Error> {
         let counted = (state.behind.len(), state.live);
         if self.moved.1 != counted.0 {
             self.moved = (Instant::now(), counted.0);
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
     }
 
     /// Elects the broker where it is the preferred leader.
-    async fn finish(&mut self, _: &State) -> Result<CatchUpDone, Error> {
+    async fn finish(&mut self, _: &CatchUpState) -> Result<CatchUpDone, Error> {
         let broker = self.asked.broker;
         let seen = self.observer.see(self.client, &BTreeSet::new()).await?;
         let elected = to_elect(&seen, broker);

@@ -22,7 +22,7 @@ pub struct Account {
 }
 
 /// The throttle of the copies, and its ledger.
-pub(super) struct Books {
+pub(super) struct CatchUpBooks {
     store: LinesFile<LedgerEntry>,
     ledger: Ledger,
     rate: Rate,
@@ -57,7 +57,7 @@ impl Account {
     }
 }
 
-impl Books {
+impl CatchUpBooks {
     pub(super) fn of(
         Account { store, ledger }: Account,
         broker: BrokerId,

@@ -19,13 +19,13 @@ const TOPICS: usize = 200;
 const AT_ONCE: usize = 32;
 
 /// Failed changes by place, with the reason.
-pub type Outcome = BTreeMap<ThrottlePlace, String>;
+pub type FailedChanges = BTreeMap<ThrottlePlace, String>;
 
 /// Makes these changes: place, name, new value (`None`: delete).
 pub async fn change(
     client: &Client,
     changes: impl IntoIterator<Item = (ThrottlePlace, Key, Option<String>)>,
-) -> Outcome {
+) -> FailedChanges {
     let mut requests: BTreeMap<ThrottlePlace, Vec<ConfigChange>> = BTreeMap::new();
     let mut of_topics = Vec::new();
     for (place, key, value) in changes {
@@ -38,7 +38,7 @@ pub async fn change(
             }
         }
     }
-    let mut failed = Outcome::new();
+    let mut failed = FailedChanges::new();
     // Lists come first. Neither a rate without a list nor a list without a rate has any effect.
     of_topics.sort_by(|one, other| one.resource.cmp(&other.resource));
     for some in of_topics.chunks(TOPICS) {
@@ -46,12 +46,12 @@ pub async fn change(
     }
     let asked = stream::iter(requests.into_values())
         .map(async |changes| told(client, &changes, PATIENCE).await);
-    let answers: Vec<Outcome> = asked.buffer_unordered(AT_ONCE).collect().await;
+    let answers: Vec<FailedChanges> = asked.buffer_unordered(AT_ONCE).collect().await;
     failed.extend(answers.into_iter().flatten());
     failed
 }
 
-async fn told(client: &Client, changes: &[ConfigChange], patience: Duration) -> Outcome {
+async fn told(client: &Client, changes: &[ConfigChange], patience: Duration) -> FailedChanges {
     match client.set_configs(changes, patience).await {
         Ok(refused) => refused
             .into_iter()

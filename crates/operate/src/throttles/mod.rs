@@ -5,7 +5,7 @@
 mod change;
 
 use change::place;
-pub use change::{Outcome, change};
+pub use change::{FailedChanges, change};
 
 use crate::error::Error;
 use coordination::{LinesError, LinesFile, LinesKind};

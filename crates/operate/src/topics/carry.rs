@@ -2,7 +2,7 @@
 //! run is completed by running again.
 
 use super::reread;
-use super::store::Store;
+use super::store::RunRecordStore;
 use crate::error::Error;
 use kafka::admin::{AlterTopic, Answers, MorePartitions, NewTopic, NoAnswer, Refusal};
 use kafka::{Client, ResponseError};
@@ -60,7 +60,7 @@ pub enum Done {
 /// Makes the changes of one run.
 pub(super) struct Carrier<'a> {
     pub(super) client: &'a Client,
-    pub(super) store: &'a mut Store,
+    pub(super) store: &'a mut RunRecordStore,
     /// The state, updated during the run.
     pub(super) state: TopicsRunRecord,
     pub(super) outcomes: Vec<Outcome>,

@@ -12,5 +12,5 @@ mod store;
 
 pub use carry::{Done, Outcome, Step};
 pub use documents::{in_config_maps, in_files, read_all};
-pub use run::{Applied, Asked, Looked, apply, look};
+pub use run::{Applied, TopicsLook, TopicsRun, apply, look};
 pub use store::StatePlace;

@@ -2,7 +2,7 @@
 
 use super::carry::{Carrier, Outcome};
 use super::observe::Seen;
-use super::store::{StatePlace, Store};
+use super::store::{RunRecordStore, StatePlace};
 use crate::cluster::{Servers, Source};
 use crate::error::Error;
 use crate::events::Note;
@@ -23,7 +23,7 @@ use topics::{
 
 /// The options of a run.
 #[derive(Debug)]
-pub struct Asked {
+pub struct TopicsRun {
     /// Topics, as the documents define them.
     pub definitions: Definitions,
     /// Maps, with the brokers that they name.
@@ -44,7 +44,7 @@ pub struct Asked {
 
 /// The facts of a run, and its decision.
 #[derive(Debug)]
-pub struct Looked {
+pub struct TopicsLook {
     /// Topics, as the documents define them.
     pub definitions: Definitions,
     /// The cluster; after [`apply`], the cluster with the changes, if a plan is needed.
@@ -72,7 +72,7 @@ pub struct Looked {
 #[derive(Debug)]
 pub struct Applied {
     /// The facts and the decision behind the changes.
-    pub looked: Looked,
+    pub looked: TopicsLook,
     /// The result of each change, including refused ones.
     pub outcomes: Vec<Outcome>,
     /// The number of requests that change the cluster.
@@ -80,9 +80,9 @@ pub struct Applied {
 }
 
 /// Looks, and changes nothing, not even the state.
-pub fn look(asked: Asked, source: &Source) -> Result<Looked, Error> {
+pub fn look(asked: TopicsRun, source: &Source) -> Result<TopicsLook, Error> {
     runtime::wait(async {
-        let store = Store::read(&asked.state, &asked.access).await?;
+        let store = RunRecordStore::read(&asked.state, &asked.access).await?;
         match source {
             Source::File(path) => {
                 let mut looked = decided(asked, Seen::of(local::source::snapshot(path)?), &store)?;
@@ -103,14 +103,18 @@ pub fn look(asked: Asked, source: &Source) -> Result<Looked, Error> {
 }
 
 /// Looks, and makes the changes that need no plan.
-pub fn apply(asked: Asked, servers: &Servers) -> Result<Applied, Error> {
+pub fn apply(asked: TopicsRun, servers: &Servers) -> Result<Applied, Error> {
     runtime::wait(async {
-        let (store, lock) = Store::open(&asked.state, &asked.access).await?;
+        let (store, lock) = RunRecordStore::open(&asked.state, &asked.access).await?;
         lock.during(changed(asked, servers, store)).await
     })?
 }
 
-async fn changed(asked: Asked, servers: &Servers, mut store: Store) -> Result<Applied, Error> {
+async fn changed(
+    asked: TopicsRun,
+    servers: &Servers,
+    mut store: RunRecordStore,
+) -> Result<Applied, Error> {
     let (client, notes) = live::kafka(servers).await?;
     let seen = see(&client, notes, &asked, &store).await?;
     let plan_wanted = asked.plan_wanted;
@@ -134,16 +138,16 @@ async fn changed(asked: Asked, servers: &Servers, mut store: Store) -> Result<Ap
 async fn see(
     client: &kafka::Client,
     notes: Vec<Note>,
-    asked: &Asked,
-    store: &Store,
+    asked: &TopicsRun,
+    store: &RunRecordStore,
 ) -> Result<Seen, Error> {
     let mut seen = Seen::ask(client, &asked.definitions, store.state()).await?;
     seen.notes.splice(0..0, notes);
     Ok(seen)
 }
 
-fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
-    let Asked { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
+fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<TopicsLook, Error> {
+    let TopicsRun { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
     let Seen { snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
     refuse_other_cluster(store.state(), &place, &snapshot)?;
     refuse_idle_patterns(&options, &definitions, store.state())?;
@@ -178,7 +182,7 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
     notes.extend(notices.map(|finding| Note::new(finding.to_string())));
     let findings = resolved.findings;
     let covered = definitions.topics().filter(|topic| options.covers(&topic.name)).count();
-    Ok(Looked {
+    Ok(TopicsLook {
         definitions,
         snapshot,
         decision,
@@ -243,7 +247,7 @@ struct Documents {
 impl Documents {
     fn of(
         definitions: &Definitions,
-        store: &Store,
+        store: &RunRecordStore,
         expected: Option<usize>,
     ) -> Result<Self, Error> {
         let (found, remembered) = (definitions.documents(), store.state().documents);
@@ -277,7 +281,7 @@ impl Documents {
         })
     }
 
-    fn refuses_to_prune(&self, store: &Store, place: &StatePlace) -> Option<String> {
+    fn refuses_to_prune(&self, store: &RunRecordStore, place: &StatePlace) -> Option<String> {
         if self.found == 0 {
             Some("there is no document: every topic would count as not defined".to_owned())
         } else if self.are_fewer() {

@@ -12,7 +12,7 @@ use topics::TopicsRunRecord;
 
 /// The ConfigMaps of one state.
 #[derive(Debug)]
-pub(super) struct Shards(shards::Shards);
+pub(super) struct RecordShards(shards::Shards);
 
 /// A state of some topics, with the facts about all.
 struct Part {
@@ -38,7 +38,7 @@ impl Form for Part {
     }
 }
 
-impl Shards {
+impl RecordShards {
     /// Reads all ConfigMaps.
     pub(super) async fn read(
         kubernetes: Kubernetes,

@@ -1,7 +1,7 @@
 //! Stores the state, and holds its lock.
 
 use super::lock::FileLock;
-use super::shards::Shards;
+use super::shards::RecordShards;
 use super::state_file;
 use crate::error::Error;
 use crate::files::{self, OutFile};
@@ -41,17 +41,17 @@ impl fmt::Display for StatePlace {
 
 /// A state and its place.
 #[derive(Debug)]
-pub(super) struct Store {
-    keeper: Keeper,
+pub(super) struct RunRecordStore {
+    keeper: RecordKeeper,
     /// The stored state.
     stored: TopicsRunRecord,
 }
 
 #[derive(Debug)]
-enum Keeper {
+enum RecordKeeper {
     None,
     File(PathBuf),
-    ConfigMaps(Box<Shards>),
+    ConfigMaps(Box<RecordShards>),
 }
 
 /// The lock that excludes other runs; dropping or releasing it ends it.
@@ -62,21 +62,21 @@ pub(super) enum Lock {
     Lease(Guard),
 }
 
-impl Store {
+impl RunRecordStore {
     /// Reads a state without its lock, for a run that changes nothing.
     pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
         match place {
             StatePlace::Nowhere => {
-                Ok(Self { keeper: Keeper::None, stored: TopicsRunRecord::default() })
+                Ok(Self { keeper: RecordKeeper::None, stored: TopicsRunRecord::default() })
             }
             StatePlace::File(path) => {
-                Ok(Self { keeper: Keeper::File(path.clone()), stored: read_file(path)? })
+                Ok(Self { keeper: RecordKeeper::File(path.clone()), stored: read_file(path)? })
             }
             StatePlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let name = in_namespace(name, &kubernetes);
-                let (shards, stored) = Shards::read(kubernetes, name).await?;
-                Ok(Self { keeper: Keeper::ConfigMaps(Box::new(shards)), stored })
+                let (shards, stored) = RecordShards::read(kubernetes, name).await?;
+                Ok(Self { keeper: RecordKeeper::ConfigMaps(Box::new(shards)), stored })
             }
         }
     }
@@ -110,15 +110,15 @@ impl Store {
             return Ok(());
         }
         match &mut self.keeper {
-            Keeper::None => {}
-            Keeper::File(path) => {
+            RecordKeeper::None => {}
+            RecordKeeper::File(path) => {
                 let place = path.display().to_string();
                 let text = state_file::written(state)
                     .map_err(|problem| Error::State { place, problem })?;
                 let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
                 staged.publish_stored()?;
             }
-            Keeper::ConfigMaps(shards) => shards.write(state).await?,
+            RecordKeeper::ConfigMaps(shards) => shards.write(state).await?,
         }
         self.stored = state.clone();
         Ok(())

@@ -1,6 +1,6 @@
 //! Which messages are in flight, and how long the returned ones took. Reads no clock.
 
-use super::Reading;
+use super::CanaryReading;
 use super::window::Window;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -194,7 +194,7 @@ impl Flock {
     }
 
     /// The current measurements of each broker from which messages return.
-    pub(super) fn readings(&self, now: Instant) -> BTreeMap<i32, Reading> {
+    pub(super) fn readings(&self, now: Instant) -> BTreeMap<i32, CanaryReading> {
         let of = |bird: &Bird| Some((bird.broker, bird.reading(now, &self.own)?));
         self.birds.values().filter_map(of).collect()
     }
@@ -218,12 +218,12 @@ impl Bird {
         lost
     }
 
-    fn reading(&self, now: Instant, own: &Own) -> Option<Reading> {
+    fn reading(&self, now: Instant, own: &Own) -> Option<CanaryReading> {
         let out = self.last.as_ref();
         let age = |out: &Out| out.age(now, own);
         let sent = out.filter(|out| !out.acknowledged).map(age);
         let away = out.filter(|out| !out.arrived).map(age);
-        Some(Reading {
+        Some(CanaryReading {
             produce: self.produce.now(sent),
             end_to_end: self.end_to_end.took.now(away).filter(|_| self.heard)?,
             usual: self.end_to_end.took.usual(),
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(self.pass(time, CALM, calm).0, 0);
         }
 
-        fn reading(&self, broker: i32) -> Option<Reading> {
+        fn reading(&self, broker: i32) -> Option<CanaryReading> {
             self.flock.readings(self.now()).remove(&broker)
         }
     }
@@ -372,7 +372,7 @@ mod tests {
         let mut sky = Sky::over(&[(1001, 0), (1002, 1)]);
         assert_eq!(sky.reading(1001), None, "nothing has come back");
         sky.is_calm(ms(10_000));
-        let calm = Reading { produce: Some(CALM), end_to_end: CALM, usual: Some(CALM) };
+        let calm = CanaryReading { produce: Some(CALM), end_to_end: CALM, usual: Some(CALM) };
         assert_eq!((sky.reading(1001), sky.reading(1002)), (Some(calm), Some(calm)));
         let silent = |partition, sent| (partition == 1).then_some(sent + 6);
         let (_, first) = sky.pass(ms(4_000), ms(50), silent);

@@ -1,6 +1,6 @@
 //! Measures the round trip of a small message through each broker, as its clients see it.
 //!
-//! In: the topic, the partition that has its only replica on each broker, and an interval. Out: [`Reading`]s.
+//! In: the topic, the partition that has its only replica on each broker, and an interval. Out: [`CanaryReading`]s.
 //!
 //! This process writes and reads one message for each broker at a time, so one monotonic clock measures it. After a
 //! slow message the next one goes out sooner: a pause ends with the message that it delays, but an overload also delays
@@ -32,7 +32,7 @@ const BREATH: Duration = Duration::from_millis(2);
 
 /// Round-trip times of messages to a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub struct CanaryReading {
     /// Until the broker's acknowledgement: the smallest of the last three successive times.
     pub produce: Option<Duration>,
     /// Until the message was read back: also the smallest of the last three.
@@ -85,7 +85,7 @@ impl Canary {
 
     /// The current times of each broker from which messages return.
     #[must_use]
-    pub fn readings(&self) -> BTreeMap<i32, Reading> {
+    pub fn readings(&self) -> BTreeMap<i32, CanaryReading> {
         lock(&self.flock).readings(Instant::now())
     }
 

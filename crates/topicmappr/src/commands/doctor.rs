@@ -1,6 +1,6 @@
 //! `doctor`: what is wrong with a cluster now, on one screen, and the next command for each of it.
 
-use crate::doctor::{Around, OffMap, UnknownFact, findings};
+use crate::doctor::{OffMap, OtherFacts, UnknownFact, findings};
 use crate::error::Error;
 use crate::facts::with_storage;
 use crate::session::Session;
@@ -14,13 +14,13 @@ use mapper::Snapshot;
 pub(crate) fn run(session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let source = session.global.source.source()?;
     let snapshot = session.unnoted(&source)?;
-    report(snapshot, Around::default(), &source, session)
+    report(snapshot, OtherFacts::default(), &source, session)
 }
 
 /// Adds what the maps tell, and shows all findings.
 pub(crate) fn report(
     snapshot: Snapshot,
-    mut around: Around,
+    mut around: OtherFacts,
     source: &Source,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 /// The topics in scope, and the brokers that may lead them.
-struct Scoped {
+struct LeaderScope {
     assignments: Vec<Assignment>,
     findings: Vec<MapFinding>,
     unmapped: Vec<Unmapped>,
@@ -67,7 +67,7 @@ struct Scoped {
 
 impl Args {
     /// From the maps, where there are any; from the flags, where they name brokers or there is no map.
-    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<LeaderScope, Error> {
         if self.brokers.is_some() || maps.written().is_empty() {
             return self.scoped_by_flags(snapshot, maps);
         }
@@ -76,10 +76,10 @@ impl Args {
         if !self.topics.chooses_all() {
             assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
         }
-        Ok(Scoped { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
+        Ok(LeaderScope { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
     }
 
-    fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+    fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<LeaderScope, Error> {
         let topics = match self.topics.chooses_all() {
             true => TopicSelection::Rest,
             false => TopicSelection::Matching(self.topics.scope(Some(".*"))?),
@@ -95,7 +95,11 @@ impl Args {
                 live.map(|broker| broker.id).collect()
             }
         };
-        Ok(Scoped { assignments: vec![assignment], findings: Vec::new(), unmapped: Vec::new() })
+        Ok(LeaderScope {
+            assignments: vec![assignment],
+            findings: Vec::new(),
+            unmapped: Vec::new(),
+        })
     }
 
     fn request(

@@ -121,7 +121,7 @@ fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Erro
     if !broken.is_empty() {
         return Err(Error::Broken(broken));
     }
-    session.show(&Kept { plan: &args.plan, partitions: file.partitions.len() })?;
+    session.show(&KeptPlan { plan: &args.plan, partitions: file.partitions.len() })?;
     Ok(Status::Done)
 }
 
@@ -155,12 +155,12 @@ impl fmt::Display for StepMap {
 
 /// A plan that holds what it promises.
 #[derive(Debug, Serialize)]
-struct Kept<'a> {
+struct KeptPlan<'a> {
     plan: &'a Path,
     partitions: usize,
 }
 
-impl fmt::Display for Kept<'_> {
+impl fmt::Display for KeptPlan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan.display();
         writeln!(f, "{plan} keeps every promise ({} partitions).", self.partitions)

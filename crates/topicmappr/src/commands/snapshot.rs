@@ -62,13 +62,13 @@ fn write(
     let out = OutFile::at(path)?;
     let snapshot = snapshot(session)?;
     out.stage(|to| snapshot.write_json(to))?.publish()?;
-    session.show(&Captured::of(&snapshot, path))?;
+    session.show(&CaptureSummary::of(&snapshot, path))?;
     Ok(Status::Done)
 }
 
 /// What a capture holds.
 #[derive(Debug, Serialize)]
-struct Captured<'a> {
+struct CaptureSummary<'a> {
     file: &'a Path,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_id: Option<&'a str>,
@@ -80,7 +80,7 @@ struct Captured<'a> {
     unsized_partitions: usize,
 }
 
-impl<'a> Captured<'a> {
+impl<'a> CaptureSummary<'a> {
     fn of(snapshot: &'a Snapshot, file: &'a Path) -> Self {
         let partitions = || snapshot.topics().iter().flat_map(|topic| &topic.partitions);
         Self {
@@ -95,7 +95,7 @@ impl<'a> Captured<'a> {
     }
 }
 
-impl fmt::Display for Captured<'_> {
+impl fmt::Display for CaptureSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cluster     {}", self.cluster_id.unwrap_or("unknown"))?;
         writeln!(f, "brokers     {}, {} live", self.brokers, self.live_brokers)?;

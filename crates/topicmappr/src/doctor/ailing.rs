@@ -1,6 +1,6 @@
 //! Problems of brokers, disks and partitions, as sentences.
 
-use super::{Around, Finding, Needs, Severity};
+use super::{DoctorFinding, Needs, OtherFacts, Severity};
 use health::Ailment;
 use local::words::ranges;
 use local::words::{counted, uncordon};
@@ -12,7 +12,7 @@ pub(crate) const REPLACE_DISK: &str =
     "replace the disk and restart the broker, or place its replicas anew";
 
 /// The finding for one ailment; none if another finding reports it.
-pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
+pub(super) fn finding(ailment: Ailment, around: &OtherFacts) -> Option<DoctorFinding> {
     match ailment {
         Ailment::Offline { partitions, heals } => {
             let count = counted(partitions.len(), "partition");
@@ -42,7 +42,8 @@ pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
         }
         Ailment::Moving { partitions, to } => {
             let count = counted(partitions.len(), "partition");
-            let finding = Finding::new("moving", Severity::Notice, format!("{count} on the move"));
+            let finding =
+                DoctorFinding::new("moving", Severity::Notice, format!("{count} on the move"));
             let owned = match &around.live {
                 Some(live) => live.owner_of(&partitions, finding),
                 None => finding.hint("whose is unknown: name the ledger with --state-file FILE"),
@@ -66,29 +67,29 @@ fn of_partitions(
     hint: String,
     partitions: BTreeSet<TopicPartition>,
     brokers: BTreeSet<BrokerId>,
-) -> Finding {
-    Finding::new(code, severity, message).hint(hint).partitions(partitions).brokers(brokers)
+) -> DoctorFinding {
+    DoctorFinding::new(code, severity, message).hint(hint).partitions(partitions).brokers(brokers)
 }
 
-fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
+fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<DoctorFinding> {
     let (broker, finding) = match ailment {
         Ailment::FullDisk { broker, paths, total_bytes, free_bytes, now } => {
             let severity = if now { Severity::Critical } else { Severity::Warning };
             let place =
                 if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) };
             let message = format!("broker {broker}{place}: {free_bytes} free of {total_bytes}");
-            let finding = Finding::new("full-disk", severity, message);
+            let finding = DoctorFinding::new("full-disk", severity, message);
             (broker, finding.plan("rebalance", by_maps))
         }
         Ailment::FailedLogDir { broker, replicas } => {
             let replicas = counted(replicas, "replica");
             let message = format!("broker {broker}: {replicas} in failed log dirs");
-            let finding = Finding::new("failed-log-dir", Severity::Critical, message);
+            let finding = DoctorFinding::new("failed-log-dir", Severity::Critical, message);
             (broker, finding.hint(REPLACE_DISK).rebuild(by_maps))
         }
         Ailment::Fenced { broker, replicas: 0, .. } => {
             let message = format!("broker {broker} is fenced and holds nothing");
-            let finding = Finding::new("fenced-empty", Severity::Warning, message)
+            let finding = DoctorFinding::new("fenced-empty", Severity::Warning, message)
                 .hint("Kafka may still place new replicas on it: start it, or have it forgotten")
                 .run(Needs::Live, format!("broker unregister {broker} --dry-run"));
             (broker, finding)
@@ -107,7 +108,7 @@ fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
     Some(finding.brokers([broker]))
 }
 
-fn cordoned(broker: BrokerId, log_dirs: &[String]) -> Finding {
+fn cordoned(broker: BrokerId, log_dirs: &[String]) -> DoctorFinding {
     let (code, message) = match log_dirs {
         [] => ("cordoned", format!("broker {broker} is cordoned")),
         some => {
@@ -117,13 +118,13 @@ fn cordoned(broker: BrokerId, log_dirs: &[String]) -> Finding {
     };
     let meaning = "no new replica is placed there, and what is there stays";
     let hint = format!("{meaning}; to end it: {}", uncordon(&[broker]));
-    Finding::new(code, Severity::Warning, message).hint(hint)
+    DoctorFinding::new(code, Severity::Warning, message).hint(hint)
 }
 
-fn gone(code: &'static str, message: String, replicas: usize, bytes: Bytes) -> Finding {
+fn gone(code: &'static str, message: String, replicas: usize, bytes: Bytes) -> DoctorFinding {
     let bytes = if bytes.0 == 0 { String::new() } else { format!(", {bytes}") };
     let message = format!("{message}: it holds {}{bytes}", counted(replicas, "replica"));
-    Finding::new(code, Severity::Critical, message)
+    DoctorFinding::new(code, Severity::Critical, message)
         .hint("start it; if it is gone for good, place its replicas anew")
 }
 

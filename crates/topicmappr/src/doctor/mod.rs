@@ -1,6 +1,6 @@
 //! What is wrong with a cluster now, and the next command for each problem.
 //!
-//! In: the facts about a cluster, live or in a snapshot. Out: [`Finding`]s, the worst first. A server that did not
+//! In: the facts about a cluster, live or in a snapshot. Out: [`DoctorFinding`]s, the worst first. A server that did not
 //! answer is not a finding; it is reported as a gap.
 
 pub(crate) mod ailing;
@@ -31,7 +31,7 @@ pub(crate) enum Severity {
 
 /// Something that the operator has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct DoctorFinding {
     pub(crate) code: &'static str,
     pub(crate) severity: Severity,
     /// The finding in one sentence.
@@ -64,7 +64,7 @@ pub(crate) enum Needs {
     Maps,
 }
 
-impl Finding {
+impl DoctorFinding {
     pub(crate) fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -115,7 +115,7 @@ impl Finding {
 
 /// The facts that are not in the snapshot.
 #[derive(Default)]
-pub(crate) struct Around {
+pub(crate) struct OtherFacts {
     /// What the live cluster tells; none: no servers were asked.
     pub(crate) live: Option<Box<dyn LiveFacts>>,
     /// Problems with the maps; none: no map was given.
@@ -126,9 +126,9 @@ pub(crate) struct Around {
 /// Facts that only a live cluster has: controllers, throttles, the owners of moves.
 pub(crate) trait LiveFacts {
     /// The findings from these facts.
-    fn findings(&self, by_maps: bool) -> Vec<Finding>;
+    fn findings(&self, by_maps: bool) -> Vec<DoctorFinding>;
     /// Adds the owner of these moves to the finding.
-    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding;
+    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: DoctorFinding) -> DoctorFinding;
     /// Whether the broker itself has reported failed log dirs.
     fn reports_log_dirs_of(&self, broker: BrokerId) -> bool;
     /// The leader and the voters of the controllers, if the cluster has a quorum.
@@ -144,16 +144,16 @@ pub(crate) struct UnknownFact {
     pub(crate) why: String,
 }
 
-impl Around {
-    fn findings(&self) -> Vec<Finding> {
+impl OtherFacts {
+    fn findings(&self) -> Vec<DoctorFinding> {
         let live = self.live.iter().flat_map(|live| live.findings(self.maps.is_some()));
         live.chain(self.maps.iter().flat_map(OffMap::findings)).collect()
     }
 }
 
 /// All findings, the worst first; equal ones in the order in which they were checked.
-pub(crate) fn findings(snapshot: &Snapshot, around: &Around) -> Vec<Finding> {
-    let mut found: Vec<Finding> = ailments(snapshot)
+pub(crate) fn findings(snapshot: &Snapshot, around: &OtherFacts) -> Vec<DoctorFinding> {
+    let mut found: Vec<DoctorFinding> = ailments(snapshot)
         .into_iter()
         .filter_map(|ailment| ailing::finding(ailment, around))
         .chain(around.findings())

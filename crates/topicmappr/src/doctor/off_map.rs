@@ -1,6 +1,6 @@
 //! Topics that are off their maps, and problems of the maps.
 
-use super::{Finding, Needs, Severity};
+use super::{DoctorFinding, Needs, Severity};
 use local::words::counted;
 use mapper::maps::{MapSeverity as OfMaps, Unmapped};
 
@@ -15,7 +15,7 @@ pub(crate) struct OffMap {
 
 impl OffMap {
     /// What is wrong with the maps, and which topics are off them.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    pub(super) fn findings(&self) -> Vec<DoctorFinding> {
         let mut found = Vec::new();
         for (severity, message) in &self.problems {
             let severity = match severity {
@@ -23,7 +23,8 @@ impl OffMap {
                 OfMaps::Notice => Severity::Notice,
             };
             found.push(
-                Finding::new("maps", severity, message.clone()).run(Needs::Maps, "maps check"),
+                DoctorFinding::new("maps", severity, message.clone())
+                    .run(Needs::Maps, "maps check"),
             );
         }
         if !self.unmapped.is_empty() {
@@ -31,7 +32,7 @@ impl OffMap {
             let severity = if lost > 0 { Severity::Warning } else { Severity::Notice };
             let message = format!("{} in no map", counted(self.unmapped.len(), "topic"));
             let names = self.unmapped.iter().map(|topic| topic.topic.clone());
-            let finding = Finding::new("unmapped", severity, message).topics(names);
+            let finding = DoctorFinding::new("unmapped", severity, message).topics(names);
             found.push(match lost {
                 0 => finding,
                 lost => finding.hint(format!(
@@ -41,7 +42,7 @@ impl OffMap {
         }
         if !self.drifted.is_empty() {
             let message = format!("{} off their map", counted(self.drifted.len(), "topic"));
-            let finding = Finding::new("drift", Severity::Warning, message);
+            let finding = DoctorFinding::new("drift", Severity::Warning, message);
             found.push(finding.topics(self.drifted.clone()).rebuild(true));
         }
         found

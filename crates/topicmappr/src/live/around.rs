@@ -1,7 +1,7 @@
 //! Facts that no snapshot has: controllers, throttles, owners of moves, versions of Kafka.
 
 use crate::doctor::ailing::REPLACE_DISK;
-use crate::doctor::{Finding, LiveFacts, Needs, Severity};
+use crate::doctor::{DoctorFinding, LiveFacts, Needs, Severity};
 use execute::{
     Accounts, Key, Owner, Setting, ThrottleOwner, ThrottleResource, ThrottleValue, Throttled,
 };
@@ -25,14 +25,14 @@ pub(crate) struct LiveCluster {
     pub(crate) failed_log_dirs: BTreeMap<BrokerId, Vec<String>>,
     /// Live brokers, grouped by version.
     pub(crate) versions: Vec<BTreeSet<BrokerId>>,
-    pub(crate) moves: Moves,
+    pub(crate) moves: RunningMoves,
     /// The controller is unknown, although brokers were asked.
     pub(crate) no_controller: bool,
 }
 
 /// The owner of the running moves.
 #[derive(Debug, Default)]
-pub(crate) struct Moves {
+pub(crate) struct RunningMoves {
     /// The configs that our own executions have set, if a ledger was given.
     pub(crate) accounts: Accounts,
     /// A ledger was given.
@@ -43,9 +43,9 @@ pub(crate) struct Moves {
     pub(crate) cruise_control: bool,
 }
 
-impl Moves {
+impl RunningMoves {
     /// Adds the owner of these moves to the finding.
-    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding {
+    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: DoctorFinding) -> DoctorFinding {
         let ours = moves.iter().filter(|of| self.is_ours(of)).count();
         let by = self.accounts.ledger().last_holder().filter(|_| self.runs);
         let others = moves.len() - ours;
@@ -77,7 +77,7 @@ impl Moves {
 }
 
 impl LiveFacts for LiveCluster {
-    fn findings(&self, by_maps: bool) -> Vec<Finding> {
+    fn findings(&self, by_maps: bool) -> Vec<DoctorFinding> {
         let mut found = Vec::new();
         found.extend(self.controllers());
         found.extend(self.failed_log_dirs.iter().map(|failed| failed_log_dirs(failed, by_maps)));
@@ -87,7 +87,7 @@ impl LiveFacts for LiveCluster {
         found
     }
 
-    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding {
+    fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: DoctorFinding) -> DoctorFinding {
         self.moves.owner_of(moves, finding)
     }
 
@@ -102,14 +102,15 @@ impl LiveFacts for LiveCluster {
 }
 
 impl LiveCluster {
-    fn controllers(&self) -> Option<Finding> {
+    fn controllers(&self) -> Option<DoctorFinding> {
         let Some(quorum) = &self.quorum else {
             let finding =
-                Finding::new("no-controller", Severity::Critical, "no controller is known");
+                DoctorFinding::new("no-controller", Severity::Critical, "no controller is known");
             return self.no_controller.then(|| finding.hint("nothing in the cluster can change"));
         };
         if quorum.leader.is_none() {
-            let finding = Finding::new("no-controller", Severity::Critical, "no controller leads");
+            let finding =
+                DoctorFinding::new("no-controller", Severity::Critical, "no controller leads");
             return Some(
                 finding.hint("nothing in the cluster can change: see the controllers' logs"),
             );
@@ -125,16 +126,16 @@ impl LiveCluster {
         let severity =
             if all - late.len() <= all / 2 + 1 { Severity::Critical } else { Severity::Warning };
         let message = format!("controllers behind or down: {} of {all} voters", ranges(&late));
-        Some(Finding::new("controller-behind", severity, message).brokers(late))
+        Some(DoctorFinding::new("controller-behind", severity, message).brokers(late))
     }
 
-    fn strays(&self) -> Option<Finding> {
+    fn strays(&self) -> Option<DoctorFinding> {
         let strays: Vec<&Throttled> = self.throttles.iter().filter(|one| one.stray).collect();
         if strays.is_empty() {
             return None;
         }
         let message = format!("{} of throttles left over", counted(strays.len(), "config"));
-        let finding = Finding::new("stray-throttle", Severity::Warning, message);
+        let finding = DoctorFinding::new("stray-throttle", Severity::Warning, message);
         let places: BTreeSet<String> = strays.iter().map(|one| one.place.to_string()).collect();
         let first: Vec<String> = places.iter().take(4).cloned().collect();
         let more = places.len().saturating_sub(first.len());
@@ -147,7 +148,7 @@ impl LiveCluster {
     }
 
     /// Configs that an execution has set, without a process on this machine that will restore them.
-    fn left_to_resume(&self) -> Option<Finding> {
+    fn left_to_resume(&self) -> Option<DoctorFinding> {
         // The daemon restores its own configs.
         let held = |one: &&Throttled| match &one.owner {
             ThrottleOwner::Ledger { by } => *by != Owner::Daemon,
@@ -158,7 +159,7 @@ impl LiveCluster {
             return None;
         }
         let message = format!("{} of an execution that has no process", counted(idle, "throttle"));
-        let finding = Finding::new("execution-left", Severity::Warning, message);
+        let finding = DoctorFinding::new("execution-left", Severity::Warning, message);
         Some(
             finding.hint(
                 "its ledger knows what stood there before: execute PLAN --resume puts it back",
@@ -166,7 +167,7 @@ impl LiveCluster {
         )
     }
 
-    fn mixed_versions(&self) -> Option<Finding> {
+    fn mixed_versions(&self) -> Option<DoctorFinding> {
         if self.versions.len() < 2 {
             return None;
         }
@@ -174,14 +175,14 @@ impl LiveCluster {
             self.versions.iter().map(|group| ranges(&group.iter().copied().collect::<Vec<_>>()));
         let groups: Vec<String> = groups.collect();
         let message = format!("brokers of {} versions of Kafka", groups.len());
-        let finding = Finding::new("mixed-versions", Severity::Notice, message);
+        let finding = DoctorFinding::new("mixed-versions", Severity::Notice, message);
         Some(finding.hint(format!("a rolling upgrade, most likely: {}", groups.join(" | "))))
     }
 }
 
-fn failed_log_dirs((broker, paths): (&BrokerId, &Vec<String>), by_maps: bool) -> Finding {
+fn failed_log_dirs((broker, paths): (&BrokerId, &Vec<String>), by_maps: bool) -> DoctorFinding {
     let message = format!("broker {broker}: failed log dirs: {}", paths.join(", "));
-    Finding::new("failed-log-dir", Severity::Critical, message)
+    DoctorFinding::new("failed-log-dir", Severity::Critical, message)
         .brokers([*broker])
         .hint(REPLACE_DISK)
         .rebuild(by_maps)

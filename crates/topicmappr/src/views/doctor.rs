@@ -2,7 +2,7 @@
 
 use super::Ink;
 use super::next::{folded_after, quoted};
-use crate::doctor::{Around, Finding, Needs, Severity, UnknownFact};
+use crate::doctor::{DoctorFinding, Needs, OtherFacts, Severity, UnknownFact};
 use crate::flags::Global;
 use local::words::counted;
 use local::words::ranges;
@@ -32,7 +32,7 @@ pub(crate) struct DoctorView {
     partitions: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     quorum: Option<QuorumView>,
-    findings: Vec<Finding>,
+    findings: Vec<DoctorFinding>,
     /// Facts that are not known, so that they are not checked.
     untold: Vec<UnknownFact>,
     #[serde(skip)]
@@ -51,8 +51,8 @@ struct QuorumView {
 impl DoctorView {
     pub(crate) fn of(
         snapshot: &Snapshot,
-        around: &Around,
-        findings: Vec<Finding>,
+        around: &OtherFacts,
+        findings: Vec<DoctorFinding>,
         global: &Global,
     ) -> Self {
         let topics = snapshot.topics();
@@ -113,7 +113,7 @@ impl fmt::Display for DoctorView {
 }
 
 impl DoctorView {
-    fn finding(&self, f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    fn finding(&self, f: &mut fmt::Formatter<'_>, finding: &DoctorFinding) -> fmt::Result {
         let word = match finding.severity {
             Severity::Critical => Ink::Error("CRITICAL"),
             Severity::Warning => Ink::Warning("warning "),

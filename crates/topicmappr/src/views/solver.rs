@@ -11,7 +11,7 @@ pub(super) struct SolverView<'a>(pub(super) &'a Solver);
 
 impl fmt::Display for SolverView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = Line(self.0).to_string();
+        let line = SolverLine(self.0).to_string();
         match line.trim_end().chars().count() > WIDTH {
             true => f.write_str(&line.replacen(": ", ":\n                ", 1)),
             false => f.write_str(&line),
@@ -19,9 +19,9 @@ impl fmt::Display for SolverView<'_> {
     }
 }
 
-struct Line<'a>(&'a Solver);
+struct SolverLine<'a>(&'a Solver);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for SolverLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Solver { engine, status, evenness: Some(evenness), .. } = self.0 else {
             return self.without_evenness(f);
@@ -44,7 +44,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-impl Line<'_> {
+impl SolverLine<'_> {
     /// Seats that only a search found room for; or no search, but a bound of the bytes.
     fn without_evenness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Solver { engine, binaries: Some(seats), bound, .. } = self.0 else { return Ok(()) };

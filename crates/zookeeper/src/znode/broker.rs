@@ -1,7 +1,7 @@
 //! `/brokers/ids/ID`: a registered, and therefore live, broker. The znode disappears with its session.
 
 use super::json;
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use serde::Deserialize;
 
 /// A live broker's own description.
@@ -16,7 +16,7 @@ pub struct Registration {
 }
 
 #[derive(Deserialize)]
-struct Wire {
+struct RegistrationWire {
     /// Since version 2. `NAME://HOST:PORT` each.
     #[serde(default)]
     endpoints: Vec<String>,
@@ -28,8 +28,8 @@ struct Wire {
 }
 
 /// Versions 1 (host and port only) to 5 (features).
-pub(crate) fn registration(data: &[u8]) -> Result<Registration, Wrong> {
-    let wire: Wire = json(data)?;
+pub(crate) fn registration(data: &[u8]) -> Result<Registration, ZnodeFault> {
+    let wire: RegistrationWire = json(data)?;
     let (host, port) = match wire.endpoints.first().and_then(|listener| host_and_port(listener)) {
         Some((host, port)) => (Some(host), Some(port)),
         None => (wire.host, wire.port.and_then(|port| u16::try_from(port).ok())),
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused() {
-        assert!(matches!(registration(b"PLAINTEXT://x"), Err(Wrong::Json(_))));
-        assert!(matches!(registration(b" \n"), Err(Wrong::Empty)));
+        assert!(matches!(registration(b"PLAINTEXT://x"), Err(ZnodeFault::Json(_))));
+        assert!(matches!(registration(b" \n"), Err(ZnodeFault::Empty)));
     }
 }

@@ -1,7 +1,7 @@
 //! `/cluster/id` and `/controller`.
 
 use super::json;
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use mapper::BrokerId;
 use serde::Deserialize;
 
@@ -27,14 +27,14 @@ struct ClusterWire {
     id: String,
 }
 
-pub(crate) fn controller(data: &[u8]) -> Result<Controller, Wrong> {
+pub(crate) fn controller(data: &[u8]) -> Result<Controller, ZnodeFault> {
     let wire: ControllerWire = json(data)?;
     Ok(Controller { id: wire.brokerid, kraft: wire.kraft_epoch.is_some_and(|epoch| epoch >= 0) })
 }
 
-pub(crate) fn cluster_id(data: &[u8]) -> Result<String, Wrong> {
+pub(crate) fn cluster_id(data: &[u8]) -> Result<String, ZnodeFault> {
     let wire: ClusterWire = json(data)?;
-    if wire.id.is_empty() { Err(Wrong::Id(wire.id)) } else { Ok(wire.id) }
+    if wire.id.is_empty() { Err(ZnodeFault::Id(wire.id)) } else { Ok(wire.id) }
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_cluster_id_is_never_empty() {
         assert_eq!(cluster_id(br#"{"version":"1","id":"Nk3"}"#).unwrap(), "Nk3");
-        assert!(matches!(cluster_id(br#"{"version":"1","id":""}"#), Err(Wrong::Id(_))));
-        assert!(matches!(cluster_id(b"Nk3"), Err(Wrong::Json(_))));
+        assert!(matches!(cluster_id(br#"{"version":"1","id":""}"#), Err(ZnodeFault::Id(_))));
+        assert!(matches!(cluster_id(b"Nk3"), Err(ZnodeFault::Json(_))));
     }
 }

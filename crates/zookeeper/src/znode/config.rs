@@ -1,18 +1,18 @@
 //! `/config/topics/TOPIC`: the configs set on a topic itself.
 
 use super::json;
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
-struct Wire {
+struct ConfigWire {
     #[serde(default)]
     config: BTreeMap<String, String>,
 }
 
-pub(crate) fn config(data: &[u8]) -> Result<BTreeMap<String, String>, Wrong> {
-    Ok(json::<Wire>(data)?.config)
+pub(crate) fn config(data: &[u8]) -> Result<BTreeMap<String, String>, ZnodeFault> {
+    Ok(json::<ConfigWire>(data)?.config)
 }
 
 #[cfg(test)]
@@ -24,6 +24,6 @@ mod tests {
         let read = config(br#"{"version":1,"config":{"retention.ms":"86400000"}}"#).unwrap();
         assert_eq!(read, BTreeMap::from([("retention.ms".to_owned(), "86400000".to_owned())]));
         assert!(config(br#"{"version":1,"config":{}}"#).unwrap().is_empty());
-        assert!(matches!(config(br#"{"version":1,"config":{"a":1}}"#), Err(Wrong::Json(_))));
+        assert!(matches!(config(br#"{"version":1,"config":{"a":1}}"#), Err(ZnodeFault::Json(_))));
     }
 }

@@ -23,14 +23,14 @@ pub(crate) use partition::partition_state;
 pub(crate) use request::requests;
 pub(crate) use topic::replica_lists;
 
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use mapper::BrokerId;
 use serde::de::DeserializeOwned;
 
 /// Reads the contents of a znode as JSON.
-fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, Wrong> {
+fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, ZnodeFault> {
     if data.trim_ascii().is_empty() {
-        return Err(Wrong::Empty);
+        return Err(ZnodeFault::Empty);
     }
     Ok(serde_json::from_slice(data)?)
 }

@@ -4,7 +4,7 @@
 //! stays. Reassignments through the Kafka protocol are not here but in the topic's znode.
 
 use super::json;
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use mapper::{BrokerId, TopicPartition};
 use serde::Deserialize;
 
@@ -19,12 +19,12 @@ pub struct RequestedMove {
 }
 
 #[derive(Deserialize)]
-struct Wire {
+struct RequestsWire {
     partitions: Vec<RequestedMove>,
 }
 
-pub(crate) fn requests(data: &[u8]) -> Result<Vec<RequestedMove>, Wrong> {
-    Ok(json::<Wire>(data)?.partitions)
+pub(crate) fn requests(data: &[u8]) -> Result<Vec<RequestedMove>, ZnodeFault> {
+    Ok(json::<RequestsWire>(data)?.partitions)
 }
 
 #[cfg(test)]
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn a_reassignment_without_partitions_is_refused() {
-        assert!(matches!(requests(br#"{"version":1}"#), Err(Wrong::Json(_))));
-        assert!(matches!(requests(b"{"), Err(Wrong::Json(_))));
+        assert!(matches!(requests(br#"{"version":1}"#), Err(ZnodeFault::Json(_))));
+        assert!(matches!(requests(b"{"), Err(ZnodeFault::Json(_))));
         assert!(requests(br#"{"version":1,"partitions":[]}"#).unwrap().is_empty());
     }
 }

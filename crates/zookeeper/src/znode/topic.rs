@@ -1,7 +1,7 @@
 //! `/brokers/topics/TOPIC`: the replica list of each partition, and the running reassignments.
 
 use super::{json, repeated};
-use crate::error::Wrong;
+use crate::error::ZnodeFault;
 use mapper::{BrokerId, PartitionId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct ReplicaLists {
 type Lists = BTreeMap<PartitionId, Vec<BrokerId>>;
 
 #[derive(Deserialize)]
-struct Wire {
+struct TopicWire {
     partitions: Lists,
     /// Since version 2 (KIP-455).
     #[serde(default)]
@@ -30,12 +30,14 @@ struct Wire {
 }
 
 /// Versions 1 (no reassignments), 2 and 3 (topic id).
-pub(crate) fn replica_lists(data: &[u8]) -> Result<BTreeMap<PartitionId, ReplicaLists>, Wrong> {
-    let mut wire: Wire = json(data)?;
+pub(crate) fn replica_lists(
+    data: &[u8],
+) -> Result<BTreeMap<PartitionId, ReplicaLists>, ZnodeFault> {
+    let mut wire: TopicWire = json(data)?;
     let mut all = BTreeMap::new();
     for (id, replicas) in wire.partitions {
         if replicas.is_empty() || repeated(&replicas).is_some() {
-            return Err(Wrong::Replicas { partition: id, replicas });
+            return Err(ZnodeFault::Replicas { partition: id, replicas });
         }
         let adding = wire.adding_replicas.remove(&id).unwrap_or_default();
         let removing = wire.removing_replicas.remove(&id).unwrap_or_default();
@@ -80,7 +82,10 @@ mod tests {
         for list in ["[]", "[1,2,1]"] {
             let text = format!(r#"{{"version":3,"partitions":{{"0":[1],"7":{list}}}}}"#);
             let wrong = replica_lists(text.as_bytes()).unwrap_err();
-            assert!(matches!(wrong, Wrong::Replicas { partition: PartitionId(7), .. }), "{wrong}");
+            assert!(
+                matches!(wrong, ZnodeFault::Replicas { partition: PartitionId(7), .. }),
+                "{wrong}"
+            );
         }
     }
 
@@ -92,7 +97,7 @@ mod tests {
             r#"{"version":3}"#,
             "[]",
         ] {
-            assert!(matches!(replica_lists(text.as_bytes()), Err(Wrong::Json(_))), "{text}");
+            assert!(matches!(replica_lists(text.as_bytes()), Err(ZnodeFault::Json(_))), "{text}");
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         None => write!(session.streams.out, "{page}").map_err(Error::stream)?,
         Some(out) => {
             out.stage(|to| write!(to, "{page}"))?.publish()?;
-            session.show(&Written { file: path })?;
+            session.show(&WrittenPage { file: path })?;
         }
     }
     Ok(Status::Done)
@@ -53,11 +53,11 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 
 /// Where the page is.
 #[derive(Debug, Serialize)]
-struct Written<'a> {
+struct WrittenPage<'a> {
     file: &'a Path,
 }
 
-impl fmt::Display for Written<'_> {
+impl fmt::Display for WrittenPage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "written  {}", self.file.display())
     }

@@ -108,7 +108,7 @@ enum By {
 }
 
 /// The flags resolved against a cluster.
-pub(crate) struct Asked {
+pub(crate) struct EvenRequest {
     pub(crate) facts: Facts,
     pub(crate) terms: PlanTerms,
     pub(crate) balance: Balance,
@@ -118,7 +118,7 @@ pub(crate) struct Asked {
 }
 
 impl EvenArgs {
-    pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<Asked, Error> {
+    pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<EvenRequest, Error> {
         let outputs = Outputs::find(&self.planning)?;
         let (facts, maps) = session.facts_with_maps()?;
         let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &maps)?;
@@ -134,24 +134,24 @@ impl EvenArgs {
             ignore_cordons: self.planning.ignore_cordons,
         };
         let balance = self.balance(&facts.snapshot, &maps)?;
-        Ok(Asked { facts, terms, balance, findings, unmapped, outputs })
+        Ok(EvenRequest { facts, terms, balance, findings, unmapped, outputs })
     }
 
     /// Has the plan checked and written.
     pub(crate) fn finish(
         &self,
         plan: Result<Plan, Error>,
-        asked: Asked,
+        asked: EvenRequest,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        let Asked { facts, findings, unmapped, outputs, .. } = asked;
+        let EvenRequest { facts, findings, unmapped, outputs, .. } = asked;
         let plan = plan.map_err(|error| planning::with_lost(error, &facts))?;
         let planned = Planned { plan, placement: None, findings, unmapped };
         planning::finish(planned, facts, &self.planning, outputs, session)
     }
 
     /// From the maps, unless the flags name brokers.
-    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<EvenScope, Error> {
         if self.brokers.is_none() && (self.add.is_none() || !maps.written().is_empty()) {
             return self.scoped_by_maps(snapshot, maps);
         }
@@ -172,7 +172,7 @@ impl EvenArgs {
         Ok((vec![assignment], Vec::new(), Vec::new()))
     }
 
-    fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+    fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<EvenScope, Error> {
         if maps.written().is_empty() {
             let message = "name the brokers: --brokers IDS, --add IDS, or --maps FILE";
             return Err(Error::flags(message));
@@ -225,4 +225,4 @@ impl EvenArgs {
     }
 }
 
-type Scoped = (Vec<Assignment>, Vec<MapFinding>, Vec<Unmapped>);
+type EvenScope = (Vec<Assignment>, Vec<MapFinding>, Vec<Unmapped>);

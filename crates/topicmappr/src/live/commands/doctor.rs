@@ -1,9 +1,9 @@
 //! `doctor` at a live cluster: asks all servers at once.
 
 use crate::commands::doctor::{self, report};
-use crate::doctor::{Around, UnknownFact};
+use crate::doctor::{OtherFacts, UnknownFact};
 use crate::error::Error;
-use crate::live::around::{LiveCluster, Moves};
+use crate::live::around::{LiveCluster, RunningMoves};
 use crate::live::flags::LedgerArgs;
 use crate::session::Session;
 use coordination::Store;
@@ -46,7 +46,7 @@ async fn look(
     bootstrap: &str,
     properties: Option<&Path>,
     (args, daemons): (&Args, Store),
-) -> Result<(Snapshot, Around), Error> {
+) -> Result<(Snapshot, OtherFacts), Error> {
     let client = live::hasty_client(bootstrap, properties).await?;
     let Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold } =
         kafka::glance(&client, runtime::now()).await?;
@@ -67,7 +67,7 @@ async fn look(
         throttles: execute::throttled(&look.set, &look.in_flight, &accounts),
         failed_log_dirs: failed.collect(),
         versions,
-        moves: Moves {
+        moves: RunningMoves {
             accounts,
             ledger: ledger.is_some(),
             runs: ledger.as_deref().is_some_and(is_locked),
@@ -78,7 +78,7 @@ async fn look(
     let untold = untold.chain(unread(&daemons)).chain(look.untold);
     let unread = untold.map(|Untold { what, why }| UnknownFact { what, why });
     let unread = unread.collect();
-    Ok((snapshot, Around { live: Some(Box::new(live)), unread, maps: None }))
+    Ok((snapshot, OtherFacts { live: Some(Box::new(live)), unread, maps: None }))
 }
 
 /// That the daemons' ledger could not be read.

@@ -66,13 +66,13 @@ impl ElectionArgs {
 }
 
 /// Which partitions it is about.
-struct About {
+struct ElectionScope {
     topics: BTreeSet<String>,
     /// With a plan: only its partitions that have the plan's lists.
     planned: Option<BTreeSet<(String, PartitionId)>>,
 }
 
-impl About {
+impl ElectionScope {
     fn holds(&self, topic: &str, partition: PartitionId) -> bool {
         let planned = |planned: &BTreeSet<_>| planned.contains(&(topic.to_owned(), partition));
         self.topics.contains(topic) && self.planned.as_ref().is_none_or(planned)
@@ -124,10 +124,10 @@ fn about(
     plan: Option<&Plan>,
     seen: &execute::Seen,
     session: &mut Session<'_, '_>,
-) -> Result<About, Error> {
+) -> Result<ElectionScope, Error> {
     let names: Vec<&str> = seen.topics.keys().map(String::as_str).collect();
     let topics = scope.select(&names)?.into_iter().map(str::to_owned).collect();
-    let Some(plan) = plan else { return Ok(About { topics, planned: None }) };
+    let Some(plan) = plan else { return Ok(ElectionScope { topics, planned: None }) };
     let mut planned = BTreeSet::new();
     let mut elsewhere = 0_usize;
     for change in &plan.moves {
@@ -144,13 +144,13 @@ fn about(
         let text = format!("{elsewhere} partitions of the plan do not have its replicas: left out");
         session.say(&Note::new(text))?;
     }
-    Ok(About { topics, planned: Some(planned) })
+    Ok(ElectionScope { topics, planned: Some(planned) })
 }
 
 /// Elects in batches, and checks for reassignments before each.
 async fn elect(
     client: &Client,
-    about: &About,
+    about: &ElectionScope,
     found: &Elections,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
@@ -177,7 +177,7 @@ async fn elect(
 /// Brokers learn of new leaders a moment later.
 async fn led(
     client: &Client,
-    about: &About,
+    about: &ElectionScope,
     found: &Elections,
     refused: BTreeMap<TopicPartition, String>,
 ) -> Result<Elected, Error> {

@@ -12,14 +12,14 @@ use operate::live;
 use std::path::{Path, PathBuf};
 
 /// Where such a plan is kept.
-pub(super) struct Place {
+pub(super) struct FollowUpPlan {
     pub(super) plan: PathBuf,
     number: u32,
     /// It was carried out as far as possible.
     pub(super) is_over: bool,
 }
 
-impl Place {
+impl FollowUpPlan {
     fn at(journal: &Path, what: &str, number: u32) -> Self {
         let name = journal.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let stem = name.strip_suffix(".journal").unwrap_or(&name);
@@ -91,15 +91,16 @@ mod tests {
 
     #[test]
     fn each_has_a_plan_of_its_own_beside_the_journal() {
-        let at = |journal: &str, number| Place::at(Path::new(journal), "rollback", number).plan;
+        let at =
+            |journal: &str, number| FollowUpPlan::at(Path::new(journal), "rollback", number).plan;
         assert_eq!(at("a/p.json.journal", 1), Path::new("a/p.rollback.json"));
         assert_eq!(at("a/p.json.gz.journal", 2), Path::new("a/p.rollback-2.json"));
         assert_eq!(at("j", 1), Path::new("j.rollback.json"));
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("p.json.journal");
-        let latest = || Place::latest(&journal, "sweep").unwrap();
+        let latest = || FollowUpPlan::latest(&journal, "sweep").unwrap();
         assert!(latest().is_none());
-        std::fs::write(Place::at(&journal, "sweep", 1).plan, "").unwrap();
+        std::fs::write(FollowUpPlan::at(&journal, "sweep", 1).plan, "").unwrap();
         let begun = latest().unwrap();
         assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
         let (mut store, _) =
@@ -108,7 +109,7 @@ mod tests {
         let over = latest().unwrap();
         assert!(over.is_over);
         assert_eq!(
-            Place::next(&journal, "sweep", Some(&over)).plan,
+            FollowUpPlan::next(&journal, "sweep", Some(&over)).plan,
             folder.path().join("p.sweep-2.json")
         );
     }

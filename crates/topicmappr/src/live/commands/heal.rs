@@ -53,7 +53,7 @@ pub(crate) struct Args {
 }
 
 /// The result of a look.
-struct Looked {
+struct HealLook {
     verdict: HealVerdict,
     notes: Notes,
 }
@@ -138,7 +138,7 @@ impl Args {
         client: &kafka::Client,
         before: Notes,
         source: &SourceArgs,
-    ) -> Result<Looked, Error> {
+    ) -> Result<HealLook, Error> {
         let captured = live::captured(client).await?;
         let cluster_id = client.cluster().id.clone().unwrap_or_default();
         if !before.cluster_id.is_empty() && before.cluster_id != cluster_id {
@@ -161,7 +161,7 @@ impl Args {
             every_seconds: self.every.as_secs(),
         };
         let (verdict, notes) = heal(&found, &before, now, &terms);
-        Ok(Looked { verdict, notes: Notes { cluster_id, ..notes } })
+        Ok(HealLook { verdict, notes: Notes { cluster_id, ..notes } })
     }
 
     fn plans(&self, plan: &Path, session: &Session<'_, '_>) -> Vec<String> {

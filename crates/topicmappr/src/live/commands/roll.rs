@@ -17,7 +17,7 @@ use operate::cluster::{Servers, Source, ZooKeeperPlace};
 use operate::execution::{Signal, Signals};
 use operate::live;
 use operate::locks::{self, Guard};
-use operate::roll::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
+use operate::roll::{Roll, RollEnd, RollPods, Rolled, Sight, Sights, Ways};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
         let lease = args.lease.clone().map(|lease| locks::whole(lease, &kubernetes));
         let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
-        let pods = Pods { kubernetes: &kubernetes, sets, since: seconds };
+        let pods = RollPods { kubernetes: &kubernetes, sets, since: seconds };
         let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
         let sight = sights.look().await?;
         refuse_other_strategies(&sight)?;
@@ -150,7 +150,7 @@ impl Args {
     async fn sights<'a>(
         &self,
         source: &Servers,
-        pods: Pods<'a>,
+        pods: RollPods<'a>,
         rules: &Rules,
         session: &mut Session<'_, '_>,
     ) -> Result<(Sights<'a>, String), Error> {
@@ -229,11 +229,11 @@ impl Args {
     ) -> Result<Status, Error> {
         session.result(&RollSummary::of(rolled))?;
         let status = match &rolled.why {
-            Why::Done => return Ok(Status::Done),
-            Why::Left(Signal::Interrupt) => Status::Interrupted,
-            Why::Left(Signal::Terminate) => Status::Terminated,
-            Why::Moving(_) if rolled.restarted.is_empty() => Status::Held,
-            Why::Moving(_) | Why::Stuck(_) => Status::Partly,
+            RollEnd::Done => return Ok(Status::Done),
+            RollEnd::Left(Signal::Interrupt) => Status::Interrupted,
+            RollEnd::Left(Signal::Terminate) => Status::Terminated,
+            RollEnd::Moving(_) if rolled.restarted.is_empty() => Status::Held,
+            RollEnd::Moving(_) | RollEnd::Stuck(_) => Status::Partly,
         };
         let mut again = session.command_line();
         if let Some(since) = since.filter(|_| self.since.is_none()) {

@@ -2,7 +2,7 @@
 //! arrived returns by its own plan, which is checked like any other and carried out by the same engine.
 
 use super::execute;
-use super::follow_up::{Place, captured, on};
+use super::follow_up::{FollowUpPlan, captured, on};
 use crate::error::Error;
 use crate::live::views::{PutBack, RollbackView};
 use crate::planning;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
         return Err(Error::flags(message));
     }
     let meant = args.execution.files().plan()?;
-    let place = Place::latest(&meant.journal, NAME)?;
+    let place = FollowUpPlan::latest(&meant.journal, NAME)?;
     let begun = place.as_ref().is_some_and(|place| !place.is_over);
     if begun && !args.resume && !args.consent.dry_run {
         return Err(Error::JournalExists(place.map(|place| place.journal()).unwrap_or_default()));
@@ -45,21 +45,21 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
         })?;
         return execute::run(&on(args, &place.plan, &ledger, args.consent.yes), session);
     }
-    let place = Place::next(&journal, NAME, place.as_ref());
+    let place = FollowUpPlan::next(&journal, NAME, place.as_ref());
     let prepared = talk.wait_for(async {
         let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         prepare(args, &opened, &place, session).await
     })?;
     match prepared {
-        Prepared::Over(status) => Ok(status),
-        Prepared::Planned { ledger, whole } => {
+        PreparedRollback::Over(status) => Ok(status),
+        PreparedRollback::Planned { ledger, whole } => {
             let status = execute::run(&on(args, &place.plan, &ledger, true), session)?;
             Ok(if whole || status != Status::Done { status } else { Status::Partly })
         }
     }
 }
 
-enum Prepared {
+enum PreparedRollback {
     /// There is nothing more to do, or the operator did not agree.
     Over(Status),
     /// The plan is written. Not whole: some moves could not be cancelled, or do not return.
@@ -70,9 +70,9 @@ enum Prepared {
 async fn prepare(
     args: &execute::Args,
     opened: &Opened,
-    place: &Place,
+    place: &FollowUpPlan,
     session: &mut Session<'_, '_>,
-) -> Result<Prepared, Error> {
+) -> Result<PreparedRollback, Error> {
     if args.resume {
         session.say(&Note::new("there is no rollback yet: beginning"))?;
     }
@@ -99,16 +99,16 @@ async fn prepare(
     session.event(&RollbackView::of(&opened.cluster_id, way, put_back))?;
     let holds = execution.holds_configs();
     if back.lists.is_empty() && back.in_flight.is_empty() && !holds {
-        return Ok(Prepared::Over(of_left(&back)));
+        return Ok(PreparedRollback::Over(of_left(&back)));
     }
     if args.consent.dry_run {
-        return Ok(Prepared::Over(Status::Findings));
+        return Ok(PreparedRollback::Over(Status::Findings));
     }
     let question = format!("Roll back in cluster {}? Type yes:", opened.cluster_id);
     session.agrees(args.consent, &question, "yes")?;
     execution.claim(&args.claim.by(), &opened.places, true, &mut session.context()?).await?;
     if let Some(status) = cancel(&mut execution, session).await? {
-        return Ok(Prepared::Over(status));
+        return Ok(PreparedRollback::Over(status));
     }
     // Some have arrived while others were being cancelled.
     let look = execution.first_look().await?;
@@ -116,12 +116,12 @@ async fn prepare(
     drop(execution);
     let snapshot = captured(opened, session).await?;
     let Some(plan) = planned(&snapshot, &back, headroom)? else {
-        return Ok(Prepared::Over(of_left(&back)));
+        return Ok(PreparedRollback::Over(of_left(&back)));
     };
     let file = PlanFile::of(plan);
     OutFile::at(&place.plan)?.stage(|out| file.write_json(out))?.publish()?;
     let whole = back.left.is_empty() && back.in_flight.is_empty();
-    Ok(Prepared::Planned { ledger: opened.places.ledger.clone(), whole })
+    Ok(PreparedRollback::Planned { ledger: opened.places.ledger.clone(), whole })
 }
 
 /// Moves in flight keep their throttle.

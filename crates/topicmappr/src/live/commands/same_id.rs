@@ -18,7 +18,7 @@ use operate::events::Note;
 use operate::execution::{Alone, Observer, Places, Signal, Signals, refuse_below_ingest_of};
 use operate::live;
 use operate::runtime;
-use operate::same_id::{Account, CatchUp, Ended, Freeing};
+use operate::same_id::{Account, CatchUp, CatchUpEnd, Freeing};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ fn pace(text: &str) -> Result<Pace, String> {
 }
 
 /// The state before any change.
-struct Known {
+struct BrokerBefore {
     live: bool,
     partitions: usize,
     cluster_id: String,
@@ -147,7 +147,7 @@ async fn go_on(
     account: Account,
     (alone, free): (&mut Alone, Option<&Freeing>),
     session: &mut Session<'_, '_>,
-) -> Result<Ended, Error> {
+) -> Result<CatchUpEnd, Error> {
     let mut signals = Signals::listen()?;
     if let Some(free) = free {
         free.is_justified(client).await?;
@@ -157,7 +157,7 @@ async fn go_on(
 }
 
 /// Reads whether the broker is registered, and how much it has to copy. Refuses a start that would erase a last copy.
-async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
+async fn known(client: &Client, broker: BrokerId) -> Result<BrokerBefore, Error> {
     let cluster_id = client.cluster().id.clone().unwrap_or_default();
     let moving = client.reassignments().await?;
     if !moving.is_empty() {
@@ -177,12 +177,12 @@ async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
                 return Err(Beyond::WouldErase(Box::new(Erasures { broker, empty, erased })).into());
             }
             let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum();
-            Ok(Known { live: false, partitions, cluster_id })
+            Ok(BrokerBefore { live: false, partitions, cluster_id })
         }
         Standing::Unsettled(Unsettled::Live(_)) => {
             let seen = Observer::default().see(client, &BTreeSet::new()).await?;
             let partitions = execute::catch_up::behind(&seen, broker).len();
-            Ok(Known { live: true, partitions, cluster_id })
+            Ok(BrokerBefore { live: true, partitions, cluster_id })
         }
         Standing::Unsettled(other) => Err(Error::Live(Beyond::Operate(operate::Error::NoAnswer {
             waited: SETTLES,
@@ -249,15 +249,19 @@ fn pod_of(
     Ok(Some((Freeing { broker, back, search, lost_for: args.lost_for }, not_lost)))
 }
 
-fn tell(ended: Ended, args: &SameIdArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+fn tell(
+    ended: CatchUpEnd,
+    args: &SameIdArgs,
+    session: &mut Session<'_, '_>,
+) -> Result<Status, Error> {
     let status = match ended {
-        Ended::Done(done) => {
+        CatchUpEnd::Done(done) => {
             session.result(&done)?;
             return Ok(Status::Done);
         }
-        Ended::Left(Signal::Interrupt) => Status::Interrupted,
-        Ended::Left(Signal::Terminate) => Status::Terminated,
-        Ended::Absent => {
+        CatchUpEnd::Left(Signal::Interrupt) => Status::Interrupted,
+        CatchUpEnd::Left(Signal::Terminate) => Status::Terminated,
+        CatchUpEnd::Absent => {
             let waited = args.timeout.as_secs();
             session.say(&Note::new(format!("the broker has not been registered in {waited} s")))?;
             Status::Partly

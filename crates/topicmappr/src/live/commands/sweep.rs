@@ -3,7 +3,7 @@
 //! carried out by the same engine.
 
 use super::execute::{self, Args};
-use super::follow_up::{Place, captured, is_over, on};
+use super::follow_up::{FollowUpPlan, captured, is_over, on};
 use crate::error::Error;
 use crate::live::views::SweepView;
 use crate::planning;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         return Err(Error::flags(message));
     }
     session.needs_consent(args.consent)?;
-    let begun = Place::latest(&meant.journal, NAME)?.filter(|place| !place.is_over);
+    let begun = FollowUpPlan::latest(&meant.journal, NAME)?.filter(|place| !place.is_over);
     let status = match begun.filter(|_| args.resume) {
         // A sweep begins only after the plan is over.
         Some(place) => {
@@ -53,10 +53,10 @@ fn swept(
         }
         let (place, ledger) = match prepare(args, session)? {
             // What the plan left out for good stays its outcome; what it found on the brokers is swept.
-            Prepared::Clean if status == Status::Partly => return Ok(Status::Done),
-            Prepared::Clean => return Ok(status),
-            Prepared::Immovable => return Ok(Status::Partly),
-            Prepared::Planned { place, ledger } => (place, ledger),
+            PreparedSweep::Clean if status == Status::Partly => return Ok(Status::Done),
+            PreparedSweep::Clean => return Ok(status),
+            PreparedSweep::Immovable => return Ok(Status::Partly),
+            PreparedSweep::Planned { place, ledger } => (place, ledger),
         };
         if args.consent.dry_run {
             return Ok(Status::Findings);
@@ -74,7 +74,7 @@ fn swept(
     Ok(Status::Partly)
 }
 
-enum Prepared {
+enum PreparedSweep {
     /// The brokers hold nothing of the plan's topics.
     Clean,
     /// What they hold cannot be moved now.
@@ -84,27 +84,27 @@ enum Prepared {
 }
 
 /// Looks at what is left on the brokers, and plans to move it.
-fn prepare(args: &Args, session: &mut Session<'_, '_>) -> Result<Prepared, Error> {
+fn prepare(args: &Args, session: &mut Session<'_, '_>) -> Result<PreparedSweep, Error> {
     let (meant, talk) = (args.execution.files().plan()?, session.global.talk.clone());
     let journal = meant.journal.clone();
     talk.wait_for(async {
         let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         let snapshot = captured(&opened, session).await?;
         let Some(plan) = planned(&opened.plan.request, &snapshot)? else {
-            return Ok(Prepared::Clean);
+            return Ok(PreparedSweep::Clean);
         };
-        let last = Place::latest(&journal, NAME)?;
-        let place = Place::next(&journal, NAME, last.as_ref()).plan;
+        let last = FollowUpPlan::latest(&journal, NAME)?;
+        let place = FollowUpPlan::next(&journal, NAME, last.as_ref()).plan;
         let left = undrained(&opened.plan.request, snapshot.topics());
         session.event(&SweepView::of(&left, &plan, &place))?;
         if plan.moves.is_empty() {
-            return Ok(Prepared::Immovable);
+            return Ok(PreparedSweep::Immovable);
         }
         if !args.consent.dry_run {
             let file = PlanFile::of(plan);
             OutFile::at(&place)?.stage(|out| file.write_json(out))?.publish()?;
         }
-        Ok(Prepared::Planned { place, ledger: opened.places.ledger })
+        Ok(PreparedSweep::Planned { place, ledger: opened.places.ledger })
     })
 }
 

@@ -16,12 +16,12 @@ const SHOWN: usize = 20;
 pub(crate) struct ElectionsView<'a> {
     event: &'static str,
     elections: Vec<&'a Election>,
-    obstacles: Vec<Kept>,
+    obstacles: Vec<Unelected>,
 }
 
 /// A partition whose first replica does not lead, and why.
 #[derive(Debug, Serialize)]
-struct Kept {
+struct Unelected {
     #[serde(flatten)]
     of: TopicPartition,
     why: String,
@@ -34,8 +34,9 @@ impl<'a> ElectionsView<'a> {
     }
 }
 
-fn kept(obstacles: &BTreeMap<TopicPartition, Obstacle>) -> Vec<Kept> {
-    let all = obstacles.iter().map(|(of, obstacle)| Kept { of: of.clone(), why: why(obstacle) });
+fn kept(obstacles: &BTreeMap<TopicPartition, Obstacle>) -> Vec<Unelected> {
+    let all =
+        obstacles.iter().map(|(of, obstacle)| Unelected { of: of.clone(), why: why(obstacle) });
     all.collect()
 }
 
@@ -71,7 +72,7 @@ fn cut(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
     Ok(())
 }
 
-fn listed_obstacles(f: &mut fmt::Formatter<'_>, name: &str, all: &[Kept]) -> fmt::Result {
+fn listed_obstacles(f: &mut fmt::Formatter<'_>, name: &str, all: &[Unelected]) -> fmt::Result {
     if all.is_empty() {
         return Ok(());
     }
@@ -87,7 +88,7 @@ fn listed_obstacles(f: &mut fmt::Formatter<'_>, name: &str, all: &[Kept]) -> fmt
 pub(crate) struct Elected {
     event: &'static str,
     elected: usize,
-    left: Vec<Kept>,
+    left: Vec<Unelected>,
 }
 
 impl Elected {
@@ -101,7 +102,7 @@ impl Elected {
             |of: &&TopicPartition| now.ready.contains_key(*of) || now.obstacles.contains_key(*of);
         let elected = found.ready.keys().filter(|of| !still(of)).count();
         let mut left = kept(&now.obstacles);
-        left.extend(now.ready.keys().map(|of| Kept {
+        left.extend(now.ready.keys().map(|of| Unelected {
             of: of.clone(),
             why: match refused.get(of) {
                 Some(problem) => format!("Kafka refuses it: {problem}"),

@@ -16,16 +16,16 @@ use std::time::Duration;
 #[derive(Debug, Serialize)]
 pub(crate) struct MetricsView {
     source: &'static str,
-    brokers: Vec<Row>,
+    brokers: Vec<MetricsRow>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct MetricsRow {
     id: BrokerId,
     /// By name, with the unit in it; what is not known is absent.
-    numbers: BTreeMap<&'static str, Number>,
+    numbers: BTreeMap<&'static str, NumberView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ struct Row {
 }
 
 #[derive(Debug, Serialize)]
-struct Number {
+struct NumberView {
     value: serde_json::Value,
     age_seconds: f64,
     #[serde(skip)]
@@ -53,18 +53,19 @@ struct CapacityRow {
 
 impl MetricsView {
     pub(crate) fn of(measured: &Measured, capacity: impl Fn(BrokerId) -> Option<Capacity>) -> Self {
-        let row = |(id, answer): (&BrokerId, &Result<BrokerMetrics, metrics::MetricsError>)| Row {
-            id: *id,
-            numbers: answer.as_ref().map(numbers).unwrap_or_default(),
-            instance_type: answer.as_ref().ok().and_then(|found| found.instance_type.clone()),
-            capacity: capacity(*id).map(|found| CapacityRow {
-                tx_bytes_per_second: found.ports.tx,
-                rx_bytes_per_second: found.ports.rx,
-                from: found.from.to_string(),
-            }),
-            error: answer.as_ref().err().map(ToString::to_string),
-            hint: answer.as_ref().err().and_then(metrics::MetricsError::hint),
-        };
+        let row =
+            |(id, answer): (&BrokerId, &Result<BrokerMetrics, metrics::MetricsError>)| MetricsRow {
+                id: *id,
+                numbers: answer.as_ref().map(numbers).unwrap_or_default(),
+                instance_type: answer.as_ref().ok().and_then(|found| found.instance_type.clone()),
+                capacity: capacity(*id).map(|found| CapacityRow {
+                    tx_bytes_per_second: found.ports.tx,
+                    rx_bytes_per_second: found.ports.rx,
+                    from: found.from.to_string(),
+                }),
+                error: answer.as_ref().err().map(ToString::to_string),
+                hint: answer.as_ref().err().and_then(metrics::MetricsError::hint),
+            };
         Self {
             source: measured.source.as_str(),
             brokers: measured.brokers.iter().map(row).collect(),
@@ -73,7 +74,7 @@ impl MetricsView {
     }
 }
 
-fn numbers(of: &BrokerMetrics) -> BTreeMap<&'static str, Number> {
+fn numbers(of: &BrokerMetrics) -> BTreeMap<&'static str, NumberView> {
     let rate = |reading: Option<Reading<Rate>>| number(reading, |r| r.0.into(), in_mb);
     let bytes =
         |reading: Option<Reading<Bytes>>| number(reading, |b| b.0.into(), |b| b.to_string());
@@ -103,10 +104,10 @@ fn number<T: Copy>(
     reading: Option<Reading<T>>,
     value: impl Fn(T) -> serde_json::Value,
     shown: impl Fn(T) -> String,
-) -> Option<Number> {
+) -> Option<NumberView> {
     let Reading { value: found, age } = reading?;
     let age_seconds = (age.as_secs_f64() * 10.0).round() / 10.0;
-    Some(Number { value: value(found), age_seconds, shown: shown(found) })
+    Some(NumberView { value: value(found), age_seconds, shown: shown(found) })
 }
 
 /// Tenths of a MB/s, and a little traffic is not none.
@@ -129,7 +130,7 @@ const COLUMNS: [(&str, &str); 8] = [
     (">free", "storage_free_bytes"),
 ];
 
-impl Row {
+impl MetricsRow {
     fn cells(&self) -> Vec<String> {
         let shown = |name: &str| self.numbers.get(name).map_or("-".to_owned(), |n| n.shown.clone());
         let oldest = self.numbers.values().map(|number| number.age_seconds).reduce(f64::max);

@@ -5,7 +5,7 @@ use ::kubernetes::rolling::RollingSet;
 use execute::roll::{NextRestart, Pod, RollScene, ServerRole, order};
 use mapper::BrokerId;
 use operate::events::role_word;
-use operate::roll::{Rolled, Sight, Why};
+use operate::roll::{RollEnd, Rolled, Sight};
 use operate::words::{counted, few};
 use serde::Serialize;
 use std::fmt;
@@ -135,10 +135,10 @@ pub(crate) struct RollSummary {
 impl RollSummary {
     pub(crate) fn of(rolled: &Rolled) -> Self {
         let (outcome, why) = match &rolled.why {
-            Why::Done => ("done", Vec::new()),
-            Why::Left(_) => ("left", Vec::new()),
-            Why::Stuck(why) => ("stuck", why.clone()),
-            Why::Moving(partitions) => {
+            RollEnd::Done => ("done", Vec::new()),
+            RollEnd::Left(_) => ("left", Vec::new()),
+            RollEnd::Stuck(why) => ("stuck", why.clone()),
+            RollEnd::Moving(partitions) => {
                 ("moving", vec![format!("{}: {}", moving(), few(partitions, FEW))])
             }
         };

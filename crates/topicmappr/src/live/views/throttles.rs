@@ -7,7 +7,7 @@ use crate::views::table::Table;
 use execute::{Key, ThrottleOwner, ThrottlePlace, ThrottleResource, Throttled, ThrottledEntries};
 use jiff::Timestamp;
 use mapper::Bytes;
-use operate::throttles::{Outcome, Set, Untold};
+use operate::throttles::{FailedChanges, Set, Untold};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
@@ -215,7 +215,7 @@ struct Left {
 }
 
 impl Cleared {
-    pub(crate) fn of(found: &[Throttled], after: &Set, refused: &Outcome) -> Self {
+    pub(crate) fn of(found: &[Throttled], after: &Set, refused: &FailedChanges) -> Self {
         let still = |one: &&Throttled| {
             let set = after.get(&one.place).is_some_and(|set| set.contains_key(&one.key));
             set || refused.contains_key(&one.place)
@@ -283,9 +283,9 @@ mod tests {
             throttled(place.clone(), Key::FollowerRate, "5"),
         ];
         let after = [(place.clone(), [(Key::FollowerRate, "5".to_owned())].into())].into();
-        let cleared = Cleared::of(&found, &after, &Outcome::new());
+        let cleared = Cleared::of(&found, &after, &FailedChanges::new());
         assert_eq!((cleared.cleared, cleared.left.len()), (1, 1));
-        assert!(Cleared::of(&found, &Set::new(), &Outcome::new()).is_whole());
+        assert!(Cleared::of(&found, &Set::new(), &FailedChanges::new()).is_whole());
         let refused = [(place, "no answer".to_owned())].into();
         assert!(!Cleared::of(&found, &Set::new(), &refused).is_whole());
     }

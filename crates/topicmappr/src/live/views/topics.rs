@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::views::report::{LONG, Report};
 use crate::views::table::Table;
 use ::topics::{TopicChanges, TopicConfigChange};
-use operate::topics::{Applied, Done, Looked, Outcome, Step};
+use operate::topics::{Applied, Done, Outcome, Step, TopicsLook};
 use operate::words::counted;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// A run of `topics apply` or `diff`.
 pub(crate) struct TopicsView<'a> {
-    looked: &'a Looked,
+    looked: &'a TopicsLook,
     /// What was done; none: it was only looked.
     outcomes: Option<&'a [Outcome]>,
     requests_sent: u64,
@@ -24,7 +24,7 @@ pub(crate) struct TopicsView<'a> {
 
 impl<'a> TopicsView<'a> {
     /// What would be done.
-    pub(crate) fn of(looked: &'a Looked) -> Self {
+    pub(crate) fn of(looked: &'a TopicsLook) -> Self {
         Self { looked, outcomes: None, requests_sent: 0, plan: None, no_plan: None }
     }
 

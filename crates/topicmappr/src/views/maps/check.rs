@@ -24,11 +24,11 @@ struct DriftView<'a> {
     map: Option<&'a str>,
     topic: &'a str,
     replicas: usize,
-    off: Vec<OffMap>,
+    off: Vec<OffMapView>,
 }
 
 #[derive(Debug, Serialize)]
-struct OffMap {
+struct OffMapView {
     broker: BrokerId,
     replicas: usize,
 }
@@ -75,7 +75,7 @@ impl<'a> DriftView<'a> {
             topic: &drift.topic,
             replicas: drift.replicas(),
             off: off
-                .map(|(broker, replicas)| OffMap { broker: *broker, replicas: *replicas })
+                .map(|(broker, replicas)| OffMapView { broker: *broker, replicas: *replicas })
                 .collect(),
         }
     }

@@ -29,7 +29,7 @@ pub(super) struct Question<'a> {
 
 /// Why there is no answer yet.
 #[derive(Debug, thiserror::Error)]
-enum Wait {
+enum WaitReason {
     #[error("Kafka cannot be asked: {0}")]
     Unreachable(kafka::Error),
     #[error("{0}")]
@@ -37,12 +37,12 @@ enum Wait {
 }
 
 /// A line of progress.
-struct Progress<'a> {
+struct WaitProgress<'a> {
     waited: Duration,
-    reason: &'a Wait,
+    reason: &'a WaitReason,
 }
 
-impl fmt::Display for Progress<'_> {
+impl fmt::Display for WaitProgress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "waiting ({} s): {}", self.waited.as_secs(), self.reason)
     }
@@ -83,7 +83,7 @@ fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Resul
         }
         let text = reason.to_string();
         if told.as_ref().is_none_or(|(last, when)| *last != text || when.elapsed() >= TELL_EVERY) {
-            session.say(&Progress { waited, reason: &reason })?;
+            session.say(&WaitProgress { waited, reason: &reason })?;
             told = Some((text, Instant::now()));
         }
         std::thread::sleep(pause);
@@ -92,16 +92,16 @@ fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Resul
 }
 
 /// One attempt. A problem that may pass is a reason to wait; every other one is an error.
-async fn ask(question: &Question<'_>) -> Result<Result<Box<Snapshot>, Wait>, Error> {
+async fn ask(question: &Question<'_>) -> Result<Result<Box<Snapshot>, WaitReason>, Error> {
     let answer = async {
         let client = live::kafka_client(question.servers).await?;
         Ok::<_, Error>(kafka::standing(&client, question.broker).await?)
     };
     match answer.await {
         Ok(Standing::Settled(snapshot)) => Ok(Ok(snapshot)),
-        Ok(Standing::Unsettled(why)) => Ok(Err(Wait::Unsettled(why))),
+        Ok(Standing::Unsettled(why)) => Ok(Err(WaitReason::Unsettled(why))),
         Err(Error::Live(Beyond::Operate(operate::Error::Kafka(error)))) if may_pass(&error) => {
-            Ok(Err(Wait::Unreachable(*error)))
+            Ok(Err(WaitReason::Unreachable(*error)))
         }
         Err(error) => Err(error),
     }

@@ -3,7 +3,7 @@
 //! After a crash, a broker recovers its logs before it opens its port, which may take hours. With `--starting`, a
 //! running process counts as alive too.
 
-use super::subject::{Looked, Role, SubjectArgs};
+use super::subject::{ProbeAddress, ProbedServer, SubjectArgs};
 use crate::error::Error;
 use crate::live::views::LiveView;
 use crate::session::Session;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     session.global.talk.log();
-    let Looked { address, .. } = args.subject.address(session)?;
+    let ProbeAddress { address, .. } = args.subject.address(session)?;
     let (live, reason) = match runtime::wait(answers(&address))? {
         Ok(address) => (true, format!("{address} answers")),
         Err(why) if args.starting => args.by_process(&why)?,
@@ -43,8 +43,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 impl Args {
     fn by_process(&self, why: &str) -> Result<(bool, String), Error> {
         let usual = match self.subject.role() {
-            Role::Broker | Role::Controller => "kafka.Kafka",
-            Role::Zookeeper => "QuorumPeerMain",
+            ProbedServer::Broker | ProbedServer::Controller => "kafka.Kafka",
+            ProbedServer::Zookeeper => "QuorumPeerMain",
         };
         let text = self.process.as_deref().unwrap_or(usual);
         Ok(match runs(text).map_err(operate::Error::Runtime)? {

@@ -1,7 +1,7 @@
 //! `broker ready`: whether the broker, controller or ZooKeeper server in this pod is ready, in one sentence. Exit code 0
 //! or 1, so that it can be a probe; or over HTTP, once a period, with probes that cost the broker nothing.
 
-use super::subject::{Found, Looked, Role, SubjectArgs};
+use super::subject::{FoundSubject, ProbeAddress, ProbedServer, SubjectArgs};
 use crate::error::Error;
 use crate::live::views::ReadyView;
 use crate::session::Session;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     if args.cached {
         return args.repeat(session);
     }
-    let Looked { address, properties } = args.subject.address(session)?;
+    let ProbeAddress { address, properties } = args.subject.address(session)?;
     let asked = Asked { args, address: &address, properties: properties.as_deref() };
     runtime::wait(async {
         match &args.listen {
@@ -118,12 +118,14 @@ impl Asked<'_> {
     async fn look(
         &self,
         session: &mut Session<'_, '_>,
-    ) -> Result<(ReadinessVerdict, Found), Error> {
+    ) -> Result<(ReadinessVerdict, FoundSubject), Error> {
         let subject = self.args.subject.found(session).await?;
         let told = match (self.args.subject.role(), subject.broker) {
-            (Role::Zookeeper, _) => ask_zookeeper(self.address).await,
-            (Role::Broker, Some(id)) => ask_broker(self.address, self.properties, id).await?,
-            (Role::Controller, Some(id)) => {
+            (ProbedServer::Zookeeper, _) => ask_zookeeper(self.address).await,
+            (ProbedServer::Broker, Some(id)) => {
+                ask_broker(self.address, self.properties, id).await?
+            }
+            (ProbedServer::Controller, Some(id)) => {
                 ask_controller(self.address, self.properties, id).await?
             }
             (_, None) => ReadinessReports::Silent { why: "its id is unknown".to_owned() },
@@ -150,7 +152,7 @@ impl Asked<'_> {
     async fn announce(
         &self,
         verdict: &ReadinessVerdict,
-        found: &Found,
+        found: &FoundSubject,
         told: &mut Option<String>,
         session: &Session<'_, '_>,
     ) {

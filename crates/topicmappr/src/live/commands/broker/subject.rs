@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What runs in the pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Role {
+pub(super) enum ProbedServer {
     /// A broker, also one that is a controller as well
     Broker,
     /// A KRaft controller: --bootstrap-server names its own listener
@@ -35,7 +35,7 @@ pub(super) enum Role {
 pub(super) struct SubjectArgs {
     /// Choose what runs in the pod
     #[arg(long, value_enum, default_value = "broker")]
-    role: Role,
+    role: ProbedServer,
     /// Set broker.id or node.id
     ///
     /// Default: the id that Kubernetes has for the pod.
@@ -49,19 +49,19 @@ pub(super) struct SubjectArgs {
 }
 
 /// Where to ask.
-pub(super) struct Looked {
+pub(super) struct ProbeAddress {
     pub(super) address: String,
     pub(super) properties: Option<PathBuf>,
 }
 
 /// The subject, and the pod that it was found in.
-pub(super) struct Found {
+pub(super) struct FoundSubject {
     pub(super) broker: Option<BrokerId>,
     subject: Subject,
     inventory: Option<Inventory>,
 }
 
-impl Found {
+impl FoundSubject {
     /// The pod, as it was read.
     fn pod(&self) -> Option<&PodFacts> {
         let name = self.subject.pod.as_ref()?;
@@ -70,31 +70,31 @@ impl Found {
 }
 
 impl SubjectArgs {
-    pub(super) fn role(&self) -> Role {
+    pub(super) fn role(&self) -> ProbedServer {
         self.role
     }
 
-    pub(super) fn address(&self, session: &Session<'_, '_>) -> Result<Looked, Error> {
+    pub(super) fn address(&self, session: &Session<'_, '_>) -> Result<ProbeAddress, Error> {
         let needs = |what: &str| Err(Error::flags(format!("this probe needs {what}")));
         match (self.role, session.global.source.source_if_any()?) {
-            (Role::Zookeeper, Some(Source::Live(Servers::ZooKeeper(place)))) => {
+            (ProbedServer::Zookeeper, Some(Source::Live(Servers::ZooKeeper(place)))) => {
                 let address = place.connect.split(['/', ',']).next().unwrap_or_default();
-                Ok(Looked { address: address.to_owned(), properties: None })
+                Ok(ProbeAddress { address: address.to_owned(), properties: None })
             }
-            (Role::Zookeeper, _) => needs("--zookeeper HOST:PORT, the server's own"),
+            (ProbedServer::Zookeeper, _) => needs("--zookeeper HOST:PORT, the server's own"),
             (_, Some(Source::Live(Servers::Kafka { bootstrap, properties, .. }))) => {
-                Ok(Looked { address: bootstrap, properties })
+                Ok(ProbeAddress { address: bootstrap, properties })
             }
             _ => needs("--bootstrap-server HOST:PORT, the broker's own listener"),
         }
     }
 
     /// What the cache file calls it.
-    pub(super) fn named_as(&self, found: &Found) -> String {
+    pub(super) fn named_as(&self, found: &FoundSubject) -> String {
         match (self.role, found.broker) {
-            (Role::Broker, Some(id)) => format!("broker {id}"),
-            (Role::Controller, Some(id)) => format!("controller {id}"),
-            (Role::Zookeeper, _) => "zookeeper".to_owned(),
+            (ProbedServer::Broker, Some(id)) => format!("broker {id}"),
+            (ProbedServer::Controller, Some(id)) => format!("controller {id}"),
+            (ProbedServer::Zookeeper, _) => "zookeeper".to_owned(),
             (_, None) => "unknown".to_owned(),
         }
     }
@@ -102,20 +102,20 @@ impl SubjectArgs {
     /// The same without a request.
     pub(super) fn named(&self, _: &Session<'_, '_>) -> Result<String, Error> {
         let broker = self.broker_id;
-        if broker.is_none() && self.role != Role::Zookeeper {
+        if broker.is_none() && self.role != ProbedServer::Zookeeper {
             return Err(Error::flags("--cached contacts no server: it needs --broker-id ID"));
         }
-        Ok(self.named_as(&Found { broker, subject: Subject::default(), inventory: None }))
+        Ok(self.named_as(&FoundSubject { broker, subject: Subject::default(), inventory: None }))
     }
 
     /// Reads what is known of the subject. With a given id, Kubernetes may be unreachable.
-    pub(super) async fn found(&self, session: &Session<'_, '_>) -> Result<Found, Error> {
-        let mut found = Found {
+    pub(super) async fn found(&self, session: &Session<'_, '_>) -> Result<FoundSubject, Error> {
+        let mut found = FoundSubject {
             broker: self.broker_id,
             subject: Subject { broker: self.broker_id, ..Subject::default() },
             inventory: None,
         };
-        if self.role == Role::Zookeeper || (self.pod_name(session, "").is_none()) {
+        if self.role == ProbedServer::Zookeeper || (self.pod_name(session, "").is_none()) {
             return Ok(found);
         }
         let looked = timeout(PATIENCE, self.look_at_pod(session, &mut found)).await;
@@ -134,7 +134,11 @@ impl SubjectArgs {
         Ok(found)
     }
 
-    async fn look_at_pod(&self, session: &Session<'_, '_>, found: &mut Found) -> Result<(), Error> {
+    async fn look_at_pod(
+        &self,
+        session: &Session<'_, '_>,
+        found: &mut FoundSubject,
+    ) -> Result<(), Error> {
         let flags = &session.global.kubernetes;
         let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
         let Some(name) = self.pod_name(session, kubernetes.namespace()) else { return Ok(()) };
@@ -163,7 +167,7 @@ impl SubjectArgs {
     }
 
     /// The forces that apply to the subject.
-    pub(super) async fn forces(&self, found: &Found, session: &Session<'_, '_>) -> Forces {
+    pub(super) async fn forces(&self, found: &FoundSubject, session: &Session<'_, '_>) -> Forces {
         let mut forces = found.inventory.as_ref().map(in_inventory).unwrap_or_default();
         let access = session.global.kubernetes.access(session.environment);
         forces.extend(self.forced.read(Some(&found.subject), &access).await);
@@ -173,7 +177,7 @@ impl SubjectArgs {
     /// Writes an Event at the subject's pod, if Kubernetes knows the pod. A failure changes no answer.
     pub(super) async fn announce(
         &self,
-        found: &Found,
+        found: &FoundSubject,
         session: &Session<'_, '_>,
         reason: &str,
         note: &str,

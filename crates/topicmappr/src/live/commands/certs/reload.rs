@@ -10,7 +10,7 @@ use kafka::Client;
 use kafka::certificates::{Certificate, Trust, read_file};
 use mapper::BrokerId;
 use operate::Status;
-use operate::certificates::{Goal, Moves, Target, bad_pem, ca, out_of_time, refused_by_kafka};
+use operate::certificates::{Goal, NewStores, Target, bad_pem, ca, out_of_time, refused_by_kafka};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     ///
     /// The files of the stores must have changed for the step already.
     #[arg(long, value_enum, requires_all = ["old_ca", "new_ca"])]
-    step: Option<Step>,
+    step: Option<TrustStep>,
     /// Read the old authority from this file (PEM)
     #[arg(long, value_name = "FILE", requires = "step")]
     old_ca: Option<PathBuf>,
@@ -74,7 +74,7 @@ pub(crate) struct Args {
 
 /// A step from an old authority to a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Step {
+enum TrustStep {
     /// Truststores hold both authorities
     TrustBoth,
     /// Keystores hold certificates of the new authority
@@ -112,8 +112,8 @@ impl Args {
     /// The authorities that clients trust once the step is done.
     fn trust(&self, bootstrap: &str, properties: Option<&Path>) -> Result<Trust, Error> {
         let file = match self.step {
-            Some(Step::TrustBoth) => self.old_ca.as_deref(),
-            Some(Step::SwapKeys | Step::DropOld) => self.new_ca.as_deref(),
+            Some(TrustStep::TrustBoth) => self.old_ca.as_deref(),
+            Some(TrustStep::SwapKeys | TrustStep::DropOld) => self.new_ca.as_deref(),
             None => self.ca.as_deref(),
         };
         ca(file, bootstrap, properties)?.ok_or_else(|| {
@@ -214,9 +214,9 @@ impl Args {
             return Err(Error::flags(message));
         }
         Ok(match self.step {
-            Some(Step::TrustBoth) | None => Goal::TrustBoth { old, new },
-            Some(Step::SwapKeys) => Goal::SwapKeys { old, new },
-            Some(Step::DropOld) => Goal::DropOld { new },
+            Some(TrustStep::TrustBoth) | None => Goal::TrustBoth { old, new },
+            Some(TrustStep::SwapKeys) => Goal::SwapKeys { old, new },
+            Some(TrustStep::DropOld) => Goal::DropOld { new },
         })
     }
 
@@ -229,7 +229,7 @@ impl Args {
         mut view: ReloadView,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        let moves = Moves {
+        let moves = NewStores {
             keystore: self.keystore_location.clone(),
             truststore: self.truststore_location.clone(),
         };

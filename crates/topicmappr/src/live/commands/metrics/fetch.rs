@@ -10,7 +10,8 @@ use crate::session::Session;
 use console::units::seconds;
 use mapper::{BrokerId, Bytes, Snapshot};
 use metrics::{
-    Backend, Capacities, DatadogQuery, DatadogSettings, Measured, PartitionSizes, Settings, Sized,
+    Backend, Capacities, DatadogQuery, DatadogSettings, Measured, MetricsSettings, PartitionSizes,
+    Sized,
 };
 use operate::Status;
 use operate::cluster::{Servers, Source, ZooKeeperPlace};
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    fn settings(&self, session: &Session<'_, '_>) -> Result<Settings, Error> {
+    fn settings(&self, session: &Session<'_, '_>) -> Result<MetricsSettings, Error> {
         let mut settings = self.asking.metrics.settings(session.environment)?;
         if let Some(datadog) = &mut settings.datadog {
             datadog.storage_free = self.broker_storage_query.clone();

@@ -92,7 +92,7 @@ impl Args {
         &self,
         client: &kafka::Client,
         cleared: &[Throttled],
-        refused: &throttles::Outcome,
+        refused: &throttles::FailedChanges,
     ) -> Result<throttles::Look, Error> {
         let mut looks = 1;
         loop {

@@ -50,12 +50,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 /// The rates of a ledger, and the values in the cluster.
-struct Found {
+struct LedgerRates {
     ledger: Ledger,
     seen: Seen,
 }
 
-impl Found {
+impl LedgerRates {
     async fn look(client: &Client, path: &Path) -> Result<Self, Error> {
         let ledger = throttles::ledger_in(path)?;
         let mut observer = Observer::default();
@@ -78,7 +78,7 @@ impl Args {
         path: PathBuf,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        let found = Found::look(client, &path).await?;
+        let found = LedgerRates::look(client, &path).await?;
         let runs = is_locked(&path);
         let view = found.view(self.rate, "preview");
         session.event(&view)?;
@@ -123,7 +123,7 @@ impl Args {
     /// Changes the rates of the ledger while no execution runs. Returns the configs left alone.
     async fn alone(&self, client: &Client, path: &Path) -> Result<BTreeSet<Stray>, Error> {
         let (mut store, _) = throttles::take(path)?;
-        let mut found = Found::look(client, path).await?;
+        let mut found = LedgerRates::look(client, path).await?;
         for _ in 0..LOOKS {
             let repaced = repace(&found.ledger, &found.seen, self.rate);
             let (mut lines, mut sets) = (Vec::<LedgerEntry>::new(), Vec::new());
@@ -140,7 +140,7 @@ impl Args {
             store.append(&lines).map_err(operate::Error::from)?;
             set_configs(client, sets).await?;
             tokio::time::sleep(PAUSE).await;
-            found = Found::look(client, path).await?;
+            found = LedgerRates::look(client, path).await?;
         }
         Ok(BTreeSet::new())
     }
@@ -155,7 +155,7 @@ impl Args {
     ) -> Result<Status, Error> {
         let mut looks = 0;
         let view = loop {
-            let view = Found::look(client, path).await?.view(self.rate, "ended");
+            let view = LedgerRates::look(client, path).await?.view(self.rate, "ended");
             looks += 1;
             if view.is_as_asked() || !left.is_empty() || looks == LOOKS {
                 break view;

@@ -10,7 +10,7 @@ use operate::cluster::Source;
 use operate::maps::Maps;
 use operate::pods::Pods;
 use operate::runtime;
-use operate::topics::{self, Asked, StatePlace};
+use operate::topics::{self, StatePlace, TopicsRun};
 use std::path::{Path, PathBuf};
 
 /// The flags of definitions.
@@ -44,7 +44,11 @@ pub(super) struct DefinitionArgs {
 
 impl DefinitionArgs {
     /// Reads the definitions and the maps.
-    pub(super) fn asked(&self, source: &Source, session: &Session<'_, '_>) -> Result<Asked, Error> {
+    pub(super) fn asked(
+        &self,
+        source: &Source,
+        session: &Session<'_, '_>,
+    ) -> Result<TopicsRun, Error> {
         if self.file.is_empty() && self.configmap_selector.is_none() {
             let message =
                 "this command needs definitions: --file FILE, or --configmap-selector KEY=VALUE";
@@ -63,7 +67,7 @@ impl DefinitionArgs {
         let set = session.map_set()?;
         let pods = session.found_pods(&set, Some(source))?;
         let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
-        Ok(Asked {
+        Ok(TopicsRun {
             definitions,
             maps: Maps::new(set, groups),
             pods,

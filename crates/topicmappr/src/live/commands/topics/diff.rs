@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::live::views::TopicsView;
 use crate::session::Session;
 use operate::Status;
-use operate::topics::{self, Looked};
+use operate::topics::{self, TopicsLook};
 
 /// The flags of `topics diff`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 /// Shows what would be done.
-pub(super) fn show(looked: &Looked, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(super) fn show(looked: &TopicsLook, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     looked.notes.iter().try_for_each(|note| session.say(note))?;
     session.show(&TopicsView::of(looked))?;
     Ok(if looked.decision.is_empty() { Status::Done } else { Status::Findings })

@@ -9,11 +9,11 @@ use crate::live::views::PlacementChoice;
 use crate::planning::{self, Outputs, Planned, Prepared};
 use crate::session::Session;
 use mapper::{NoPlan, PlaceBy, Plan, PlanTerms, Rebuild, Request};
-use operate::topics::Looked;
+use operate::topics::TopicsLook;
 
 /// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
 pub(super) fn prepare(
-    looked: &mut Looked,
+    looked: &mut TopicsLook,
     args: &PlanningArgs,
     outputs: Outputs,
     session: &mut Session<'_, '_>,
@@ -37,7 +37,7 @@ pub(super) fn prepare(
 }
 
 /// By storage where nothing is missing for it.
-fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice), Error> {
+fn plan(looked: &TopicsLook, args: &PlanningArgs) -> Result<(Plan, PlacementChoice), Error> {
     let of = |by| Request::Rebuild(request(looked, args, by));
     let refused = |by, why| planning::refused(&looked.snapshot, &of(by), why);
     let chosen = |by, because| PlacementChoice { by, because };
@@ -54,6 +54,6 @@ fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice),
     }
 }
 
-fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
+fn request(looked: &TopicsLook, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
     Rebuild::new(PlanTerms::new(looked.assignments.clone(), args.storage_headroom), placement)
 }

@@ -1,7 +1,7 @@
 //! `cancel`, before it begins: what is stopped, where it goes back to, and what is put back as it was.
 
 use super::summary::stray;
-use super::trouble::{Trouble, by_others};
+use super::trouble::{MoveTrouble, by_others};
 use crate::live::views::{PutBack, shown};
 use execute::{Action, ExecutionHistory, MoveState, Round, Seen, Stray, Task};
 use mapper::{BrokerId, TopicPartition};
@@ -33,7 +33,7 @@ pub(crate) struct CancelView<'a> {
     journal: &'a Path,
     ledger: &'a Path,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<Trouble>,
+    left_out: Vec<MoveTrouble>,
 }
 
 /// A move that ends.

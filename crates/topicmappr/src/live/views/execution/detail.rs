@@ -25,7 +25,7 @@ struct Slow {
 
 /// What one broker has to do; moves in flight count in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Left {
+struct LeftToCopy {
     broker: BrokerId,
     incoming_bytes: Bytes,
     outgoing_bytes: Bytes,
@@ -37,13 +37,13 @@ pub(super) struct Detail {
     /// Partitions of the cluster with a replica that is not in sync, but for those that a move adds.
     under_replicated: usize,
     slowest: Vec<Slow>,
-    brokers: Vec<Left>,
+    brokers: Vec<LeftToCopy>,
 }
 
 impl Detail {
     pub(super) fn of(task: &Task<'_>, look: &Look, round: &Round) -> Self {
         let estimate = Estimate::of(task, &round.course, &look.seen);
-        let brokers = estimate.brokers.iter().map(|(broker, traffic)| Left {
+        let brokers = estimate.brokers.iter().map(|(broker, traffic)| LeftToCopy {
             broker: *broker,
             incoming_bytes: traffic.incoming_bytes,
             outgoing_bytes: traffic.outgoing_bytes,
@@ -107,7 +107,7 @@ impl fmt::Display for Detail {
         if !self.brokers.is_empty() && self.brokers.len() <= BROKERS {
             heading(f, "Left to copy")?;
             let mut table = Table::new(&["broker", ">takes in", ">gives"]);
-            for Left { broker, incoming_bytes, outgoing_bytes } in &self.brokers {
+            for LeftToCopy { broker, incoming_bytes, outgoing_bytes } in &self.brokers {
                 let all = [incoming_bytes.to_string(), outgoing_bytes.to_string()];
                 table.row([broker.to_string()].into_iter().chain(all));
             }

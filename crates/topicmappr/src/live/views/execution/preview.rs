@@ -1,6 +1,6 @@
 //! What is about to be done.
 
-use super::trouble::{Trouble, troubles};
+use super::trouble::{MoveTrouble, troubles};
 use crate::live::views::shown;
 use execute::{Estimate, MoveState, Pace, Round, Task};
 use mapper::{BrokerId, Bytes, Rate};
@@ -40,7 +40,7 @@ pub(crate) struct Preview<'a> {
     journal: &'a Path,
     ledger: &'a Path,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<Trouble>,
+    left_out: Vec<MoveTrouble>,
 }
 
 #[derive(Debug, Serialize)]

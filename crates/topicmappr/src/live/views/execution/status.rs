@@ -1,7 +1,7 @@
 //! The progress of an execution, read by another process.
 
 use super::detail::Detail;
-use super::trouble::{Trouble, troubles};
+use super::trouble::{MoveTrouble, troubles};
 use crate::live::views::shown;
 use execute::{ExecutionHistory, Ledger, Round, Task};
 use mapper::TopicPartition;
@@ -23,7 +23,7 @@ pub(crate) struct StatusView {
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    troubles: Vec<Trouble>,
+    troubles: Vec<MoveTrouble>,
     /// Running moves that are not the plan's.
     other_moves: Vec<TopicPartition>,
     /// Configs that are to be restored.

@@ -1,7 +1,7 @@
 //! How an execution ended.
 
 use super::outcome;
-use super::trouble::{Trouble, troubles};
+use super::trouble::{MoveTrouble, troubles};
 use super::undrained::left;
 use crate::live::views::shown;
 use execute::{MoveState, Stray, ThrottleResource};
@@ -26,9 +26,9 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    troubles: Vec<Trouble>,
+    troubles: Vec<MoveTrouble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    not_cancelled: Vec<Trouble>,
+    not_cancelled: Vec<MoveTrouble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     strays: Vec<Stray>,
     /// Whether no throttle of ours is set any more.
@@ -51,7 +51,10 @@ impl Summary {
             let heals = ended.round.not_cancelled.get(index).filter(|heals| !heals.is_empty());
             let heals = heals.map(|ids| format!("; it goes on when {} returns", one_of(ids)));
             let heals = heals.unwrap_or_default();
-            Some(Trouble { partition, what: format!("Kafka does not cancel it: {problem}{heals}") })
+            Some(MoveTrouble {
+                partition,
+                what: format!("Kafka does not cancel it: {problem}{heals}"),
+            })
         });
         let left = matches!(ended.why, Why::Left(_));
         Self {

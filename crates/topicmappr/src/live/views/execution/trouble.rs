@@ -8,23 +8,23 @@ use std::fmt;
 
 /// Something that is not as planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Trouble {
+pub(super) struct MoveTrouble {
     pub(super) partition: String,
     pub(super) what: String,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for MoveTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.partition, self.what)
     }
 }
 
-pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<Trouble> {
+pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<MoveTrouble> {
     told(plan, round, |_| true)
 }
 
 /// What others have changed, deleted or are moving.
-pub(super) fn by_others(plan: &Plan, round: &Round) -> Vec<Trouble> {
+pub(super) fn by_others(plan: &Plan, round: &Round) -> Vec<MoveTrouble> {
     told(plan, round, |standing| {
         matches!(
             standing,
@@ -33,7 +33,7 @@ pub(super) fn by_others(plan: &Plan, round: &Round) -> Vec<Trouble> {
     })
 }
 
-fn told(plan: &Plan, round: &Round, is_told: impl Fn(&MoveState) -> bool) -> Vec<Trouble> {
+fn told(plan: &Plan, round: &Round, is_told: impl Fn(&MoveState) -> bool) -> Vec<MoveTrouble> {
     let all = plan.moves.iter().zip(&round.course.standings);
     let told = all.filter(|(_, standing)| is_told(standing)).filter_map(|(change, standing)| {
         let what = match standing {
@@ -41,7 +41,7 @@ fn told(plan: &Plan, round: &Round, is_told: impl Fn(&MoveState) -> bool) -> Vec
             MoveState::Hindered(hindrance) => hindered(hindrance),
             MoveState::Left(why) => left(why),
         };
-        Some(Trouble { partition: change.of().to_string(), what })
+        Some(MoveTrouble { partition: change.of().to_string(), what })
     });
     told.collect()
 }

@@ -19,7 +19,7 @@ pub(crate) enum Executors {
     /// In the state topic.
     Topic(Store),
     /// In ZooKeeper, under the cluster's id.
-    ZooKeeper(zookeeper::Address),
+    ZooKeeper(zookeeper::ZooKeeperAddress),
     /// Not known: with Kubernetes, their Lease may have any name.
     #[default]
     Unknown,
@@ -27,7 +27,7 @@ pub(crate) enum Executors {
 
 /// Other processes of ours in the cluster: the ledger of executions, as far as it can be read, and other daemons.
 #[derive(Debug, Default)]
-pub(crate) struct Beside {
+pub(crate) struct OtherProcesses {
     executors: Executors,
     /// The stores in which other daemons may lead, until they were asked. Only for a ledger in a file: it is found by no
     /// other process.
@@ -36,7 +36,7 @@ pub(crate) struct Beside {
     silent: bool,
 }
 
-impl Beside {
+impl OtherProcesses {
     /// Around a ledger that others find (`unasked` is empty), or around a file, in a cluster where other daemons may lead
     /// in these stores.
     pub(crate) fn at(executors: Executors, unasked: Vec<Store>) -> Self {

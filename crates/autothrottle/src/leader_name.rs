@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A name, shared.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Leader(Arc<Mutex<Option<String>>>);
+pub(crate) struct LeaderName(Arc<Mutex<Option<String>>>);
 
-impl Leader {
+impl LeaderName {
     /// This one leads now.
     pub(crate) fn is(&self, name: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// The way to the API.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
-pub(crate) struct KubernetesArgs {
+pub(crate) struct KubeconfigArgs {
     /// Read this kubeconfig file
     ///
     /// Default: the files of KUBECONFIG, then the service account of the pod.
@@ -18,7 +18,7 @@ pub(crate) struct KubernetesArgs {
     context: Option<String>,
 }
 
-impl KubernetesArgs {
+impl KubeconfigArgs {
     /// Flag, then `KUBECONFIG`, then the pod's service account.
     pub(crate) fn access(&self, environment: &Environment) -> Access {
         let paths =
