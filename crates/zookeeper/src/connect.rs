@@ -51,7 +51,7 @@ impl ZooKeeper {
         match timeout(deadlines.connect, connector.connect(&address.servers().join(","))).await {
             Ok(Ok(client)) => Ok(Self { client, address: address.clone(), deadlines }),
             Ok(Err(source @ zookeeper_client::Error::AuthFailed)) => {
-                Err(Error::Denied { path: "/".into(), source })
+                Err(Error::refused("/", source))
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "no session");

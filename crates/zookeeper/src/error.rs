@@ -191,6 +191,16 @@ impl Error {
         }
     }
 
+    /// The server's reply to a request.
+    pub(crate) fn refused(path: &str, source: zookeeper_client::Error) -> Self {
+        use zookeeper_client::Error as Reply;
+        let path = path.to_owned();
+        match source {
+            Reply::NoAuth | Reply::AuthFailed => Self::Denied { path, source },
+            source => Self::Failed { path, source },
+        }
+    }
+
     pub(crate) fn malformed(path: &str, wrong: impl Into<ZnodeFault>) -> Self {
         Self::Malformed { path: path.to_owned(), wrong: wrong.into() }
     }

@@ -10,7 +10,6 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use tokio::time::timeout;
 use zookeeper_client::{
     Acls, CreateMode, Error as Reply, LockOptions, LockPrefix, OwnedLockClient,
 };
@@ -169,22 +168,17 @@ impl Guarded {
         path: &str,
         request: impl Future<Output = Result<T, Reply>>,
     ) -> Result<T, Error> {
-        let waited = self.zookeeper.deadlines.request;
-        match timeout(waited, request).await {
-            Err(_) => Err(Error::Timeout { path: path.to_owned(), waited }),
-            Ok(answer) => answer.map_err(|source| failed(path, source)),
-        }
+        let answer = self.zookeeper.in_time(path, request).await?;
+        answer.map_err(|source| failed(path, source))
     }
 }
 
 fn failed(path: &str, source: Reply) -> Error {
-    let path = path.to_owned();
     match source {
         // The library's errors for a lock whose znode is gone, and for a session that has ended.
         Reply::RuntimeInconsistent | Reply::SessionExpired | Reply::ClientClosed => {
-            Error::LockLost { path, source }
+            Error::LockLost { path: path.to_owned(), source }
         }
-        Reply::NoAuth | Reply::AuthFailed => Error::Denied { path, source },
-        source => Error::Failed { path, source },
+        source => Error::refused(path, source),
     }
 }

@@ -75,7 +75,7 @@ impl ZooKeeper {
     where
         F: Future<Output = Result<T, Reply>>,
     {
-        let answered = timeout(self.deadlines.request, async {
+        let answered = self.in_time(path, async {
             loop {
                 match request().await {
                     // The library reports a socket's error as `Custom`.
@@ -84,16 +84,22 @@ impl ZooKeeper {
                 }
             }
         });
-        let path = || path.to_owned();
-        match answered.await {
-            Err(_) => Err(Error::Timeout { path: path(), waited: self.deadlines.request }),
-            Ok(Ok(answer)) => Ok(Some(answer)),
-            Ok(Err(Reply::NoNode)) => Ok(None),
-            Ok(Err(source @ (Reply::NoAuth | Reply::AuthFailed))) => {
-                Err(Error::Denied { path: path(), source })
-            }
-            Ok(Err(source)) => Err(Error::Failed { path: path(), source }),
+        match answered.await? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Reply::NoNode) => Ok(None),
+            Err(source) => Err(Error::refused(path, source)),
         }
+    }
+
+    /// The server's answer to one request, within the deadline.
+    pub(crate) async fn in_time<T>(
+        &self,
+        path: &str,
+        request: impl Future<Output = Result<T, Reply>>,
+    ) -> Result<Result<T, Reply>, Error> {
+        let waited = self.deadlines.request;
+        let late = |_| Error::Timeout { path: path.to_owned(), waited };
+        timeout(waited, request).await.map_err(late)
     }
 }
 

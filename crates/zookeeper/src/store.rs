@@ -2,13 +2,12 @@
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
+use crate::stored::{StoredFree, StoredSize, znodes};
 use flate2::{Compression, GzBuilder};
 use mapper::{BrokerId, Bytes, PartitionId};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io::Write;
-use tokio::time::timeout;
 use zookeeper_client::{Acls, CreateMode, Error as Reply};
 
 /// The largest znode that a server accepts by default (`jute.maxbuffer`), minus the rest of the request.
@@ -25,22 +24,10 @@ pub struct ToStore {
     pub compress: bool,
 }
 
-#[derive(Serialize)]
-struct PartitionWire {
-    #[serde(rename = "Size")]
-    size: Bytes,
-}
-
-#[derive(Serialize)]
-struct BrokerWire {
-    #[serde(rename = "StorageFree")]
-    free: Bytes,
-}
-
 impl ToStore {
     /// `{"topic":{"0":{"Size":1024}}}`
     fn sizes(&self) -> std::io::Result<Vec<u8>> {
-        let wire = |size: &Bytes| PartitionWire { size: *size };
+        let wire = |size: &Bytes| StoredSize { size: *size };
         let topics = self.partition_sizes.iter().map(|(topic, partitions)| {
             (topic, partitions.iter().map(|(id, size)| (id, wire(size))).collect())
         });
@@ -49,7 +36,7 @@ impl ToStore {
 
     /// `{"1001":{"StorageFree":1024}}`
     fn free(&self) -> std::io::Result<Vec<u8>> {
-        let brokers = self.broker_free.iter().map(|(id, free)| (id, BrokerWire { free: *free }));
+        let brokers = self.broker_free.iter().map(|(id, free)| (id, StoredFree { free: *free }));
         self.packed(&brokers.collect::<BTreeMap<_, _>>())
     }
 
@@ -71,20 +58,19 @@ impl ZooKeeper {
     /// # Errors
     /// [`Error::TooLarge`], or the error of a write.
     pub async fn store_metrics(&self, prefix: &str, metrics: &ToStore) -> Result<(), Error> {
-        let prefix = match prefix.trim_matches('/') {
-            "" => String::new(),
-            name => format!("/{name}"),
+        let packed = |path: String, data: std::io::Result<Vec<u8>>| match data {
+            Ok(data) if data.len() <= MOST_BYTES => Ok((path, data)),
+            Ok(data) => Err(Error::TooLarge { path, bytes: data.len() }),
+            Err(source) => Err(Error::Unpacked { path, source }),
         };
-        let packed = |path: &str, data: std::io::Result<Vec<u8>>| match data {
-            Ok(data) if data.len() <= MOST_BYTES => Ok((format!("{prefix}{path}"), data)),
-            Ok(data) => Err(Error::TooLarge { path: format!("{prefix}{path}"), bytes: data.len() }),
-            Err(source) => Err(Error::Unpacked { path: format!("{prefix}{path}"), source }),
-        };
-        let znodes =
-            [packed("/partitionmeta", metrics.sizes())?, packed("/brokermetrics", metrics.free())?];
+        let [sizes, free] = znodes(prefix);
+        let znodes = [packed(sizes, metrics.sizes())?, packed(free, metrics.free())?];
         let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let refused = |path: &str, answer: Result<(), Reply>| {
+            answer.map_err(|source| Error::refused(path, source))
+        };
         for (path, _) in &znodes {
-            self.written(path, self.client.mkdir(path, &open)).await?;
+            refused(path, self.in_time(path, self.client.mkdir(path, &open)).await?)?;
         }
         let mut both = self.client.new_multi_writer();
         for (path, data) in &znodes {
@@ -93,24 +79,7 @@ impl ZooKeeper {
         }
         let [(path, _), _] = &znodes;
         let commit = async { both.commit().await.map(drop).map_err(Reply::from) };
-        self.written(path, commit).await
-    }
-
-    /// Sends a write once, with its deadline.
-    async fn written(
-        &self,
-        path: &str,
-        write: impl Future<Output = Result<(), Reply>>,
-    ) -> Result<(), Error> {
-        let path = || path.to_owned();
-        match timeout(self.deadlines.request, write).await {
-            Err(_) => Err(Error::Timeout { path: path(), waited: self.deadlines.request }),
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(source @ (Reply::NoAuth | Reply::AuthFailed))) => {
-                Err(Error::Denied { path: path(), source })
-            }
-            Ok(Err(source)) => Err(Error::Failed { path: path(), source }),
-        }
+        refused(path, self.in_time(path, commit).await?)
     }
 }
 

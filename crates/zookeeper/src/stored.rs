@@ -9,7 +9,7 @@ use crate::read::Znode;
 use flate2::read::MultiGzDecoder;
 use mapper::snapshot::SnapshotError;
 use mapper::{BrokerId, Bytes, PartitionId, Snapshot};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -33,16 +33,16 @@ pub struct StoredMetrics {
     pub captured: SystemTime,
 }
 
-#[derive(Deserialize)]
-struct PartitionWire {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredSize<T> {
     #[serde(rename = "Size", alias = "size")]
-    size: Option<Amount>,
+    pub(crate) size: T,
 }
 
-#[derive(Deserialize)]
-struct BrokerWire {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredFree<T> {
     #[serde(rename = "StorageFree", alias = "storagefree")]
-    free: Option<Amount>,
+    pub(crate) free: T,
 }
 
 /// The fetcher's numbers are floating-point, because an average may have decimals.
@@ -53,18 +53,22 @@ enum Amount {
     Real(f64),
 }
 
+/// The paths of both znodes under a prefix.
+pub(crate) fn znodes(prefix: &str) -> [String; 2] {
+    let prefix = match prefix.trim_matches('/') {
+        "" => String::new(),
+        name => format!("/{name}"),
+    };
+    ["partitionmeta", "brokermetrics"].map(|name| format!("{prefix}/{name}"))
+}
+
 impl ZooKeeper {
     /// Reads the metrics under `prefix` (default: [`DEFAULT_METRICS_PREFIX`]; empty: at the root).
     ///
     /// # Errors
     /// [`Error::NoMetrics`] with the missing znode, [`Error::Malformed`], or the error of a read.
     pub async fn stored_metrics(&self, prefix: &str) -> Result<StoredMetrics, Error> {
-        let prefix = match prefix.trim_matches('/') {
-            "" => String::new(),
-            name => format!("/{name}"),
-        };
-        let (sizes_path, free_path) =
-            (format!("{prefix}/partitionmeta"), format!("{prefix}/brokermetrics"));
+        let [sizes_path, free_path] = znodes(prefix);
         let (sizes, free) = tokio::try_join!(self.stored(&sizes_path), self.stored(&free_path))?;
         let malformed = |path: String| move |wrong| Error::Malformed { path, wrong };
         Ok(StoredMetrics {
@@ -106,9 +110,9 @@ impl StoredMetrics {
 pub(crate) fn partition_sizes(
     data: &[u8],
 ) -> Result<BTreeMap<String, BTreeMap<PartitionId, Bytes>>, ZnodeFault> {
-    let wire: BTreeMap<String, BTreeMap<PartitionId, PartitionWire>> =
+    let wire: BTreeMap<String, BTreeMap<PartitionId, StoredSize<Option<Amount>>>> =
         serde_json::from_slice(&unpacked(data, MOST_BYTES)?)?;
-    let sizes = |partitions: BTreeMap<_, PartitionWire>| {
+    let sizes = |partitions: BTreeMap<_, StoredSize<_>>| {
         known(partitions.into_iter().map(|(id, p)| (id, p.size)))
     };
     wire.into_iter().map(|(topic, partitions)| Ok((topic, sizes(partitions)?))).collect()
@@ -116,7 +120,7 @@ pub(crate) fn partition_sizes(
 
 /// `{"1001":{"StorageFree":1024}}`
 fn broker_free(data: &[u8]) -> Result<BTreeMap<BrokerId, Bytes>, ZnodeFault> {
-    let wire: BTreeMap<BrokerId, BrokerWire> =
+    let wire: BTreeMap<BrokerId, StoredFree<Option<Amount>>> =
         serde_json::from_slice(&unpacked(data, MOST_BYTES)?)?;
     known(wire.into_iter().map(|(id, broker)| (id, broker.free)))
 }
