@@ -5,7 +5,7 @@
 //! Out: a [`HealVerdict`] and the notes for the next look. In doubt the decision is left to operators.
 
 use health::Ailment;
-use mapper::{BrokerId, Bytes};
+use mapper::{BrokerId, Bytes, joined};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -232,8 +232,7 @@ fn judge(found: &ClusterFaults, notes: &Notes, now_seconds: u64, terms: &HealTer
     let lost_for_seconds = now_seconds.saturating_sub(since);
     let mut why: Vec<String> = found.trouble.iter().cloned().collect();
     if found.lost.len() > 1 {
-        let ids: Vec<String> = found.lost.keys().map(ToString::to_string).collect();
-        why.push(format!("more than one broker is lost: {}", ids.join(", ")));
+        why.push(format!("more than one broker is lost: {}", joined(found.lost.keys())));
     }
     if *bytes > terms.max_bytes {
         why.push(format!("{bytes} are on broker {broker}: more than {}", terms.max_bytes));

@@ -5,7 +5,7 @@
 //! sentence.
 
 use mapper::snapshot::Topic;
-use mapper::{BrokerId, TopicPartition};
+use mapper::{BrokerId, TopicPartition, few, joined};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -160,7 +160,7 @@ impl Attendance {
             return (false, why.to_owned());
         }
         let hosted = self.in_sync + self.lagging.len();
-        let lagging = format!("{} of {hosted}: {}", self.lagging.len(), few(&self.lagging));
+        let lagging = format!("{} of {hosted}: {}", self.lagging.len(), few(&self.lagging, FEW));
         let mut reason = match self.lagging.len() {
             0 if hosted == 0 => "it is registered, and hosts no partition".to_owned(),
             0 => format!("it is in sync in all {hosted} partitions that it hosts"),
@@ -173,8 +173,7 @@ impl Attendance {
             reason += &format!("; {} still being added do not count", self.adding.len());
         }
         if !self.failed_log_dirs.is_empty() {
-            let dirs: Vec<&str> = self.failed_log_dirs.iter().map(String::as_str).collect();
-            reason += &format!("; failed log dirs: {}", dirs.join(", "));
+            reason += &format!("; failed log dirs: {}", joined(&self.failed_log_dirs));
         }
         (self.lagging.len() <= terms.max_lagging, reason)
     }
@@ -263,12 +262,6 @@ fn zookeeper(mode: &str) -> (bool, String) {
     let serves = matches!(mode, "leader" | "follower" | "observer" | "standalone");
     let reason = if serves { format!("it is {mode}") } else { format!("it serves nobody: {mode}") };
     (serves, reason)
-}
-
-fn few(partitions: &BTreeSet<TopicPartition>) -> String {
-    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
-    let more = partitions.len().saturating_sub(FEW);
-    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 impl fmt::Display for Force {

@@ -371,7 +371,5 @@ fn of_topics(topics: &BTreeSet<String>, one: &str, more: &str) -> String {
 
 /// The first few topics: a cluster may hide thousands.
 fn some(topics: &BTreeSet<String>) -> String {
-    let shown: Vec<&str> = topics.iter().take(20).map(String::as_str).collect();
-    let more = topics.len() - shown.len();
-    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    mapper::few(topics, 20)
 }

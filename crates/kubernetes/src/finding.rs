@@ -2,15 +2,15 @@
 
 use crate::facts::Name;
 use crate::identity::IdentityError;
-use mapper::BrokerId;
 use mapper::maps::MapSeverity;
+use mapper::{BrokerId, joined};
 use std::fmt;
 
 /// One unusual fact about brokers on Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
     /// Several pods claim the same broker id.
-    #[error("broker {id} is claimed by {} pods: {}", pods.len(), names(pods))]
+    #[error("broker {id} is claimed by {} pods: {}", pods.len(), joined(pods))]
     IdClaimedTwice {
         /// The id.
         id: BrokerId,
@@ -52,7 +52,7 @@ pub enum Finding {
         trouble: Trouble,
     },
     /// A lost node.
-    #[error("node {node} {loss}; on it: {}", names(pods))]
+    #[error("node {node} {loss}; on it: {}", joined(pods))]
     NodeLost {
         /// The node.
         node: String,
@@ -62,7 +62,7 @@ pub enum Finding {
         pods: Vec<Name>,
     },
     /// A shared node, whose loss would stop several brokers.
-    #[error("node {node} runs {} brokers: {}", pods.len(), names(pods))]
+    #[error("node {node} runs {} brokers: {}", pods.len(), joined(pods))]
     NodeShared {
         /// The node.
         node: String,
@@ -211,9 +211,4 @@ impl fmt::Display for NodeLoss {
 
 fn of_broker(id: Option<BrokerId>) -> String {
     id.map_or_else(String::new, |id| format!(" (broker {id})"))
-}
-
-fn names(pods: &[Name]) -> String {
-    let names: Vec<String> = pods.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }

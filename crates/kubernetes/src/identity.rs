@@ -5,7 +5,7 @@
 //! data.
 
 use crate::facts::{EnvValue, Keys, NodeFacts, PodFacts, StatefulSetFacts};
-use mapper::BrokerId;
+use mapper::{BrokerId, joined};
 use std::fmt;
 use std::str::FromStr;
 
@@ -132,7 +132,7 @@ pub enum IdentityError {
         base: u32,
     },
     /// No convention applies.
-    #[error("none of {} tells its id", listed(tried))]
+    #[error("none of {} tells its id", joined(tried))]
     NoRule {
         /// The conventions that were tried.
         tried: Vec<Rule>,
@@ -344,11 +344,6 @@ impl fmt::Display for IdentitySource {
             Self::NodeLabel(key) => write!(f, "node label {key}"),
         }
     }
-}
-
-fn listed(rules: &[Rule]) -> String {
-    let texts: Vec<String> = rules.iter().map(ToString::to_string).collect();
-    texts.join(", ")
 }
 
 #[cfg(test)]

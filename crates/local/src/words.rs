@@ -1,13 +1,12 @@
 //! Parts of messages.
 
-use mapper::{BrokerId, TopicPartition};
+use mapper::BrokerId;
 
-pub use mapper::counted;
+pub use mapper::{counted, few};
 
 /// Ids in the given order: `1003, 1001`.
 pub fn listed(ids: &[BrokerId]) -> String {
-    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    texts.join(", ")
+    mapper::joined(ids)
 }
 
 /// Sorted ids, with consecutive ones as ranges: `1001..1006, 1010`.
@@ -20,14 +19,6 @@ pub fn ranges(ids: &[BrokerId]) -> String {
         })
         .collect();
     if texts.is_empty() { "no broker".to_owned() } else { texts.join(", ") }
-}
-
-/// The first `most` partitions, and the number of the rest.
-pub fn few<'p>(partitions: impl IntoIterator<Item = &'p TopicPartition>, most: usize) -> String {
-    let mut all = partitions.into_iter();
-    let names: Vec<String> = all.by_ref().take(most).map(ToString::to_string).collect();
-    let more = all.count();
-    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// A time in words: `90 s`, `3 min`, `5 h`.

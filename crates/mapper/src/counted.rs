@@ -1,4 +1,4 @@
-//! Numbers of things in sentences.
+//! Numbers of things, and lists of them, in sentences.
 
 use std::fmt::Display;
 
@@ -14,6 +14,22 @@ pub fn plural<'a, N: Copy + PartialEq + From<u8>>(
     others: &'a str,
 ) -> &'a str {
     if count == N::from(1) { one } else { others }
+}
+
+/// `1003, 1001`.
+pub fn joined<T: Display>(all: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
+    texts.join(", ")
+}
+
+/// The first `most`, and the number of the rest: `1001, 1002 and 7 more`.
+pub fn few<T: Display>(all: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut all = all.into_iter();
+    let first = joined(all.by_ref().take(most));
+    match all.count() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 #[cfg(test)]

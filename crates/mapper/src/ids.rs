@@ -1,5 +1,6 @@
 //! Ids with types: they prevent mixing up brokers, partitions and counts.
 
+use crate::counted::joined;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use smallvec::SmallVec;
@@ -37,7 +38,7 @@ pub(crate) fn in_words(ids: &[BrokerId]) -> String {
     if ids.is_empty() {
         return "none".to_owned();
     }
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    joined(ids)
 }
 
 /// The number of a partition within its topic, from 0 to [`PartitionId::MAX`].

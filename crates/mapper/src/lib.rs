@@ -99,7 +99,7 @@ pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
 pub use clash::{Clash, ClashRule, Remedy, clash};
-pub use counted::{counted, plural};
+pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};

@@ -1,7 +1,7 @@
 //! The numbers that backends look for, and their conversion to [`BrokerMetrics`].
 
 use crate::measured::{BrokerMetrics, Reading};
-use mapper::{Bytes, Rate, Ratio};
+use mapper::{Bytes, Rate, Ratio, joined};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -83,8 +83,7 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|number| number.as_str() == text.trim()).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|number| number.as_str()).collect();
-            format!("{:?} is no number that is looked for: {}", text.trim(), known.join(", "))
+            format!("{:?} is no number that is looked for: {}", text.trim(), joined(Self::ALL))
         })
     }
 }

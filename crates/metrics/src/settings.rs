@@ -58,10 +58,8 @@ impl FromStr for BackendChoice {
             Self::Prometheus,
             Self::Datadog,
         ];
-        all.into_iter().find(|choice| choice.as_str() == text).ok_or_else(|| {
-            let known: Vec<_> = all.iter().map(|choice| choice.as_str()).collect();
-            format!("write one of {}", known.join(", "))
-        })
+        let found = all.into_iter().find(|choice| choice.as_str() == text);
+        found.ok_or_else(|| format!("write one of {}", mapper::joined(all)))
     }
 }
 

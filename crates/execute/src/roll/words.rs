@@ -1,9 +1,10 @@
 //! The reasons for which a restart waits, as text.
 
 use super::RestartHindrance;
-use mapper::TopicPartition;
-use std::collections::BTreeSet;
+use mapper::few;
 use std::fmt;
+
+const FEW: usize = 3;
 
 impl fmt::Display for RestartHindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,7 +20,7 @@ impl fmt::Display for RestartHindrance {
                 "pod {pod} is {seconds} s old: the cluster may still tell of the broker before it"
             ),
             Self::Lagging(id, partitions) => {
-                write!(f, "broker {id} is not in sync in {}", named(partitions))
+                write!(f, "broker {id} is not in sync in {}", few(partitions, FEW))
             }
             Self::Behind(pod, Some(ms)) => write!(f, "pod {pod} is {ms} ms behind its quorum"),
             Self::Behind(pod, None) => write!(f, "pod {pod} has not been heard of in its quorum"),
@@ -27,15 +28,19 @@ impl fmt::Display for RestartHindrance {
                 write!(
                     f,
                     "without broker {id}, too few replicas are in sync of {}",
-                    named(partitions)
+                    few(partitions, FEW)
                 )
             }
             Self::Leaderless(id, partitions) => {
-                write!(f, "nobody leads {}, of which broker {id} has replicas", named(partitions))
+                write!(
+                    f,
+                    "nobody leads {}, of which broker {id} has replicas",
+                    few(partitions, FEW)
+                )
             }
             Self::MinIsrUntold(id, topics) => {
-                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                write!(f, "min.insync.replicas is not told of {}, on broker {id}", few(&topics))
+                let topics = few(topics, FEW);
+                write!(f, "min.insync.replicas is not told of {topics}, on broker {id}")
             }
             Self::NoMajority(pod, left, needed) => write!(
                 f,
@@ -43,16 +48,4 @@ impl fmt::Display for RestartHindrance {
             ),
         }
     }
-}
-
-fn named(partitions: &BTreeSet<TopicPartition>) -> String {
-    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-    few(&names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn few(names: &[&str]) -> String {
-    const FEW: usize = 3;
-    let more = names.len().saturating_sub(FEW);
-    let first: Vec<&str> = names.iter().take(FEW).copied().collect();
-    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }

@@ -189,10 +189,5 @@ const SHOWN: usize = 5;
 
 fn few(topics: &BTreeSet<String>) -> String {
     let noun = if topics.len() == 1 { "topic" } else { "topics" };
-    let shown: Vec<&str> = topics.iter().take(SHOWN).map(String::as_str).collect();
-    let more = match topics.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{noun} {}{more}", shown.join(", "))
+    format!("{noun} {}", crate::few(topics, SHOWN))
 }

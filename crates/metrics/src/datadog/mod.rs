@@ -19,7 +19,7 @@ use crate::measured::{
     BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
 use crate::numbers::{FoundNumbers, Number};
-use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use mapper::{BrokerId, Bytes, PartitionId, Rate, few};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tags::{HostFacts, HostTags};
@@ -200,13 +200,8 @@ impl<'a> DatadogRound<'a> {
         settings: &DatadogSettings,
     ) -> Measured {
         if !self.homeless.is_empty() {
-            let named: Vec<&str> = self.homeless.iter().take(NAMED).map(String::as_str).collect();
-            let more = match self.homeless.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let text =
-                format!("no tag {} on hosts {}{more}", settings.broker_id_tag, named.join(", "));
+            let hosts = few(&self.homeless, NAMED);
+            let text = format!("no tag {} on hosts {hosts}", settings.broker_id_tag);
             self.notices.insert(text);
         }
         let url = http::shown(&below(&settings.url, "api/v1/query"));

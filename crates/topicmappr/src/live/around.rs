@@ -7,8 +7,7 @@ use execute::{
 };
 use kafka::admin::Quorum;
 use mapper::{BrokerId, TopicPartition};
-use operate::words::counted;
-use operate::words::ranges;
+use operate::words::{counted, few, ranges};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A controller that is this many milliseconds behind is left out of elections for now.
@@ -137,13 +136,8 @@ impl LiveCluster {
         let message = format!("{} of throttles left over", counted(strays.len(), "config"));
         let finding = DoctorFinding::new("stray-throttle", Severity::Warning, message);
         let places: BTreeSet<String> = strays.iter().map(|one| one.place.to_string()).collect();
-        let first: Vec<String> = places.iter().take(4).cloned().collect();
-        let more = places.len().saturating_sub(first.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let hint = format!(
-            "they pace nothing now, and the next copy without a word: {}{more}",
-            first.join(", ")
-        );
+        let first = few(&places, 4);
+        let hint = format!("they pace nothing now, and the next copy without a word: {first}");
         Some(finding.hint(hint).run(Needs::Live, "throttle clear --strays --dry-run"))
     }
 

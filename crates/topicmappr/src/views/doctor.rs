@@ -4,8 +4,7 @@ use super::Ink;
 use super::next::{folded_after, quoted};
 use crate::doctor::{DoctorFinding, Needs, OtherFacts, Severity, UnknownFact};
 use crate::flags::Global;
-use local::words::counted;
-use local::words::ranges;
+use local::words::{counted, few, ranges};
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -176,13 +175,7 @@ impl DoctorView {
 
 /// The first few.
 fn some(partitions: &[TopicPartition], topics: &[String]) -> String {
-    let all: Vec<String> =
-        partitions.iter().map(ToString::to_string).chain(topics.iter().cloned()).collect();
-    let first = all.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMES) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    few(partitions.iter().map(ToString::to_string).chain(topics.iter().cloned()), NAMES)
 }
 
 /// Breaks between words, so that the narrowest terminal shows it as it is; what follows stands under what began.

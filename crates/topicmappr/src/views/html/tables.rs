@@ -5,7 +5,7 @@ use super::super::left_out::{cure, why};
 use super::super::nothing;
 use super::super::steps::StepView;
 use super::escape::Text;
-use mapper::counted;
+use local::words::{counted, listed};
 use mapper::{BrokerId, LeftOut, Move, Plan};
 use std::fmt;
 
@@ -48,7 +48,7 @@ pub(super) fn left_out(all: &[LeftOut], f: &mut fmt::Formatter<'_>) -> fmt::Resu
         for left in all {
             let cells = [
                 format!("{}-{}", left.topic, left.partition),
-                joined(&left.replicas),
+                listed(&left.replicas),
                 why(&left.why),
                 cure(&left.why),
             ];
@@ -120,10 +120,5 @@ fn marked(list: &[BrokerId], other: &[BrokerId], mark: &str) -> String {
             |id| if other.contains(id) { id.to_string() } else { format!("<{mark}>{id}</{mark}>") },
         )
         .collect();
-    texts.join(", ")
-}
-
-fn joined(list: &[BrokerId]) -> String {
-    let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
     texts.join(", ")
 }
