@@ -1,9 +1,7 @@
 //! Which brokers come, go, or are gone.
 
-use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use local::words::counted;
 use mapper::snapshot::Broker;
 use mapper::{BrokerFigures, BrokerId, Plan, Request, Snapshot};
 use serde::Serialize;
@@ -100,12 +98,8 @@ fn failed_log_dirs(snapshot: &Snapshot) -> BTreeMap<BrokerId, usize> {
 
 /// The brokers, one a line.
 pub(super) fn write(changes: &[BrokerChange], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    heading(f, "Brokers")?;
-    let mut table = Table::new(&["broker", "rack", ">replicas", "what"]);
-    for broker in changes.iter().take(LONG) {
+    let columns = ["broker", "rack", ">replicas", "what"];
+    Table::section(f, "Brokers", columns, (changes, LONG, "broker"), |broker| {
         let what = match broker.change {
             Change::Lost => "lost: not registered at capture",
             Change::Fenced => "lost: fenced at capture",
@@ -115,17 +109,11 @@ pub(super) fn write(changes: &[BrokerChange], f: &mut fmt::Formatter<'_>) -> fmt
             Change::Emptied => "emptied by this plan",
             Change::New => "new: held no replica",
         };
-        table.row([
+        [
             broker.id.to_string(),
             broker.rack.clone().unwrap_or_else(|| "-".to_owned()),
             format!("{} -> {}", broker.replicas_before, broker.replicas_after),
             what.to_owned(),
-        ]);
-    }
-    f.write_str(&table.render())?;
-    if changes.len() > LONG {
-        let more = counted(changes.len() - LONG, "more broker");
-        writeln!(f, "  and {more}; --output json names them all")?;
-    }
-    Ok(())
+        ]
+    })
 }

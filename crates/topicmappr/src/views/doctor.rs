@@ -1,7 +1,7 @@
 //! `doctor`: one screen.
 
-use super::Ink;
 use super::next::{folded_after, quoted};
+use super::{Ink, more};
 use crate::doctor::{DoctorFinding, Needs, OtherFacts, Severity, UnknownFact};
 use crate::flags::Global;
 use local::words::{counted, few, ranges};
@@ -118,11 +118,7 @@ impl DoctorView {
             Severity::Warning => Ink::Warning("warning "),
             Severity::Notice => Ink::Heading("notice  "),
         };
-        if f.alternate() {
-            write!(f, "{word:#}")?;
-        } else {
-            write!(f, "{word}")?;
-        }
+        fmt::Display::fmt(&word, f)?;
         let names = some(&finding.partitions, &finding.topics);
         let said = match names.is_empty() {
             true => finding.message.clone(),
@@ -165,11 +161,7 @@ impl DoctorView {
             f.write_str("  ")?;
             wrapped(f, &format!("{}: {}", one.what, one.why), "")?;
         }
-        let more = self.untold.len().saturating_sub(UNTOLD);
-        if more > 0 {
-            writeln!(f, "  and {more} more; --output json names them all")?;
-        }
-        Ok(())
+        more(f, self.untold.len(), UNTOLD, "")
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a failure reads: what was refused, why, and what would help.
 
 use super::report::LONG;
-use super::{Ink, no_plan};
+use super::{Ink, more, no_plan};
 use crate::error::Error;
 use console::is_help;
 use mapper::explain::ExplainError;
@@ -20,14 +20,9 @@ impl fmt::Display for ErrorView<'_> {
         {
             return writeln!(f, "{}", self.0);
         }
-        let word = Ink::Error("error:");
-        if f.alternate() {
-            write!(f, "{word:#} ")?;
-        } else {
-            write!(f, "{word} ")?;
-        }
+        Ink::Error("error:").fmt(f)?;
         // A path or a pattern may be a URL in the wrong place.
-        writeln!(f, "{}", local::without_login(&self.0.to_string()))?;
+        writeln!(f, " {}", local::without_login(&self.0.to_string()))?;
         match self.0 {
             Error::NoPlan { why, clash, lost } => {
                 no_plan::details(why, f)?;
@@ -39,10 +34,7 @@ impl fmt::Display for ErrorView<'_> {
                 for violation in violations.iter().take(LONG) {
                     writeln!(f, "  {violation}")?;
                 }
-                if violations.len() > LONG {
-                    let more = violations.len() - LONG;
-                    writeln!(f, "  and {more} more; --output json names them all")?;
-                }
+                more(f, violations.len(), LONG, "")?;
             }
             _ => {}
         }

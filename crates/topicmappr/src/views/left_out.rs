@@ -1,6 +1,5 @@
 //! What could not be planned, and what would heal it.
 
-use super::heading;
 use super::report::LONG;
 use super::table::Table;
 use local::words::{counted, listed};
@@ -13,21 +12,12 @@ pub(super) struct LeftOutView<'a>(pub(super) &'a [LeftOut]);
 impl fmt::Display for LeftOutView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = counted(self.0.len(), "partition");
-        heading(f, &format!("Not planned: {count}"))?;
-        let mut table = Table::new(&["partition", "replicas", "why", "what heals it"]);
-        for left in self.0.iter().take(LONG) {
-            table.row([
-                format!("{}-{}", left.topic, left.partition),
-                listed(&left.replicas),
-                why(&left.why),
-                cure(&left.why),
-            ]);
-        }
-        f.write_str(&table.render())?;
-        if self.0.len() > LONG {
-            let more = self.0.len() - LONG;
-            writeln!(f, "  and {more} more; --output json names them all")?;
-        }
+        let name = format!("Not planned: {count}");
+        let columns = ["partition", "replicas", "why", "what heals it"];
+        Table::section(f, &name, columns, (self.0, LONG, ""), |left| {
+            let partition = format!("{}-{}", left.topic, left.partition);
+            [partition, listed(&left.replicas), why(&left.why), cure(&left.why)]
+        })?;
         let leaderless = |left: &LeftOut| matches!(left.why, WhyLeftOut::NoLeader { .. });
         if self.0.iter().any(leaderless) {
             writeln!(

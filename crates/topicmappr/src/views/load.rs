@@ -1,7 +1,7 @@
 //! The numbers before and after, per broker.
 
-use super::heading;
 use super::table::Table;
+use super::{heading, more};
 use local::words::counted;
 use mapper::{BrokerFigures, Bytes, Figures};
 use std::fmt;
@@ -25,9 +25,8 @@ impl fmt::Display for Load<'_> {
         heading(f, "Load, before -> after")?;
         let columns =
             ["broker", ">replicas", ">leaders", ">used", ">used %", ">takes in", ">gives"];
-        let mut table = Table::new(&columns);
-        for (before, after) in changed.iter().take(LONG) {
-            table.row([
+        let rows = changed.iter().take(LONG).map(|(before, after)| {
+            [
                 before.id.to_string(),
                 pair(before.replicas, after.replicas),
                 pair(before.leaders, after.leaders),
@@ -35,13 +34,10 @@ impl fmt::Display for Load<'_> {
                 percent(before, after),
                 amount(after.incoming_bytes),
                 amount(after.outgoing_bytes),
-            ]);
-        }
-        f.write_str(&table.render())?;
-        if changed.len() > LONG {
-            let more = counted(changed.len() - LONG, "more broker");
-            writeln!(f, "  and {more}; --output json names them all")?;
-        }
+            ]
+        });
+        Table::write(f, columns, rows)?;
+        more(f, changed.len(), LONG, "broker")?;
         let same = pairs.len() - changed.len();
         if same > 0 {
             writeln!(f, "  {} as before", counted(same, "other broker"))?;

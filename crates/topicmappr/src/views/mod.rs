@@ -39,6 +39,7 @@ pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
 pub(crate) use warnings::{Caution, Cautions};
 
+use local::words::counted;
 use serde::Serialize;
 use std::fmt::{self, Display};
 
@@ -90,8 +91,20 @@ pub(crate) fn shown<T: fmt::Display>(
     for one in all.iter().take(SHOWN) {
         writeln!(f, "  {one}")?;
     }
-    if all.len() > SHOWN {
-        writeln!(f, "  and {} more; --output json names them all", all.len() - SHOWN)?;
-    }
-    Ok(())
+    more(f, all.len(), SHOWN, "")
+}
+
+/// The number of those that a list of `shown` leaves out, if any; `noun` says what they are, where that is not clear.
+pub(crate) fn more(
+    f: &mut fmt::Formatter<'_>,
+    all: usize,
+    shown: usize,
+    noun: &str,
+) -> fmt::Result {
+    let more = match (all.saturating_sub(shown), noun) {
+        (0, _) => return Ok(()),
+        (left, "") => format!("{left} more"),
+        (left, noun) => counted(left, &format!("more {noun}")),
+    };
+    writeln!(f, "  and {more}; --output json names them all")
 }

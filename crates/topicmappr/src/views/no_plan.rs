@@ -29,11 +29,8 @@ pub(super) fn details(reason: &NoPlan, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             writeln!(f, "  Allowed, but lost: {}", ranges(lost))
         }
         NoPlan::NoPartner { candidates, .. } if !candidates.is_empty() => {
-            let mut table = Table::new(&["new broker", "rack"]);
-            for (id, rack) in candidates {
-                table.row([id.to_string(), rack.clone()]);
-            }
-            f.write_str(&table.render())
+            let rows = candidates.iter().map(|(id, rack)| [id.to_string(), rack.clone()]);
+            Table::write(f, ["new broker", "rack"], rows)
         }
         _ => Ok(()),
     }

@@ -52,11 +52,10 @@ fn origin(side: &PlanSide) -> String {
 }
 
 fn write_differences(differences: &[PlanDifference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    heading(f, &format!("Differences: {}", counted(differences.len(), "partition")))?;
+    let name = format!("Differences: {}", counted(differences.len(), "partition"));
     let columns = ["partition", "what", "from", "in A", "in B", ">bytes A", ">bytes B"];
-    let mut table = Table::new(&columns);
-    for one in differences.iter().take(LONG) {
-        table.row([
+    Table::section(f, &name, columns, (differences, LONG, ""), |one| {
+        [
             format!("{}-{}", one.topic, one.partition),
             words(one.differs).to_owned(),
             start(one),
@@ -64,14 +63,8 @@ fn write_differences(differences: &[PlanDifference], f: &mut fmt::Formatter<'_>)
             target(one, one.b.as_ref()),
             bytes(one.a.as_ref()),
             bytes(one.b.as_ref()),
-        ]);
-    }
-    f.write_str(&table.render())?;
-    if differences.len() > LONG {
-        let more = differences.len() - LONG;
-        writeln!(f, "  and {more} more; --output json names them all")?;
-    }
-    Ok(())
+        ]
+    })
 }
 
 fn words(differs: Differs) -> &'static str {
@@ -151,28 +144,19 @@ fn write_sums(a: &PlanSide, b: &PlanSide, f: &mut fmt::Formatter<'_>) -> fmt::Re
 }
 
 fn write_brokers(brokers: &[BrokerDiff], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if brokers.is_empty() {
-        return Ok(());
-    }
-    heading(f, "Brokers that end differently, A | B")?;
-    let mut table = Table::new(&["broker", ">replicas", ">leaders", ">used", ">takes in"]);
-    for broker in brokers.iter().take(LONG) {
+    let columns = ["broker", ">replicas", ">leaders", ">used", ">takes in"];
+    let name = "Brokers that end differently, A | B";
+    Table::section(f, name, columns, (brokers, LONG, "broker"), |broker| {
         let pair = |value: &dyn Fn(&BrokerFigures) -> String| {
             let one = |side: &Option<BrokerFigures>| side.as_ref().map_or("-".to_owned(), value);
             format!("{} | {}", one(&broker.a), one(&broker.b))
         };
-        table.row([
+        [
             broker.id.to_string(),
             pair(&|figures| figures.replicas.to_string()),
             pair(&|figures| figures.leaders.to_string()),
             pair(&|figures| amount(figures.used_bytes)),
             pair(&|figures| figures.incoming_bytes.to_string()),
-        ]);
-    }
-    f.write_str(&table.render())?;
-    if brokers.len() > LONG {
-        let more = counted(brokers.len() - LONG, "more broker");
-        writeln!(f, "  and {more}; --output json names them all")?;
-    }
-    Ok(())
+        ]
+    })
 }

@@ -164,9 +164,7 @@ impl fmt::Display for Report<'_> {
             Some(at) => writeln!(f, ", captured {at}")?,
             None => writeln!(f)?,
         }
-        if !self.left_out.is_empty() {
-            LeftOutView(self.left_out).fmt(f)?;
-        }
+        LeftOutView(self.left_out).fmt(f)?;
         brokers::write(&self.brokers, f)?;
         lost::write(self.lost, f)?;
         changes::write(&self.changes, f)?;

@@ -122,9 +122,8 @@ pub(super) fn write(steps: &[StepView], f: &mut fmt::Formatter<'_>) -> fmt::Resu
         return Ok(());
     }
     heading(f, "Steps")?;
-    let mut table = Table::new(&[">step", ">partitions", ">replicas", ">bytes", "worst broker"]);
-    steps.iter().take(LONG).for_each(|step| table.row(step.row()));
-    f.write_str(&table.render())?;
+    let columns = [">step", ">partitions", ">replicas", ">bytes", "worst broker"];
+    Table::write(f, columns, steps.iter().take(LONG).map(StepView::row))?;
     if steps.len() > LONG {
         writeln!(f, "  and {} more (--output json)", counted(steps.len() - LONG, "step"))?;
     }

@@ -1,6 +1,7 @@
 //! Tables: aligned columns without lines, at most 100 wide, good to read and to pipe.
 
-use std::fmt::Write as _;
+use super::{heading, more};
+use std::fmt::{self, Write as _};
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::peaker::Priority;
@@ -32,6 +33,34 @@ impl Table {
     }
 
     /// Its lines, indented.
+    /// Writes a row for each line.
+    pub(crate) fn write<const N: usize>(
+        f: &mut fmt::Formatter<'_>,
+        columns: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> fmt::Result {
+        let mut table = Self::new(&columns);
+        rows.into_iter().for_each(|row| table.row(row));
+        f.write_str(&table.render())
+    }
+
+    /// Writes a heading, a row for each of the first `most` items, and how many more there are; nothing if there are no
+    /// items. `noun` says what they are, where the heading does not.
+    pub(crate) fn section<T, const N: usize>(
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        columns: [&str; N],
+        (items, most, noun): (&[T], usize, &str),
+        row: impl Fn(&T) -> [String; N],
+    ) -> fmt::Result {
+        if items.is_empty() {
+            return Ok(());
+        }
+        heading(f, name)?;
+        Self::write(f, columns, items.iter().take(most).map(row))?;
+        more(f, items.len(), most, noun)
+    }
+
     pub(crate) fn render(self) -> String {
         let mut table = self.builder.build();
         table

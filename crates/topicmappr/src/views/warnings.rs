@@ -107,12 +107,8 @@ pub(crate) struct Cautions<'a> {
 impl fmt::Display for Cautions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Caution { code, message, .. } in self.all {
-            let word = Ink::Warning("warning");
-            if f.alternate() {
-                writeln!(f, "{word:#} [{code}]: {message}")?;
-            } else {
-                writeln!(f, "{word} [{code}]: {message}")?;
-            }
+            Ink::Warning("warning").fmt(f)?;
+            writeln!(f, " [{code}]: {message}")?;
         }
         if self.stopped {
             writeln!(f, "Nothing was written.")?;

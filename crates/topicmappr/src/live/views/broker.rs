@@ -66,13 +66,8 @@ pub(crate) struct Accepted<'a>(pub(crate) &'a Erasures);
 
 impl fmt::Display for Accepted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = Ink::Warning("warning:");
-        if f.alternate() {
-            write!(f, "{word:#} ")?;
-        } else {
-            write!(f, "{word} ")?;
-        }
-        writeln!(f, "{}; --accept-data-loss allows it", self.0)?;
+        Ink::Warning("warning:").fmt(f)?;
+        writeln!(f, " {}; --accept-data-loss allows it", self.0)?;
         self.0.list(f)
     }
 }

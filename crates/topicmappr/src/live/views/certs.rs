@@ -121,23 +121,21 @@ impl fmt::Display for CertsView {
         if self.listeners.is_empty() {
             return writeln!(f, "No live broker advertises a listener with TLS.");
         }
-        let mut table =
-            Table::new(&["broker", "listener", "address", "issuer", "serial", ">days left"]);
-        for one in &self.listeners {
+        let columns = ["broker", "listener", "address", "issuer", "serial", ">days left"];
+        let rows = self.listeners.iter().map(|one| {
             let leaf = one.chain.first();
             let told = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-            table.row([
+            let days = one.chain.iter().map(|each| each.days_left).min();
+            [
                 told(one.broker.map(|id| id.to_string())),
                 told(one.listener.clone()),
                 one.address.clone(),
                 told(leaf.map(|leaf| leaf.issuer.clone())),
                 told(leaf.map(|leaf| short(&leaf.serial))),
-                told(
-                    one.chain.iter().map(|each| each.days_left).min().map(|days| days.to_string()),
-                ),
-            ]);
-        }
-        f.write_str(&table.render())?;
+                told(days.map(|days| days.to_string())),
+            ]
+        });
+        Table::write(f, columns, rows)?;
         writeln!(f)?;
         if !self.trust_judged {
             writeln!(
@@ -163,11 +161,8 @@ fn short(serial: &str) -> String {
 
 fn told(f: &mut fmt::Formatter<'_>, finding: &CertFinding) -> fmt::Result {
     let word = if finding.urgent { Ink::Error("error") } else { Ink::Warning("warning") };
-    if f.alternate() {
-        write!(f, "{word:#}: ")?;
-    } else {
-        write!(f, "{word}: ")?;
-    }
+    fmt::Display::fmt(&word, f)?;
+    f.write_str(": ")?;
     if let Some(address) = &finding.address {
         write!(f, "{address}: ")?;
     } else if let Some(listener) = &finding.listener {

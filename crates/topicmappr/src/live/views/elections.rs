@@ -1,6 +1,6 @@
 //! Preferred elections: what would be elected, what cannot be, and what came of it.
 
-use super::heading;
+use super::{heading, more};
 use execute::{Election, Elections, Obstacle};
 use mapper::TopicPartition;
 use operate::words::{counted, listed};
@@ -60,16 +60,9 @@ impl fmt::Display for ElectionsView<'_> {
         for one in self.elections.iter().take(SHOWN) {
             writeln!(f, "  {}: {} after {}", one.of, one.to, one.from)?;
         }
-        cut(f, self.elections.len())?;
+        more(f, self.elections.len(), SHOWN, "")?;
         listed_obstacles(f, "Cannot be elected", &self.obstacles)
     }
-}
-
-fn cut(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
-    if count > SHOWN {
-        writeln!(f, "  and {} more; --output json names them all", count - SHOWN)?;
-    }
-    Ok(())
 }
 
 fn listed_obstacles(f: &mut fmt::Formatter<'_>, name: &str, all: &[Unelected]) -> fmt::Result {
@@ -80,7 +73,7 @@ fn listed_obstacles(f: &mut fmt::Formatter<'_>, name: &str, all: &[Unelected]) -
     for kept in all.iter().take(SHOWN) {
         writeln!(f, "  {}: {}", kept.of, kept.why)?;
     }
-    cut(f, all.len())
+    more(f, all.len(), SHOWN, "")
 }
 
 /// What came of it.

@@ -73,15 +73,14 @@ impl fmt::Display for PacesView {
         if self.rates.is_empty() {
             return writeln!(f, "  no rate is set yet: it applies to the next moves");
         }
-        let mut table = Table::new(&["broker", "what", "now"]);
-        for one in &self.rates {
+        let rows = self.rates.iter().map(|one| {
             let now = match (one.told, one.bytes_per_second) {
                 (false, _) => "unknown".to_owned(),
                 (true, None) => "nothing".to_owned(),
                 (true, Some(rate)) => format!("{}/s", Bytes(rate.0)),
             };
-            table.row([one.broker.to_string(), what(one.key).to_owned(), now]);
-        }
-        f.write_str(&table.render())
+            [one.broker.to_string(), what(one.key).to_owned(), now]
+        });
+        Table::write(f, ["broker", "what", "now"], rows)
     }
 }

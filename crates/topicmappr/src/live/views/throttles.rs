@@ -1,6 +1,6 @@
 //! Throttles: every one that is set, those that are left over, and what became of these.
 
-use super::{Next, heading};
+use super::{Next, heading, more};
 use crate::live::flags::SourceArgs;
 use crate::views::next::quoted;
 use crate::views::table::Table;
@@ -76,17 +76,14 @@ impl fmt::Display for ThrottlesView<'_> {
             table(f, &self.throttles)?;
         }
         untold(f, &self.untold)?;
-        match f.alternate() {
-            true => write!(f, "{:#}", self.next),
-            false => write!(f, "{}", self.next),
-        }
+        self.next.fmt(f)
     }
 }
 
 fn table(f: &mut fmt::Formatter<'_>, all: &[Throttled]) -> fmt::Result {
-    let mut table = Table::new(&["where", "what", "value", "owner", "paces"]);
-    for one in all.iter().take(LONG) {
-        table.row([
+    let columns = ["where", "what", "value", "owner", "paces"];
+    let rows = all.iter().take(LONG).map(|one| {
+        [
             one.place.to_string(),
             what(one.key).to_owned(),
             short(one),
@@ -97,13 +94,10 @@ fn table(f: &mut fmt::Formatter<'_>, all: &[Throttled]) -> fmt::Result {
                 (1, _) => "1 copy".to_owned(),
                 (count, _) => format!("{count} copies"),
             },
-        ]);
-    }
-    f.write_str(&table.render())?;
-    if all.len() > LONG {
-        writeln!(f, "  and {} more; --output json names them all", all.len() - LONG)?;
-    }
-    Ok(())
+        ]
+    });
+    Table::write(f, columns, rows)?;
+    more(f, all.len(), LONG, "")
 }
 
 pub(super) fn what(key: Key) -> &'static str {
@@ -162,10 +156,7 @@ pub(super) fn untold(f: &mut fmt::Formatter<'_>, untold: &[Untold]) -> fmt::Resu
     for one in untold.iter().take(LONG) {
         writeln!(f, "  {}: {}", one.what, one.why)?;
     }
-    if untold.len() > LONG {
-        writeln!(f, "  and {} more; --output json names them all", untold.len() - LONG)?;
-    }
-    Ok(())
+    more(f, untold.len(), LONG, "")
 }
 
 /// The strays with their full values, so that an operator can set them again.

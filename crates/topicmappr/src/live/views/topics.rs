@@ -1,6 +1,6 @@
 //! What became of topics, or would.
 
-use super::heading;
+use super::{heading, more};
 use crate::error::Error;
 use crate::views::report::{LONG, Report};
 use crate::views::table::Table;
@@ -168,82 +168,55 @@ impl TopicsView<'_> {
 
     fn write_new(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TopicChanges { create, grow, .. } = self.decision();
-        if !create.is_empty() {
-            heading(f, "New topics")?;
-            let mut table = Table::new(&["map", "topic", ">partitions", ">replication", "config"]);
-            for new in create.iter().take(LONG) {
-                let config: Vec<String> =
-                    new.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                table.row([
-                    new.map.to_string(),
-                    new.topic.clone(),
-                    new.replicas.len().to_string(),
-                    new.replicas.first().map_or(0, |list| list.len()).to_string(),
-                    config.join(" "),
-                ]);
-            }
-            finish(f, table, create.len())?;
-        }
-        if !grow.is_empty() {
-            heading(f, "More partitions")?;
-            let mut table = Table::new(&["map", "topic", ">partitions"]);
-            for grow in grow.iter().take(LONG) {
-                let count = format!("{} -> {}", grow.from, grow.to());
-                table.row([grow.map.to_string(), grow.topic.clone(), count]);
-            }
-            finish(f, table, grow.len())?;
-        }
-        Ok(())
+        let columns = ["map", "topic", ">partitions", ">replication", "config"];
+        Table::section(f, "New topics", columns, (create, LONG, ""), |new| {
+            let config: Vec<String> =
+                new.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            [
+                new.map.to_string(),
+                new.topic.clone(),
+                new.replicas.len().to_string(),
+                new.replicas.first().map_or(0, |list| list.len()).to_string(),
+                config.join(" "),
+            ]
+        })?;
+        let columns = ["map", "topic", ">partitions"];
+        Table::section(f, "More partitions", columns, (grow, LONG, ""), |grow| {
+            let count = format!("{} -> {}", grow.from, grow.to());
+            [grow.map.to_string(), grow.topic.clone(), count]
+        })
     }
 
     fn write_configs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let configs = &self.decision().configs;
-        if configs.is_empty() {
-            return Ok(());
-        }
-        heading(f, "Configs")?;
-        let mut table = Table::new(&["topic", "key", "from", "to"]);
-        let lines: Vec<[String; 4]> = configs.iter().flat_map(lines).collect();
-        let count = lines.len();
-        lines.into_iter().take(LONG).for_each(|line| table.row(line));
-        finish(f, table, count)
+        let lines: Vec<[String; 4]> = self.decision().configs.iter().flat_map(lines).collect();
+        let columns = ["topic", "key", "from", "to"];
+        Table::section(f, "Configs", columns, (&lines, LONG, ""), Clone::clone)
     }
 
     fn write_moves(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moves = &self.decision().moves;
-        if moves.is_empty() || self.plan.is_some() {
-            return Ok(());
-        }
-        heading(f, "Needs a plan")?;
+        let moves: &[_] = if self.plan.is_some() { &[] } else { &self.decision().moves };
         let columns = ["map", "topic", ">replication", ">partitions with another", ">off map"];
-        let mut table = Table::new(&columns);
-        for moving in moves.iter().take(LONG) {
-            table.row([
+        Table::section(f, "Needs a plan", columns, (moves, LONG, ""), |moving| {
+            [
                 moving.map.to_string(),
                 moving.topic.clone(),
                 moving.replication.to_string(),
                 moving.wrong_replication.to_string(),
                 moving.off_map.to_string(),
-            ]);
-        }
-        finish(f, table, moves.len())
+            ]
+        })
     }
 
     fn write_left_over(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = "Created by earlier runs, and not defined any more";
         let prune = &self.decision().prune;
-        if prune.is_empty() {
-            return Ok(());
-        }
-        heading(f, "Created by earlier runs, and not defined any more")?;
-        let mut table = Table::new(&["topic", "what"]);
-        for prune in prune.iter().take(LONG) {
+        Table::section(f, name, ["topic", "what"], (prune, LONG, ""), |prune| {
             let what = prune.refusal.as_ref().map_or_else(
                 || self.tense("deleted, unless listed below", "to delete").to_owned(),
                 ToString::to_string,
             );
-            table.row([prune.topic.clone(), what]);
-        }
-        finish(f, table, prune.len())
+            [prune.topic.clone(), what]
+        })
     }
 
     fn write_failures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,19 +232,8 @@ impl TopicsView<'_> {
                 writeln!(f, "    hint: {hint}")?;
             }
         }
-        if failures.len() > LONG {
-            writeln!(f, "  and {} more; --output json names them all", failures.len() - LONG)?;
-        }
-        Ok(())
+        more(f, failures.len(), LONG, "")
     }
-}
-
-fn finish(f: &mut fmt::Formatter<'_>, table: Table, count: usize) -> fmt::Result {
-    f.write_str(&table.render())?;
-    if count > LONG {
-        writeln!(f, "  and {} more; --output json names them all", count - LONG)?;
-    }
-    Ok(())
 }
 
 /// A line for each key.

@@ -57,16 +57,15 @@ fn write_passing(what: &str, all: &[Passing], f: &mut fmt::Formatter<'_>) -> fmt
     if all.len() > FEW {
         largest.sort_by_key(|passing| std::cmp::Reverse(passing.bytes));
     }
-    let mut table = Table::new(&["partition", "why", ">bytes", ">move"]);
-    for passing in largest.iter().take(FEW) {
-        table.row([
+    let rows = largest.iter().take(FEW).map(|passing| {
+        [
             passing.of.to_string(),
             passing.reason.as_str().to_owned(),
             passing.bytes.to_string(),
             passing.index.to_string(),
-        ]);
-    }
-    f.write_str(&table.render())?;
+        ]
+    });
+    Table::write(f, ["partition", "why", ">bytes", ">move"], rows)?;
     if all.len() > FEW {
         writeln!(f, "  and {} smaller; --output json names them all", all.len() - FEW)?;
     }
@@ -92,13 +91,11 @@ fn write_placed(
             one.broker, placed.here
         ),
     )?;
-    let mut table = Table::new(&[">replicas", "answer, of the first", "first"]);
-    for verdict in &placed.elsewhere {
-        table.row([
-            verdict.replicas.to_string(),
-            answer(&verdict.answer),
-            verdict.first.to_string(),
-        ]);
+    if placed.elsewhere.is_empty() {
+        return Ok(());
     }
-    if placed.elsewhere.is_empty() { Ok(()) } else { f.write_str(&table.render()) }
+    let rows = placed.elsewhere.iter().map(|verdict| {
+        [verdict.replicas.to_string(), answer(&verdict.answer), verdict.first.to_string()]
+    });
+    Table::write(f, [">replicas", "answer, of the first", "first"], rows)
 }

@@ -39,18 +39,17 @@ impl ExplainView<'_> {
         if !plan.reasons.is_empty() {
             heading(f, "What moves, and why")?;
             let columns = ["why", ">partitions", ">replicas", ">bytes", "rule", "largest"];
-            let mut table = Table::new(&columns);
-            for sum in &plan.reasons {
-                table.row([
+            let rows = plan.reasons.iter().map(|sum| {
+                [
                     sum.reason.as_str().to_owned(),
                     sum.partitions.to_string(),
                     sum.replicas.to_string(),
                     known(sum.bytes),
                     rule(sum.reason).to_owned(),
                     sum.largest.to_string(),
-                ]);
-            }
-            f.write_str(&table.render())?;
+                ]
+            });
+            Table::write(f, columns, rows)?;
         }
         if plan.left_out > 0 {
             let left = counted(plan.left_out, "partition");

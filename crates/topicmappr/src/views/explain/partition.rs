@@ -25,13 +25,11 @@ pub(super) fn write(one: &PartitionExplained, f: &mut fmt::Formatter<'_>) -> fmt
         (None, Some(stays)) => return write_stays(one, stays, f),
         (None, None) => writeln!(f)?,
     }
-    let mut table = Table::new(&["", "replicas", "racks"]);
-    table.row(["from".to_owned(), listed(&one.from), racks(&one.racks_before)]);
-    for via in &one.via {
-        table.row(["via".to_owned(), listed(via), String::new()]);
-    }
-    table.row(["to".to_owned(), listed(&one.to), racks(&one.racks_after)]);
-    f.write_str(&table.render())?;
+    let from = ["from".to_owned(), listed(&one.from), racks(&one.racks_before)];
+    let via = one.via.iter().map(|via| ["via".to_owned(), listed(via), String::new()]);
+    let to = ["to".to_owned(), listed(&one.to), racks(&one.racks_after)];
+    let rows = [from].into_iter().chain(via).chain([to]);
+    Table::write(f, ["", "replicas", "racks"], rows)?;
     heading(f, &format!("Why it moves: {}", one.reason.map_or("", |reason| reason.as_str())))?;
     one.leaves.iter().try_for_each(|leaves| write_leaves(leaves, f))?;
     one.comes.iter().try_for_each(|comes| write_comes(comes, f))?;
@@ -158,12 +156,10 @@ fn write_instead(comes: &Comes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let admitted = matches!(verdict, BrokerVerdict::Admitted(_));
         groups.entry((!admitted, answer(verdict))).or_default().push(*broker);
     }
-    let mut table = Table::new(&["broker", "answer"]);
     let more = groups.len().saturating_sub(LONG);
-    for ((_, answer), brokers) in groups.into_iter().take(LONG) {
-        table.row([ranges(&brokers), answer]);
-    }
-    f.write_str(&table.render())?;
+    let groups = groups.into_iter().take(LONG);
+    let rows = groups.map(|((_, answer), brokers)| [ranges(&brokers), answer]);
+    Table::write(f, ["broker", "answer"], rows)?;
     if more > 0 {
         writeln!(f, "  and {more} more answers; --output json lists them all")?;
     }

@@ -1,7 +1,6 @@
 //! `maps check`: what is wrong with the maps, and which topics are off theirs.
 
 use super::{PodProblems, Problem};
-use crate::views::heading;
 use crate::views::table::Table;
 use local::words::counted;
 use local::words::ranges;
@@ -93,28 +92,19 @@ impl fmt::Display for MapsCheck<'_> {
         for problem in &self.problems {
             writeln!(f, "  {}: {}", problem.severity, problem.message)?;
         }
-        if !self.drift.is_empty() {
-            heading(f, "Off their map")?;
-            let mut table = Table::new(&["map", "topic", ">replicas", "on brokers"]);
-            for drift in &self.drift {
-                let ids: Vec<BrokerId> = drift.off.iter().map(|off| off.broker).collect();
-                table.row([
-                    drift.map.unwrap_or("(internal)").to_owned(),
-                    drift.topic.to_owned(),
-                    drift.replicas.to_string(),
-                    ranges(&ids),
-                ]);
-            }
-            f.write_str(&table.render())?;
-        }
-        if !self.unmapped.is_empty() {
-            heading(f, "In no map")?;
-            let mut table = Table::new(&["topic", ">lost replicas"]);
-            for topic in &self.unmapped {
-                table.row([topic.topic.to_owned(), topic.lost_replicas.to_string()]);
-            }
-            f.write_str(&table.render())?;
-        }
-        Ok(())
+        let columns = ["map", "topic", ">replicas", "on brokers"];
+        Table::section(f, "Off their map", columns, (&self.drift, usize::MAX, ""), |drift| {
+            let ids: Vec<BrokerId> = drift.off.iter().map(|off| off.broker).collect();
+            [
+                drift.map.unwrap_or("(internal)").to_owned(),
+                drift.topic.to_owned(),
+                drift.replicas.to_string(),
+                ranges(&ids),
+            ]
+        })?;
+        let columns = ["topic", ">lost replicas"];
+        Table::section(f, "In no map", columns, (&self.unmapped, usize::MAX, ""), |topic| {
+            [topic.topic.to_owned(), topic.lost_replicas.to_string()]
+        })
     }
 }

@@ -70,19 +70,18 @@ impl Row {
 
 impl fmt::Display for MapsShow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table =
-            Table::new(&["map", "topics matching", ">now", "target", "brokers", ">live"]);
-        for row in &self.maps {
-            table.row([
+        let columns = ["map", "topics matching", ">now", "target", "brokers", ">live"];
+        let rows = self.maps.iter().map(|row| {
+            [
                 row.name.clone(),
                 row.pattern.clone().unwrap_or_else(|| "(the rest)".to_owned()),
                 row.topics.map_or_else(|| "unknown".to_owned(), |count| count.to_string()),
                 row.target.clone(),
                 ranges(&row.brokers),
                 row.live_brokers.to_string(),
-            ]);
-        }
-        f.write_str(&table.render())?;
+            ]
+        });
+        Table::write(f, columns, rows)?;
         for (topics, what) in [
             (&self.internal_topics, "internal, on all brokers of all maps"),
             (&self.unmapped_topics, "in no map"),

@@ -106,12 +106,11 @@ impl fmt::Display for Detail {
         }
         if !self.brokers.is_empty() && self.brokers.len() <= BROKERS {
             heading(f, "Left to copy")?;
-            let mut table = Table::new(&["broker", ">takes in", ">gives"]);
-            for LeftToCopy { broker, incoming_bytes, outgoing_bytes } in &self.brokers {
-                let all = [incoming_bytes.to_string(), outgoing_bytes.to_string()];
-                table.row([broker.to_string()].into_iter().chain(all));
-            }
-            f.write_str(&table.render())?;
+            let rows = self.brokers.iter().map(|left| {
+                let LeftToCopy { broker, incoming_bytes, outgoing_bytes } = left;
+                [broker.to_string(), incoming_bytes.to_string(), outgoing_bytes.to_string()]
+            });
+            Table::write(f, ["broker", ">takes in", ">gives"], rows)?;
         }
         Ok(())
     }
