@@ -1,14 +1,13 @@
 //! `leaders`: preferred leadership as even as the replica sets allow; no data moves.
 
-use super::rebuild::scope::{in_scope, narrowed};
+use super::scope::{PlanScope, in_scope};
 use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use local::Status;
 use local::maps::Maps;
-use mapper::maps::{MapFinding, Unmapped};
-use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, PlanTerms, Snapshot, TopicSelection};
+use mapper::{Assignment, LeadBy, Leaders, Mends, PlanTerms, Snapshot};
 use std::collections::BTreeSet;
 
 /// The flags of `leaders`.
@@ -58,33 +57,17 @@ pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     planning::finish(planned, facts, &args.planning, outputs, session)
 }
 
-/// The topics in scope, and the brokers that may lead them.
-struct LeaderScope {
-    assignments: Vec<Assignment>,
-    findings: Vec<MapFinding>,
-    unmapped: Vec<Unmapped>,
-}
-
 impl Args {
     /// From the maps, where there are any; from the flags, where they name brokers or there is no map.
-    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<LeaderScope, Error> {
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<PlanScope, Error> {
         if self.brokers.is_some() || maps.written().is_empty() {
             return self.scoped_by_flags(snapshot, maps);
         }
-        let resolved = maps.resolve(Some(snapshot));
-        let mut assignments = resolved.assignments()?.to_vec();
-        if !self.topics.chooses_all() {
-            assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
-        }
-        Ok(LeaderScope { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
+        PlanScope::of_maps(&self.topics, snapshot, maps)
     }
 
-    fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<LeaderScope, Error> {
-        let topics = match self.topics.chooses_all() {
-            true => TopicSelection::Rest,
-            false => TopicSelection::Matching(self.topics.scope(Some(".*"))?),
-        };
-        let mut assignment = Assignment::new(topics, BTreeSet::new());
+    fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<PlanScope, Error> {
+        let mut assignment = Assignment::new(self.topics.selection()?, BTreeSet::new());
         assignment.brokers = match &self.brokers {
             Some(list) => {
                 let holding = holders(in_scope(snapshot, &assignment)?);
@@ -95,11 +78,7 @@ impl Args {
                 live.map(|broker| broker.id).collect()
             }
         };
-        Ok(LeaderScope {
-            assignments: vec![assignment],
-            findings: Vec::new(),
-            unmapped: Vec::new(),
-        })
+        Ok(PlanScope::of(assignment))
     }
 
     fn request(
@@ -108,11 +87,6 @@ impl Args {
         maps: &Maps,
         assignments: Vec<Assignment>,
     ) -> Result<Leaders, Error> {
-        let evacuate: Option<BTreeSet<BrokerId>> = self
-            .evacuate
-            .as_ref()
-            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
-            .transpose()?;
         Ok(Leaders {
             terms: PlanTerms {
                 mends: Mends::Nothing,
@@ -123,7 +97,7 @@ impl Args {
                 By::Bytes => LeadBy::Bytes,
             },
             per_topic: self.per_topic,
-            evacuate: evacuate.unwrap_or_default(),
+            evacuate: BrokerList::named(self.evacuate.as_ref(), snapshot, maps)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `--brokers`: ids, ranges, names of maps, and the two signs that only this command line knows.
 
 use crate::error::Error;
+use local::maps::Maps;
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, Snapshot};
 use std::cell::LazyCell;
@@ -99,6 +100,16 @@ impl BrokerList {
             unknown.truncate(NAMED);
             Err(Error::UnknownBrokers { unknown, known: known.clone() })
         }
+    }
+
+    /// The brokers of a flag that says nothing about holders; none without it.
+    pub(crate) fn named(
+        list: Option<&Self>,
+        snapshot: &Snapshot,
+        maps: &Maps,
+    ) -> Result<BTreeSet<BrokerId>, Error> {
+        let named = |list: &Self| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot));
+        list.map_or(Ok(BTreeSet::new()), named)
     }
 
     /// The ids that it spells out.

@@ -1,6 +1,7 @@
 //! `--topics`, `--topics-exclude`: which topics a command is about.
 
 use crate::error::Error;
+use mapper::TopicSelection;
 use mapper::scope::{Scope, TopicPattern, split_patterns};
 
 /// The flags that choose topics.
@@ -27,6 +28,14 @@ impl TopicArgs {
     /// Leaves out none either.
     pub(crate) fn chooses_all(&self) -> bool {
         self.topics.is_empty() && self.topics_exclude.is_empty()
+    }
+
+    /// The topics meant; all without these flags.
+    pub(crate) fn selection(&self) -> Result<TopicSelection, Error> {
+        Ok(match self.chooses_all() {
+            true => TopicSelection::Rest,
+            false => TopicSelection::Matching(self.scope(Some(".*"))?),
+        })
     }
 
     /// All topics but those of `--topics-exclude`.

@@ -1,6 +1,6 @@
 //! What `rebalance` and `scale` share: which topics and brokers, and how load is evened.
 
-use crate::commands::rebuild::scope::{in_scope, narrowed};
+use crate::commands::scope::{PlanScope, in_scope};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders};
@@ -11,8 +11,8 @@ use local::Status;
 use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::{
-    Assignment, Balance, BalanceGoal, BrokerId, Bytes, Engine, Measure, Mends, Plan, PlanTerms,
-    RackRule, Ratio, Snapshot, TopicSelection,
+    Assignment, Balance, BalanceGoal, Bytes, Engine, Measure, Mends, Plan, PlanTerms, RackRule,
+    Ratio, Snapshot,
 };
 use std::collections::BTreeSet;
 
@@ -121,7 +121,7 @@ impl EvenArgs {
     pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<EvenRequest, Error> {
         let outputs = Outputs::find(&self.planning)?;
         let (facts, maps) = session.facts_with_maps()?;
-        let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &maps)?;
+        let PlanScope { assignments, findings, unmapped } = self.scoped(&facts.snapshot, &maps)?;
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".
         mapper::assign(&facts.snapshot, &assignments)?;
         let terms = PlanTerms {
@@ -151,15 +151,11 @@ impl EvenArgs {
     }
 
     /// From the maps, unless the flags name brokers.
-    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<EvenScope, Error> {
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<PlanScope, Error> {
         if self.brokers.is_none() && (self.add.is_none() || !maps.written().is_empty()) {
             return self.scoped_by_maps(snapshot, maps);
         }
-        let topics = match self.topics.chooses_all() {
-            true => TopicSelection::Rest,
-            false => TopicSelection::Matching(self.topics.scope(Some(".*"))?),
-        };
-        let mut assignment = Assignment::new(topics, BTreeSet::new());
+        let mut assignment = Assignment::new(self.topics.selection()?, BTreeSet::new());
         let holding = holders(in_scope(snapshot, &assignment)?);
         let of_maps = maps.brokers(snapshot);
         assignment.brokers = match &self.brokers {
@@ -169,10 +165,10 @@ impl EvenArgs {
         if let Some(added) = &self.add {
             assignment.brokers.extend(added.resolve(snapshot, &holding, &of_maps)?);
         }
-        Ok((vec![assignment], Vec::new(), Vec::new()))
+        Ok(PlanScope::of(assignment))
     }
 
-    fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<EvenScope, Error> {
+    fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<PlanScope, Error> {
         if maps.written().is_empty() {
             let message = "name the brokers: --brokers IDS, --add IDS, or --maps FILE";
             return Err(Error::flags(message));
@@ -181,20 +177,11 @@ impl EvenArgs {
             let message = "--add needs --brokers here: maps name their brokers, so add them there";
             return Err(Error::flags(message));
         }
-        let resolved = maps.resolve(Some(snapshot));
-        let mut assignments = resolved.assignments()?.to_vec();
-        if !self.topics.chooses_all() {
-            assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
-        }
-        Ok((assignments, resolved.findings, resolved.unmapped))
+        PlanScope::of_maps(&self.topics, snapshot, maps)
     }
 
     fn balance(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Balance, Error> {
-        let drain: Option<BTreeSet<BrokerId>> = self
-            .drain
-            .as_ref()
-            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
-            .transpose()?;
+        let drain = BrokerList::named(self.drain.as_ref(), snapshot, maps)?;
         let solver = self.solver.engine();
         if solver == Engine::Exact && self.balance != [What::Storage] {
             let message = "--solver exact searches for even storage only: leave it out, or leave out --balance";
@@ -213,7 +200,7 @@ impl EvenArgs {
                 By::BytesFree => Measure::BytesFree,
             },
             tolerance: self.tolerance,
-            drain: drain.unwrap_or_default(),
+            drain,
             partition_limit: self.partition_limit,
             partition_size_threshold: self.partition_size_threshold,
             locality_scoped: self.locality_scoped,
@@ -224,5 +211,3 @@ impl EvenArgs {
         })
     }
 }
-
-type EvenScope = (Vec<Assignment>, Vec<MapFinding>, Vec<Unmapped>);

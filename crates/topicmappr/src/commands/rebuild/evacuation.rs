@@ -5,7 +5,6 @@ use crate::flags::{BrokerList, patterns};
 use local::maps::Maps;
 use mapper::scope::Scope;
 use mapper::{LeaderEvacuation, Snapshot};
-use std::collections::BTreeSet;
 
 /// The flags of leader evacuation; each means nothing without the other.
 #[derive(Debug, clap::Args)]
@@ -28,7 +27,7 @@ impl EvacuationArgs {
         else {
             return Ok(None);
         };
-        let brokers = brokers.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot))?;
+        let brokers = BrokerList::named(Some(brokers), snapshot, maps)?;
         let include = patterns("--leader-evac-topics", std::slice::from_ref(topics))?;
         let topics = Scope { include, exclude: Vec::new() };
         let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();

@@ -2,7 +2,7 @@
 
 mod evacuation;
 mod map_string;
-pub(super) mod scope;
+mod scope;
 
 use crate::error::Error;
 use crate::facts::Facts;
@@ -117,8 +117,8 @@ pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let planned = Planned {
         plan,
         placement: Some(placement),
-        findings: scoped.findings,
-        unmapped: scoped.unmapped,
+        findings: scoped.scope.findings,
+        unmapped: scoped.scope.unmapped,
     };
     planning::finish(planned, facts, &args.planning, outputs, session)
 }
@@ -197,7 +197,7 @@ impl Args {
     fn request(&self, placement: PlaceBy, scoped: &Scoped) -> Rebuild {
         Rebuild {
             terms: PlanTerms {
-                assignments: scoped.assignments.clone(),
+                assignments: scoped.scope.assignments.clone(),
                 mends: Mends::Everything,
                 racks: RackRule::at_least(self.min_rack_ids),
                 fix_racks: self.fix_racks,

@@ -1,25 +1,19 @@
 //! The topics of a rebuild and the brokers allowed for them, from maps or from flags.
 
 use super::{Args, map_string};
+use crate::commands::scope::{PlanScope, in_scope, names};
 use crate::error::Error;
 use crate::flags::holders;
 use crate::session::Session;
 use local::maps::Maps;
-use mapper::maps::{MapFinding, Unmapped};
-use mapper::scope::Scope;
-use mapper::snapshot::Topic;
 use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, TopicSelection};
 use std::collections::BTreeSet;
 
 /// The scope of a rebuild, resolved.
 pub(super) struct Scoped {
-    pub(super) assignments: Vec<Assignment>,
+    pub(super) scope: PlanScope,
     /// The lists of `--map-string`.
     pub(super) base: Vec<BaseReplicas>,
-    /// The findings of resolving the maps.
-    pub(super) findings: Vec<MapFinding>,
-    /// Topics that no map takes.
-    pub(super) unmapped: Vec<Unmapped>,
     /// Brokers that must not lead some of the topics.
     pub(super) evacuation: Option<LeaderEvacuation>,
 }
@@ -40,12 +34,12 @@ pub(super) fn find(
         }
     };
     if args.replication > 0 {
-        for assignment in &mut scoped.assignments {
+        for assignment in &mut scoped.scope.assignments {
             assignment.replication = Some(args.replication);
         }
     }
     // Patterns that mean nothing are the caller's mistake, not the planner's "no".
-    mapper::assign(snapshot, &scoped.assignments)?;
+    mapper::assign(snapshot, &scoped.scope.assignments)?;
     scoped.evacuation = args.evacuation.resolve(snapshot, maps)?;
     Ok(scoped)
 }
@@ -55,45 +49,8 @@ fn from_maps(args: &Args, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Er
         let message = "--map-string needs --brokers: maps name no replica lists";
         return Err(Error::flags(message));
     }
-    let resolved = maps.resolve(Some(snapshot));
-    let mut assignments = resolved.assignments()?.to_vec();
-    if !args.topics.chooses_all() {
-        let scope = args.topics.scope(Some(".*"))?;
-        assignments = narrowed(assignments, snapshot, &scope)?;
-    }
-    Ok(Scoped {
-        assignments,
-        base: Vec::new(),
-        findings: resolved.findings,
-        unmapped: resolved.unmapped,
-        evacuation: None,
-    })
-}
-
-/// The same maps, for some of their topics only.
-pub(crate) fn narrowed(
-    assignments: Vec<Assignment>,
-    snapshot: &Snapshot,
-    scope: &Scope,
-) -> Result<Vec<Assignment>, Error> {
-    let taken = mapper::assign(snapshot, &assignments)?;
-    let selected = scope.select(&names(snapshot))?;
-    let topics_of = |index: usize| {
-        let topics = snapshot.topics().iter().zip(&taken);
-        topics
-            .filter(|(topic, by)| **by == Some(index) && selected.contains(topic.name.as_str()))
-            .map(|(topic, _)| topic.name.clone())
-            .collect()
-    };
-    Ok(assignments
-        .into_iter()
-        .enumerate()
-        .map(|(index, assignment)| Assignment {
-            topics: TopicSelection::Named(topics_of(index)),
-            ..assignment
-        })
-        .filter(|assignment| assignment.topics != TopicSelection::Named(BTreeSet::new()))
-        .collect())
+    let scope = PlanScope::of_maps(&args.topics, snapshot, maps)?;
+    Ok(Scoped { scope, base: Vec::new(), evacuation: None })
 }
 
 fn from_flags(
@@ -115,13 +72,7 @@ fn from_flags(
     if let Some(list) = &args.brokers {
         assignment.brokers = list.resolve(snapshot, &holding, &maps.brokers(snapshot))?;
     }
-    Ok(Scoped {
-        assignments: vec![assignment],
-        base,
-        findings: Vec::new(),
-        unmapped: Vec::new(),
-        evacuation: None,
-    })
+    Ok(Scoped { scope: PlanScope::of(assignment), base, evacuation: None })
 }
 
 /// The lists of `--map-string`, less the topics excluded; every partition has to exist.
@@ -144,11 +95,6 @@ fn given(
     Ok((TopicSelection::Named(topics), lists))
 }
 
-fn names(snapshot: &Snapshot) -> Vec<&str> {
-    let topics = snapshot.topics().iter();
-    topics.map(|topic| topic.name.as_str()).collect()
-}
-
 /// The brokers that have the topics now: in the lists given, where any are.
 fn holding(
     snapshot: &Snapshot,
@@ -160,14 +106,4 @@ fn holding(
         return Ok(seats.flatten().copied().collect());
     }
     Ok(holders(in_scope(snapshot, assignment)?))
-}
-
-/// The topics that an assignment takes.
-pub(crate) fn in_scope<'s>(
-    snapshot: &'s Snapshot,
-    assignment: &Assignment,
-) -> Result<impl Iterator<Item = &'s Topic> + use<'s>, Error> {
-    let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
-    let topics = snapshot.topics().iter().zip(taken);
-    Ok(topics.filter(|(_, index)| index.is_some()).map(|(topic, _)| topic))
 }

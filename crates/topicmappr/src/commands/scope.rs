@@ -1,0 +1,82 @@
+//! The topics that a command plans, with the brokers allowed for them.
+
+use crate::error::Error;
+use crate::flags::TopicArgs;
+use local::maps::Maps;
+use mapper::maps::{MapFinding, Unmapped};
+use mapper::scope::Scope;
+use mapper::snapshot::Topic;
+use mapper::{Assignment, Snapshot, TopicSelection};
+use std::collections::BTreeSet;
+
+/// The scope of a plan, resolved.
+#[derive(Default)]
+pub(super) struct PlanScope {
+    pub(super) assignments: Vec<Assignment>,
+    /// The findings of resolving the maps.
+    pub(super) findings: Vec<MapFinding>,
+    /// Topics that no map takes.
+    pub(super) unmapped: Vec<Unmapped>,
+}
+
+impl PlanScope {
+    /// From the flags.
+    pub(super) fn of(assignment: Assignment) -> Self {
+        Self { assignments: vec![assignment], ..Self::default() }
+    }
+
+    /// From the maps: their topics, or those that the flags choose of them.
+    pub(super) fn of_maps(
+        topics: &TopicArgs,
+        snapshot: &Snapshot,
+        maps: &Maps,
+    ) -> Result<Self, Error> {
+        let resolved = maps.resolve(Some(snapshot));
+        let mut assignments = resolved.assignments()?.to_vec();
+        if !topics.chooses_all() {
+            assignments = narrowed(assignments, snapshot, &topics.scope(Some(".*"))?)?;
+        }
+        Ok(Self { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
+    }
+}
+
+/// The same maps, for some of their topics only.
+fn narrowed(
+    assignments: Vec<Assignment>,
+    snapshot: &Snapshot,
+    scope: &Scope,
+) -> Result<Vec<Assignment>, Error> {
+    let taken = mapper::assign(snapshot, &assignments)?;
+    let selected = scope.select(&names(snapshot))?;
+    let topics_of = |index: usize| {
+        let topics = snapshot.topics().iter().zip(&taken);
+        topics
+            .filter(|(topic, by)| **by == Some(index) && selected.contains(topic.name.as_str()))
+            .map(|(topic, _)| topic.name.clone())
+            .collect()
+    };
+    Ok(assignments
+        .into_iter()
+        .enumerate()
+        .map(|(index, assignment)| Assignment {
+            topics: TopicSelection::Named(topics_of(index)),
+            ..assignment
+        })
+        .filter(|assignment| assignment.topics != TopicSelection::Named(BTreeSet::new()))
+        .collect())
+}
+
+pub(super) fn names(snapshot: &Snapshot) -> Vec<&str> {
+    let topics = snapshot.topics().iter();
+    topics.map(|topic| topic.name.as_str()).collect()
+}
+
+/// The topics that an assignment takes.
+pub(super) fn in_scope<'s>(
+    snapshot: &'s Snapshot,
+    assignment: &Assignment,
+) -> Result<impl Iterator<Item = &'s Topic> + use<'s>, Error> {
+    let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
+    let topics = snapshot.topics().iter().zip(taken);
+    Ok(topics.filter(|(_, index)| index.is_some()).map(|(topic, _)| topic))
+}
