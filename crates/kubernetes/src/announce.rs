@@ -7,9 +7,24 @@ use crate::facts::{Name, PodFacts};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use std::fmt;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The API's limit of a note, in bytes.
 const NOTE: usize = 1024;
+
+/// Waits for an Event that `told` writes, at most for this time. A failure is only logged.
+pub async fn in_time(
+    patience: Duration,
+    reason: &str,
+    told: impl Future<Output = Result<(), Error>>,
+) {
+    match timeout(patience, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, reason, "no Event"),
+        Err(_) => tracing::warn!(reason, "no Event in time"),
+    }
+}
 
 /// An object that Events are about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,6 +65,12 @@ impl Name {
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
     }
+
+    /// `NAMESPACE/NAME`, or the name of an object in `namespace`.
+    pub fn parsed(text: &str, namespace: &str) -> Self {
+        let (namespace, name) = text.split_once('/').unwrap_or((namespace, text));
+        Self::new(namespace, name)
+    }
 }
 
 impl fmt::Display for Name {

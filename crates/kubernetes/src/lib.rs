@@ -24,7 +24,7 @@ pub mod shards;
 #[cfg(test)]
 mod testing;
 
-pub use announce::{About, Announcer};
+pub use announce::{About, Announcer, in_time};
 pub use compare::{Difference, OtherVolumes};
 pub use configmaps::ConfigMap;
 pub use connect::{Access, Kubernetes};

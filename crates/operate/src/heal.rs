@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
-use ::kubernetes::{About, Access, ConfigMap, Kubernetes, Name};
+use ::kubernetes::{About, Access, ConfigMap, Kubernetes, Name, in_time};
 use execute::heal::Notes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -54,26 +54,12 @@ pub async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &
     let NotesPlace::ConfigMap(name) = place else { return };
     let told = async {
         let kubernetes = Kubernetes::connect(access).await?;
-        let name = in_namespace(name, &kubernetes);
+        let name = Name::parsed(name, kubernetes.namespace());
         let Some(map) = kubernetes.config_map(&name).await? else { return Ok(()) };
         let announcer = kubernetes.announcer("topicmappr", "heal", About::config_map(&map));
         announcer.tell(reason, note).await
     };
-    match tokio::time::timeout(TOLD, told).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            let error: &::kubernetes::Error = &error;
-            tracing::warn!(%error, reason, "no Event");
-        }
-        Err(_) => tracing::warn!(reason, "no Event in time"),
-    }
-}
-
-fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
-    match name.split_once('/') {
-        Some((namespace, name)) => Name::new(namespace, name),
-        None => Name::new(kubernetes.namespace(), name),
-    }
+    in_time(TOLD, reason, told).await;
 }
 
 /// The place of the notes, with the version that was read.
@@ -106,7 +92,7 @@ impl Place {
             }
             NotesPlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = in_namespace(name, &kubernetes);
+                let name = Name::parsed(name, kubernetes.namespace());
                 let read = kubernetes.config_map(&name).await?;
                 let text = read.as_ref().and_then(|map| map.data.get(KEY).cloned());
                 (Self::ConfigMap { name, read: read.map(Box::new) }, text)

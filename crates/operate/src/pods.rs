@@ -231,10 +231,7 @@ pub async fn config_map(access: &Access, name: &str) -> Result<Vec<Document>, Er
 
 /// The same, over an existing connection.
 pub async fn documents_of(kubernetes: &Kubernetes, name: &str) -> Result<Vec<Document>, Error> {
-    let name = match name.split_once('/') {
-        Some((namespace, name)) => Name::new(namespace, name),
-        None => Name::new(kubernetes.namespace(), name),
-    };
+    let name = Name::parsed(name, kubernetes.namespace());
     let place = format!("configmap:{name}");
     let wrong = |problem: String| Error::from(local::Error::flag("--maps", place.clone(), problem));
     let found = kubernetes.config_map(&name).await?;

@@ -2,8 +2,14 @@
 
 use crate::error::Error;
 pub use coordination::now;
+use jiff::Timestamp;
 use std::thread;
 use tokio::sync::oneshot;
+
+/// Seconds since 1970.
+pub fn now_seconds() -> u64 {
+    u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
+}
 
 /// Runs a future to its end.
 pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {

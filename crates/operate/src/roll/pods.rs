@@ -1,10 +1,10 @@
 //! The pods of some StatefulSets: reads them, and restarts them.
 
 use crate::error::Error;
+use crate::runtime;
 use ::kubernetes::rolling::{Evicted, RollingSet};
 use ::kubernetes::{Kubernetes, Name};
 use execute::roll::Pod;
-use jiff::Timestamp;
 use mapper::BrokerId;
 
 /// StatefulSets whose pods are restarted.
@@ -34,7 +34,7 @@ impl RollPods<'_> {
         id_of: impl Fn(&Name) -> Result<BrokerId, Error>,
         rack_of: impl Fn(BrokerId) -> Option<String>,
     ) -> Result<Vec<Pod>, Error> {
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = runtime::now_seconds();
         let mut pods = Vec::new();
         for set in sets {
             for pod in &set.pods {
@@ -56,8 +56,7 @@ impl RollPods<'_> {
     }
 
     pub(super) async fn end(&self, pod: &Pod, delete: bool) -> Result<Evicted, Error> {
-        let (namespace, name) = pod.name.split_once('/').unwrap_or(("", &pod.name));
-        let name = Name::new(namespace, name);
+        let name = Name::parsed(&pod.name, "");
         Ok(match delete {
             true => self.kubernetes.delete_pod(&name, &pod.uid).await?,
             false => self.kubernetes.evict(&name, &pod.uid).await?,

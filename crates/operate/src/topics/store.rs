@@ -5,7 +5,7 @@ use super::shards::RecordShards;
 use super::state_file;
 use crate::error::Error;
 use crate::files::{self, OutFile};
-use crate::locks::Guard;
+use crate::locks::{self, Guard};
 use crate::runtime::us;
 use ::kubernetes::{Access, Kubernetes, Name};
 use std::fmt;
@@ -74,7 +74,7 @@ impl RunRecordStore {
             }
             StatePlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = in_namespace(name, &kubernetes);
+                let name = locks::whole(name.clone(), &kubernetes);
                 let (shards, stored) = RecordShards::read(kubernetes, name).await?;
                 Ok(Self { keeper: RecordKeeper::ConfigMaps(Box::new(shards)), stored })
             }
@@ -92,7 +92,7 @@ impl RunRecordStore {
             }
             StatePlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = in_namespace(name, &kubernetes);
+                let name = locks::whole(name.clone(), &kubernetes);
                 Lock::Lease(Guard::take(&kubernetes, name).await?)
             }
         };
@@ -135,13 +135,6 @@ impl Lock {
             Self::Lease(lease) => lease.during(work).await,
             Self::Nothing | Self::File { .. } => work.await,
         }
-    }
-}
-
-fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
-    match name.namespace.as_str() {
-        "" => Name::new(kubernetes.namespace(), &name.name),
-        _ => name.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `heal`: replaces one broker that has been lost for long, as an operator would: `rebuild`, then `execute` with a
 //! throttle. Made for a CronJob. It leaves every unusual state to people, and begins at most one heal a day.
 
-use crate::error::{Beyond, Error};
+use crate::error::Error;
 use crate::facts::with_storage;
 use crate::live::cli::run_words;
 use crate::live::flags::SourceArgs;
@@ -10,7 +10,6 @@ use crate::session::Session;
 use console::units::{duration, rate, size};
 use execute::heal::{ClusterFaults, HealTerms, HealVerdict, Notes, heal};
 use health::ailments;
-use jiff::Timestamp;
 use mapper::{Bytes, Rate};
 use operate::Status;
 use operate::events::Note;
@@ -18,6 +17,7 @@ use operate::execution::journal_of;
 use operate::files::FileError;
 use operate::heal::{NotesPlace, Place, announce};
 use operate::live;
+use operate::runtime;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,11 +142,12 @@ impl Args {
         let captured = live::captured(client).await?;
         let cluster_id = client.cluster().id.clone().unwrap_or_default();
         if !before.cluster_id.is_empty() && before.cluster_id != cluster_id {
-            return Err(Error::Live(Beyond::Operate(operate::Error::OtherState {
+            return Err(operate::Error::OtherState {
                 place: self.notes.to_string(),
                 state: before.cluster_id,
                 found: cluster_id,
-            })));
+            }
+            .into());
         }
         let snapshot = with_storage(captured.snapshot, source)?;
         let mut found = ClusterFaults::of(&ailments(&snapshot));
@@ -154,7 +155,7 @@ impl Args {
         found.trouble.extend(
             captured.notices.iter().map(|notice| format!("not everything is told: {notice}")),
         );
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = runtime::now_seconds();
         let terms = HealTerms {
             lost_for_seconds: self.lost_for.as_secs(),
             max_bytes: self.max_bytes,

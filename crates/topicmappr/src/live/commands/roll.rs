@@ -90,7 +90,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let flags = &session.global.kubernetes;
         let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
         let rules = flags.rules();
-        let sets: Vec<Name> = named.iter().map(|name| in_namespace(name, &kubernetes)).collect();
+        let set = |name: &String| Name::parsed(name, kubernetes.namespace());
+        let sets: Vec<Name> = named.iter().map(set).collect();
         let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
         let lease = args.lease.clone().map(|lease| locks::whole(lease, &kubernetes));
         let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
@@ -106,9 +107,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             true => None,
             false => {
                 if let execute::roll::NextRestart::Unavailable(partitions) = args.next(&sight) {
-                    return Err(Error::Live(Beyond::Operate(operate::Error::WouldBeUnavailable {
-                        partitions,
-                    })));
+                    return Err(operate::Error::WouldBeUnavailable { partitions }.into());
                 }
                 args.agreed(&sight, session)?;
                 let lease = lease.unwrap_or_else(|| locks::lease_of(&place, &cluster));
@@ -255,13 +254,6 @@ async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error
         )
     })?;
     Ok((zookeeper.address().servers().to_vec(), cluster))
-}
-
-fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
-    match name.split_once('/') {
-        Some((namespace, name)) => Name::new(namespace, name),
-        None => Name::new(kubernetes.namespace(), name),
-    }
 }
 
 /// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.

@@ -58,10 +58,7 @@ pub(super) fn erased(
     let erased = would_erase(&snapshot, question.broker, &question.volume.partitions);
     // Kafka reports leader and ISR of each partition. An answer without them is no answer.
     erased.map_err(|untold| {
-        Error::Live(Beyond::Operate(operate::Error::Unproven {
-            broker: question.broker,
-            problem: untold.to_string(),
-        }))
+        operate::Error::Unproven { broker: question.broker, problem: untold.to_string() }.into()
     })
 }
 
@@ -76,10 +73,7 @@ fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Resul
         };
         let waited = began.elapsed();
         if question.patience.is_some_and(|patience| waited >= patience) {
-            return Err(Error::Live(Beyond::Operate(operate::Error::NoAnswer {
-                waited,
-                reason: reason.to_string(),
-            })));
+            return Err(operate::Error::NoAnswer { waited, reason: reason.to_string() }.into());
         }
         let text = reason.to_string();
         if told.as_ref().is_none_or(|(last, when)| *last != text || when.elapsed() >= TELL_EVERY) {

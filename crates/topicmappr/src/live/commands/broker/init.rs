@@ -139,7 +139,7 @@ impl Args {
                 Err(error) => return Err(error),
             };
             if self.timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
-                return Err(Error::Live(Beyond::Operate(operate::Error::Kubernetes(error))));
+                return Err(operate::Error::Kubernetes(error).into());
             }
             session.say(&Note::new(format!("Kubernetes is asked again: {error}")))?;
             std::thread::sleep(pause);
@@ -151,10 +151,7 @@ impl Args {
         let variable = |name| session.environment.get(name).filter(|value| !value.is_empty());
         let namespace = variable("POD_NAMESPACE").unwrap_or(namespace);
         match (&self.pod, variable("POD_NAME").or_else(|| variable("HOSTNAME"))) {
-            (Some(pod), _) => Ok(match pod.split_once('/') {
-                Some((namespace, name)) => Name::new(namespace, name),
-                None => Name::new(namespace, pod),
-            }),
+            (Some(pod), _) => Ok(Name::parsed(pod, namespace)),
             (None, Some(name)) => Ok(Name::new(namespace, name)),
             (None, None) => Err(Error::flags(
                 "nothing tells which pod this is: set --pod, or POD_NAME from the pod's metadata.name".to_owned(),
@@ -176,10 +173,11 @@ fn identity(volume: &Volume, pod: &BrokerPod) -> Result<BrokerId, Error> {
         }),
         (Some((owner, _)), _) => Ok(*owner),
         (None, Ok(found)) => Ok(found.id),
-        (None, Err(problem)) => Err(Error::Live(Beyond::Operate(operate::Error::NoIdentity {
+        (None, Err(problem)) => Err(operate::Error::NoIdentity {
             pod: pod.name.to_string(),
             problem: problem.to_string(),
-        }))),
+        }
+        .into()),
     }
 }
 
@@ -193,7 +191,7 @@ fn may_pass(error: &::kubernetes::Error) -> bool {
 
 fn not_a_broker(name: &Name) -> Error {
     let problem = "it is not the pod of a broker".to_owned();
-    Error::Live(Beyond::Operate(operate::Error::NoIdentity { pod: name.to_string(), problem }))
+    operate::Error::NoIdentity { pod: name.to_string(), problem }.into()
 }
 
 fn rackless(pod: &BrokerPod) -> Note {

@@ -7,7 +7,6 @@ use crate::live::views::ReadyView;
 use crate::session::Session;
 use console::units::duration;
 use health::readiness::{ReadinessReports, ReadinessTerms, ReadinessVerdict, readiness};
-use jiff::Timestamp;
 use operate::Status;
 use operate::http_server::{ServerNames, host_name};
 use operate::probes::{
@@ -87,7 +86,7 @@ impl Args {
         let view = match Memory::read(path, &subject)? {
             None => ReadyView::unknown(format!("{} has no entry for {subject}", path.display())),
             Some(memory) => {
-                let age = now().saturating_sub(memory.checked_at_seconds);
+                let age = runtime::now_seconds().saturating_sub(memory.checked_at_seconds);
                 match age > self.max_age.as_secs() {
                     true => ReadyView::unknown(format!("the last look is {age} s old")),
                     false => ReadyView { ready: memory.ready, sentence: memory.sentence },
@@ -137,7 +136,7 @@ impl Asked<'_> {
         let named = self.args.subject.named_as(&subject);
         let before = self.args.cache_file.as_deref().map(|path| Memory::read(path, &named));
         let before = before.transpose()?.flatten().and_then(|memory| memory.confirmed);
-        let now = now();
+        let now = runtime::now_seconds();
         let verdict = readiness(&told, before.as_ref(), &found, now, &self.args.terms());
         if let Some(force) = &verdict.forced {
             tracing::warn!(subject = named, %force, truth = verdict.reason, "ready by force");
@@ -195,8 +194,4 @@ impl Asked<'_> {
             tokio::time::sleep(self.args.every).await;
         }
     }
-}
-
-fn now() -> u64 {
-    u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
 }

@@ -1,11 +1,11 @@
 //! The subject of a probe: its flags, and what Kubernetes knows of the pod.
 
-use crate::error::{Beyond, Error};
+use crate::error::Error;
 use crate::live::flags::ForcedArgs;
 use crate::session::Session;
 use ::kubernetes::brokers::{Rules, brokers};
 use ::kubernetes::facts::PodFacts;
-use ::kubernetes::{About, Inventory, Kubernetes, Name};
+use ::kubernetes::{About, Inventory, Kubernetes, Name, in_time};
 use mapper::BrokerId;
 use mapper::maps::{Group, Target};
 use operate::cluster::Servers;
@@ -120,10 +120,11 @@ impl SubjectArgs {
         }
         let looked = timeout(PATIENCE, self.look_at_pod(session, &mut found)).await;
         let looked = looked.unwrap_or_else(|_| {
-            Err(Error::Live(Beyond::Operate(operate::Error::NoAnswer {
+            Err(operate::Error::NoAnswer {
                 waited: PATIENCE,
                 reason: "Kubernetes is silent".to_owned(),
-            })))
+            }
+            .into())
         });
         match looked {
             Err(error) if self.broker_id.is_some() => {
@@ -189,22 +190,12 @@ impl SubjectArgs {
             let announcer = kubernetes.announcer("topicmappr", &pod.name.name, About::pod(pod));
             announcer.tell(reason, note).await
         };
-        match timeout(PATIENCE, told).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let error: &::kubernetes::Error = &error;
-                tracing::warn!(%error, reason, "no Event");
-            }
-            Err(_) => tracing::warn!(reason, "no Event in time"),
-        }
+        in_time(PATIENCE, reason, told).await;
     }
 
     fn pod_name(&self, session: &Session<'_, '_>, namespace: &str) -> Option<Name> {
         let namespace = session.environment.get("POD_NAMESPACE").unwrap_or(namespace);
         let name = self.pod.as_deref().or_else(|| session.environment.get("POD_NAME"))?;
-        Some(match name.split_once('/') {
-            Some((namespace, name)) => Name::new(namespace, name),
-            None => Name::new(namespace, name),
-        })
+        Some(Name::parsed(name, namespace))
     }
 }

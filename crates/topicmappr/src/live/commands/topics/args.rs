@@ -107,8 +107,7 @@ const CONFIG_MAP: &str = "configmap:";
 const STATE: &str = "topicmappr-state";
 
 fn config_map(name: &str) -> Name {
-    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-    Name::new(namespace, name)
+    Name::parsed(name, "")
 }
 
 /// `T.yaml.state` for `T.yaml`. For a folder it is a file next to it, so that it is not read as a definition.
