@@ -1,13 +1,13 @@
 //! `cancel`: stops the moves of a plan that are in flight. What has arrived stays.
 
 use super::execute::tell;
+use super::rollback::cancelling;
 use crate::error::Error;
 use crate::live::flags::{ClaimArgs, ConsentArgs, ExecutionArgs};
 use crate::live::views::{CancelView, PutBack};
 use crate::session::Session;
-use execute::{Aim, ExecutionLimits, Pace, PauseOn};
 use operate::Status;
-use operate::execution::{Opened, Signals, Terms};
+use operate::execution::{Opened, Signals};
 
 /// The flags of `cancel`.
 #[derive(Debug, clap::Args)]
@@ -26,16 +26,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let talk = session.global.talk.clone();
     talk.wait_for(async {
         let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
-        // Moves in flight keep their throttle.
-        let terms = Terms {
-            aim: Aim::Cancel,
-            pace: Pace::Unthrottled,
-            limits: ExecutionLimits::default(),
-            pause_on: PauseOn::Never,
-            join: true,
-            keep_cordons: false,
-        };
-        let mut execution = opened.execution(terms, args.consent.dry_run)?;
+        let mut execution = opened.execution(cancelling(), args.consent.dry_run)?;
         if execution.history().plan.is_none() {
             // Another machine may have begun it. Its moves and throttles must be known before the preview.
             execution

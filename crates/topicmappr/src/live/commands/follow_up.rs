@@ -84,6 +84,18 @@ pub(super) async fn captured(
     with_storage(captured.snapshot, &session.global.source)
 }
 
+/// The place of an execution's ledger.
+pub(super) fn ledger(
+    args: &execute::Args,
+    session: &mut Session<'_, '_>,
+) -> Result<PathBuf, Error> {
+    let (meant, talk) = (args.execution.files().plan()?, session.global.talk.clone());
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
+        Ok(opened.places.ledger)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! arrived returns by its own plan, which is checked like any other and carried out by the same engine.
 
 use super::execute;
-use super::follow_up::{FollowUpPlan, captured, on};
+use super::follow_up::{FollowUpPlan, captured, ledger, on};
 use crate::error::Error;
 use crate::live::views::{PutBack, RollbackView};
 use crate::planning;
@@ -38,11 +38,7 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
     let talk = session.global.talk.clone();
     let (journal, resumes) = (meant.journal.clone(), args.resume || begun);
     if let Some(place) = place.as_ref().filter(|_| resumes) {
-        let ledger = talk.wait_for(async {
-            let opened =
-                Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
-            Ok(opened.places.ledger)
-        })?;
+        let ledger = ledger(args, session)?;
         return execute::run(&on(args, &place.plan, &ledger, args.consent.yes), session);
     }
     let place = FollowUpPlan::next(&journal, NAME, place.as_ref());
@@ -125,7 +121,7 @@ async fn prepare(
 }
 
 /// Moves in flight keep their throttle.
-fn cancelling() -> Terms {
+pub(super) fn cancelling() -> Terms {
     Terms {
         aim: Aim::Cancel,
         pace: Pace::Unthrottled,

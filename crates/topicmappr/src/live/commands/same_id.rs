@@ -167,10 +167,7 @@ async fn known(client: &Client, broker: BrokerId) -> Result<BrokerBefore, Error>
         Standing::Settled(snapshot) => {
             let erased = would_erase(&snapshot, broker, &BTreeSet::new());
             let erased = erased.map_err(|untold| {
-                Error::Live(Beyond::Operate(operate::Error::Unproven {
-                    broker,
-                    problem: untold.to_string(),
-                }))
+                Error::from(operate::Error::Unproven { broker, problem: untold.to_string() })
             })?;
             if !erased.is_empty() {
                 let empty = vec![PathBuf::from("its new disk")];
@@ -184,10 +181,9 @@ async fn known(client: &Client, broker: BrokerId) -> Result<BrokerBefore, Error>
             let partitions = execute::catch_up::behind(&seen, broker).len();
             Ok(BrokerBefore { live: true, partitions, cluster_id })
         }
-        Standing::Unsettled(other) => Err(Error::Live(Beyond::Operate(operate::Error::NoAnswer {
-            waited: SETTLES,
-            reason: other.to_string(),
-        }))),
+        Standing::Unsettled(other) => {
+            Err(operate::Error::NoAnswer { waited: SETTLES, reason: other.to_string() }.into())
+        }
     }
 }
 

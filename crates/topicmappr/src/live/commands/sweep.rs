@@ -3,7 +3,7 @@
 //! carried out by the same engine.
 
 use super::execute::{self, Args};
-use super::follow_up::{FollowUpPlan, captured, is_over, on};
+use super::follow_up::{FollowUpPlan, captured, is_over, ledger, on};
 use crate::error::Error;
 use crate::live::views::SweepView;
 use crate::planning;
@@ -120,14 +120,6 @@ fn planned(request: &Request, snapshot: &Snapshot) -> Result<Option<Plan>, Error
     }?;
     planning::refuse_if_broken(snapshot, &plan)?;
     Ok(Some(plan))
-}
-
-fn ledger(args: &Args, session: &mut Session<'_, '_>) -> Result<PathBuf, Error> {
-    let (meant, talk) = (args.execution.files().plan()?, session.global.talk.clone());
-    talk.wait_for(async {
-        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
-        Ok(opened.places.ledger)
-    })
 }
 
 #[cfg(test)]
