@@ -110,7 +110,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
     let law = |what, count, ceiling, goal, evidence| Law { what, count, ceiling, goal, evidence };
     Ok(vec![
         law("lines in the largest import cycle of a crate", cycle, 1_000, 1_000, of),
-        law("type names defined twice or more", homonyms, 98, 30, names),
+        law("type names defined twice or more", homonyms, 30, 30, names),
         law("what the daemon has of the CLI, tables, completions", daemon, 0, 0, String::new()),
         law(
             "pure crates and drivers that know a command line or a table",
@@ -129,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            71_925,
+            70_687,
             58_000,
             String::new(),
         ),
