@@ -1,8 +1,8 @@
 //! Two plans side by side: what differs, and what each comes to.
 
-use super::heading;
 use super::report::LONG;
 use super::table::Table;
+use super::{heading, more};
 use local::words::counted;
 use mapper::{
     BrokerDiff, BrokerFigures, BrokerId, Bytes, Differs, PlanChange, PlanDiff, PlanDifference,
@@ -52,9 +52,9 @@ fn origin(side: &PlanSide) -> String {
 }
 
 fn write_differences(differences: &[PlanDifference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let name = format!("Differences: {}", counted(differences.len(), "partition"));
+    heading(f, &format!("Differences: {}", counted(differences.len(), "partition")))?;
     let columns = ["partition", "what", "from", "in A", "in B", ">bytes A", ">bytes B"];
-    Table::section(f, &name, columns, (differences, LONG, ""), |one| {
+    let rows = differences.iter().take(LONG).map(|one| {
         [
             format!("{}-{}", one.topic, one.partition),
             words(one.differs).to_owned(),
@@ -64,7 +64,9 @@ fn write_differences(differences: &[PlanDifference], f: &mut fmt::Formatter<'_>)
             bytes(one.a.as_ref()),
             bytes(one.b.as_ref()),
         ]
-    })
+    });
+    Table::write(f, columns, rows)?;
+    more(f, differences.len(), LONG, "")
 }
 
 fn words(differs: Differs) -> &'static str {
