@@ -3,13 +3,18 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.TopicPartition;
 
-/** Sends requests in order with Kafka's own client: COMMAND:TOPIC:PARTITION[:IDS]. Prints one line for each answer. */
+/**
+ * Sends requests in order with Kafka's own client: COMMAND:TOPIC:PARTITION[:IDS]. Prints one line for each answer.
+ * REQUEST = ANSWER asks again until that is the answer, for at most two minutes.
+ */
 public class Facts {
     public static void main(String[] args) throws Exception {
         Properties config = new Properties();
         config.put("bootstrap.servers", args[0]);
         try (Admin admin = Admin.create(config)) {
-            for (String asked : Arrays.copyOfRange(args, 1, args.length)) {
+            for (String arg : Arrays.copyOfRange(args, 1, args.length)) {
+                String[] wanted = arg.split(" = ", 2);
+                String asked = wanted[0];
                 String[] words = asked.split(":");
                 if (words[0].equals("wait")) {
                     Thread.sleep(Long.parseLong(words[1]));
@@ -17,7 +22,12 @@ public class Facts {
                 }
                 TopicPartition of = new TopicPartition(words[1], Integer.parseInt(words[2]));
                 try {
-                    System.out.println(asked + " = " + answer(admin, words, of));
+                    String answer = answer(admin, words, of);
+                    for (int looks = 0; wanted.length > 1 && !answer.equals(wanted[1]) && looks < 1200; looks++) {
+                        Thread.sleep(100);
+                        answer = answer(admin, words, of);
+                    }
+                    System.out.println(asked + " = " + answer);
                 } catch (java.util.concurrent.ExecutionException refused) {
                     System.out.println(asked + " = refused: " + refused.getCause());
                 }

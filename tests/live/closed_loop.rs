@@ -179,7 +179,7 @@ fn clients_keep_their_part_while_the_daemon_paces_a_move_with_kraft() {
 #[test]
 #[ignore = "live"]
 fn whatever_happens_to_the_daemon_the_move_stays_paced() {
-    let scene = Scene::set(Mode::KRaft, Size { bytes: 160_000_000, ..SMALL });
+    let scene = Scene::unmeasured(Mode::KRaft, Size { bytes: 160_000_000, ..SMALL });
     let url = scene.cluster.start_prometheus().unwrap();
     let prometheus = ["--metrics", "prometheus", "--prometheus-url", &url, "--metrics-window", "5"]
         .map(str::to_owned);

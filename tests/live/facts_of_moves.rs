@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use testbed::{Cluster, Mode, until};
+use testbed::{Cluster, Mode};
 
-use crate::traffic::{SOON, Traffic};
+use crate::traffic::Traffic;
 
 /// The broker that is dead in the second half of each test.
 const MORTAL: i32 = 1003;
@@ -53,10 +53,9 @@ impl Facts {
     }
 
     /// Waits for this answer.
+    #[track_caller]
     fn becomes(&self, asked: &str, answer: &str) {
-        let is =
-            || (self.ask(&[asked]).get(asked).is_some_and(|told| told == answer)).then_some(());
-        until(format!("{asked} = {answer}"), SOON, is).unwrap();
+        self.is(&[&format!("{asked} = {answer}")], &[(asked, answer)]);
     }
 
     /// Leadership moves by itself only if the leader leaves the list. A new order alone moves no leader.

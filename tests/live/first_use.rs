@@ -1,11 +1,13 @@
 //! The first execution in a cluster creates the topic for executors' claims: as late as possible, on brokers that stay,
 //! and with a message. If that fails, no move begins.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use testbed::{Access, Cluster, Mechanism, Mode, Security, User, until};
 
 use crate::binary::{Ended, Run, topicmappr};
+use crate::execution::throttles;
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
 
@@ -69,9 +71,8 @@ impl Scene {
         assert_eq!(self.replicas(), [1001]);
         let journal = fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default();
         assert_eq!(journal, "", "nothing is begun");
-        let brokers = ["--describe", "--entity-type", "brokers"];
-        let configs = self.cluster.tool("configs", brokers).unwrap();
-        assert!(!configs.contains("throttled"), "{configs}");
+        let configs = throttles(&self.cluster, &[].into());
+        assert!(configs.values().all(BTreeMap::is_empty), "{configs:?}");
     }
 }
 
@@ -156,10 +157,8 @@ impl Scene {
             let words = own.iter().chain(source).chain(&how).map(|word| (*word).to_owned());
             words.collect::<Vec<String>>()
         };
-        let lists = || {
-            let of_topic = ["--describe", "--entity-type", "topics", "--entity-name", "slow"];
-            self.cluster.tool("configs", of_topic).unwrap().contains("throttled.replicas=0")
-        };
+        let set = || throttles(&self.cluster, &[(("slow".to_owned(), 0), Vec::new())].into());
+        let lists = || set()["slow"].values().any(|list| list.starts_with('0'));
         let run = Run::start(execute("300KB/s"));
         until("a move in flight", SOON, || {
             let seen = traffic.seen();
@@ -178,9 +177,8 @@ impl Scene {
         self.rights(&["--add"], &["Describe"], &["--topic", "*"]);
         self.rights(&["--remove", "--force"], &["Alter"], &["--cluster"]);
         let denied = topicmappr(execute(FAST)).with(3).complaining_of("Alter on Cluster");
-        let brokers = ["--describe", "--entity-type", "brokers"];
-        let configs = self.cluster.tool("configs", brokers).unwrap();
-        assert!(!configs.contains("throttled") && !lists(), "{configs}\n{}", denied.stderr);
+        let configs = set();
+        assert!(configs.values().all(BTreeMap::is_empty), "{configs:?}\n{}", denied.stderr);
         let seen = traffic.seen();
         assert_eq!(seen[&("slow".to_owned(), 1)].replicas, [1001], "it was never begun");
 

@@ -13,7 +13,7 @@ use testbed::{Mode, until};
 use crate::autothrottle::{DAEMON, Situation, situation};
 use crate::binary::{Ended, Run, autothrottle, topicmappr};
 use crate::daemon::Daemon;
-use crate::execution::FAST;
+use crate::execution::{FAST, throttles};
 use crate::traffic::{SOON, Traffic};
 
 const STORAGE: &str = "1001=9GB,1002=9GB,1003=9GB,1004=9GB";
@@ -165,11 +165,8 @@ fn a_daemon_that_starts_midway_takes_nothing_for_an_operators(mode: Mode) {
     daemon.ask("POST", "/throttle/1004?rate=77");
     let list = "follower.replication.throttled.replicas";
     let listed = || {
-        let told = scene
-            .situation
-            .cluster
-            .tool("configs", ["--describe", "--entity-type", "topics", "--entity-name", "orders"]);
-        told.is_ok_and(|text| text.contains(&format!("{list}=0:1004"))).then_some(())
+        let set = throttles(&scene.situation.cluster, &[(("orders".to_owned(), 0), vec![])].into());
+        (set["orders"].get(list)? == "0:1004").then_some(())
     };
     until("a list for the override", SOON, listed)
         .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));

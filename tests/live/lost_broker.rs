@@ -6,6 +6,7 @@ use std::path::Path;
 
 use testbed::{Cluster, Error, Mode, until};
 
+use crate::admin::in_flight;
 use crate::binary::{json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::traffic::{OFFSETS, SOON, Seen, Traffic};
@@ -92,6 +93,7 @@ pub(crate) fn carry_out(cluster: &Cluster, plan: &Path) {
     let started =
         cluster.tool("reassign", ["--reassignment-json-file", file, "--execute"]).unwrap();
     assert!(started.contains("Successfully started partition reassignment"), "{started}");
+    until("end of all moves", SOON, || in_flight(cluster).is_empty().then_some(())).unwrap();
     until("end of the reassignment", SOON, || {
         let said = cluster.tool("reassign", ["--reassignment-json-file", file, "--verify"]);
         let said = said.unwrap_or_else(|why: Error| panic!("{why}"));

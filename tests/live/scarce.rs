@@ -86,6 +86,16 @@ pub(crate) struct Outcome {
 impl Scene {
     /// Puts everything at its source, and measures clients at high and low demand.
     pub(crate) fn set(mode: Mode, size: Size) -> Self {
+        let mut scene = Self::unmeasured(mode, size);
+        let load = scene.load();
+        let samples = scene.watch(&load, |at| at >= size.busy * 2);
+        scene.undisturbed = got(&samples);
+        eprintln!("undisturbed: {:.1} % of what is wanted", scene.undisturbed * 100.0);
+        scene
+    }
+
+    /// The same for a test that compares no clients.
+    pub(crate) fn unmeasured(mode: Mode, size: Size) -> Self {
         // More fetchers take a larger share of a full card, as in production.
         let builder =
             Cluster::builder().mode(mode).brokers(4).property("num.replica.fetchers", "2");
@@ -98,12 +108,8 @@ impl Scene {
         traffic.create(&topics.into());
         let each = size.bytes / PARTITIONS as usize;
         traffic.write(&(0..PARTITIONS).map(|p| ((MOVED.to_owned(), p), each)).collect());
-        let mut scene = Self { cluster, size, undisturbed: 1.0 };
+        let scene = Self { cluster, size, undisturbed: 1.0 };
         scene.cap(Cap::both(size.card));
-        let load = scene.load();
-        let samples = scene.watch(&load, |at| at >= size.busy * 2);
-        scene.undisturbed = got(&samples);
-        eprintln!("undisturbed: {:.1} % of what is wanted", scene.undisturbed * 100.0);
         scene
     }
 
