@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -92,6 +93,58 @@ fn fails(client: impl Fn(&Cluster) -> Client, complaint: &str) {
         let (ended, _) = with(mode, &client, &client.librdkafka());
         let ended = ended.with(3).complaining_of(complaint);
         assert_eq!(ended.stdout, "");
+    }
+}
+
+/// The client's properties as in a Java shop: its certificate and its authority are in keystores of this format.
+fn with_keystores(cluster: &Cluster, client: &Client, format: &str) -> String {
+    let [authority, certificate, key] =
+        ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"]
+            .map(|named| client.properties[named].as_str());
+    let [bundle, keystore, truststore] = ["bundle", "keystore", "truststore"]
+        .map(|name| cluster.path().join(format!("{name}.{format}")).display().to_string());
+    let run = |line: String| {
+        let mut words = line.split(' ');
+        let ended = Command::new(words.next().unwrap()).args(words).output().unwrap();
+        assert!(ended.status.success(), "{line}\n{}", String::from_utf8_lossy(&ended.stdout));
+    };
+    run(format!(
+        "openssl pkcs12 -export -in {certificate} -inkey {key} -passout pass:changeit -out {bundle}"
+    ));
+    run(format!(
+        "keytool -importkeystore -noprompt -srckeystore {bundle} -srcstoretype PKCS12 -srcstorepass changeit \
+         -destkeystore {keystore} -deststoretype {format} -deststorepass changeit"
+    ));
+    run(format!(
+        "keytool -importcert -noprompt -alias ca -file {authority} -keystore {truststore} -storetype {format} \
+         -storepass changeit"
+    ));
+    format!(
+        "security.protocol=SSL\nssl.truststore.location={truststore}\nssl.truststore.password=changeit\n\
+         ssl.keystore.location={keystore}\nssl.keystore.password=changeit\nssl.key.password=changeit\n"
+    )
+}
+
+/// The stores are what Java's own client takes with the same file.
+#[test]
+#[ignore = "live"]
+fn the_keystores_of_a_java_client_are_taken() {
+    let cluster = cluster(Mode::KRaft);
+    let client = cluster.client(&Access::MutualTls);
+    for format in ["JKS", "PKCS12"] {
+        let config = with_keystores(cluster, &client, format);
+        let path = file(cluster, &config);
+        let list = ["--bootstrap-server", &client.bootstrap, "--command-config", &path, "--list"];
+        assert!(cluster.bare_tool("topics", list).unwrap().contains("hidden"), "{format}");
+        let (ended, snapshot) = with(Mode::KRaft, &client, &config);
+        ended.with(0);
+        assert!(find_topic(&snapshot.unwrap(), "hidden").is_some(), "{format}");
+        // librdkafka, which keeps the state in Kafka's topic, is given the same certificates.
+        let status = ["execute", "status", "--bootstrap-server", &client.bootstrap];
+        topicmappr(status.into_iter().chain(["--kafka-config", &path])).with(0);
+        let wrong = config.replace("ssl.keystore.password=changeit", "ssl.keystore.password=guess");
+        let (ended, _) = with(Mode::KRaft, &client, &wrong);
+        ended.with(2).complaining_of("the password in ssl.keystore.password does not open it");
     }
 }
 

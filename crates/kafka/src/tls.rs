@@ -4,7 +4,9 @@
 //! provider is passed explicitly, so that nothing depends on a process-wide default.
 
 use crate::error::TlsFault;
-use crate::properties::{ConfigError, Identity, Pem, PemSource, Roots, TlsSettings};
+use crate::keystore::{Fault, to_pem};
+use crate::properties::{ConfigError, Identity, Material, MaterialSource, Roots, TlsSettings};
+use crate::secret::Secret;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::fs::File;
@@ -27,7 +29,7 @@ use tokio_rustls::rustls::{
 pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigError> {
     let (origin, verifier) = match &settings.roots {
         Roots::System => ("ssl.ca.location", verifier_of("ssl.ca.location", system_roots()?)?),
-        Roots::Pem(pem) => (pem.key, verifier(pem)?),
+        Roots::Named(named) => (named.key, verifier(named)?),
     };
     let verifier: Arc<dyn ServerCertVerifier> =
         if settings.check_name { verifier } else { Arc::new(AnyName { verifier }) };
@@ -44,8 +46,8 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigEr
 }
 
 /// The verifier of a broker's certificate, with these authorities.
-pub(crate) fn verifier(pem: &Pem) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
-    verifier_of(pem.key, roots(pem)?)
+pub(crate) fn verifier(named: &Material) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
+    verifier_of(named.key, roots(named)?)
 }
 
 fn verifier_of(
@@ -81,10 +83,10 @@ fn system_roots() -> Result<RootCertStore, ConfigError> {
     Err(ConfigError::NoSystemRoots { reason })
 }
 
-fn roots(pem: &Pem) -> Result<RootCertStore, ConfigError> {
+fn roots(named: &Material) -> Result<RootCertStore, ConfigError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|error| unusable(pem.key, error.to_string()))?;
+    for certificate in certificates(named)? {
+        roots.add(certificate).map_err(|error| unusable(named.key, error.to_string()))?;
     }
     Ok(roots)
 }
@@ -106,50 +108,70 @@ fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError>
     }
 }
 
-pub(crate) fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let text = text(pem)?;
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+pub(crate) fn certificates(
+    material: &Material,
+) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(material.pem()?.expose().as_bytes())
         .collect::<Result<_, _>>()
-        .map_err(|error| unusable(pem.key, format!("no certificate in PEM ({error})")))?;
+        .map_err(|error| unusable(material.key, format!("no certificate in PEM ({error})")))?;
     if found.is_empty() {
-        Err(unusable(pem.key, "no certificate in PEM".to_owned()))
+        Err(unusable(material.key, "no certificate in PEM".to_owned()))
     } else {
         Ok(found)
     }
 }
 
 /// The parser's own error is not shown, because it could quote the key.
-fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
-    let text = text(pem)?;
-    let encrypted = text.windows(9).any(|window| window == b"ENCRYPTED");
-    PrivateKeyDer::from_pem_slice(&text).map_err(|_| ConfigError::Material {
-        key: pem.key,
-        reason: if encrypted { "the private key is encrypted" } else { "no private key in PEM" }
-            .to_owned(),
+fn private_key(material: &Material) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    let text = material.pem()?;
+    // PKCS #8 is decrypted by now. This is OpenSSL's older form.
+    let encrypted = text.expose().contains("Proc-Type: 4,ENCRYPTED");
+    PrivateKeyDer::from_pem_slice(text.expose().as_bytes()).map_err(|_| ConfigError::Material {
+        key: material.key,
+        reason: if encrypted {
+            "the private key is encrypted in an old form"
+        } else {
+            "no private key in PEM"
+        }
+        .to_owned(),
         instead: encrypted.then_some(
-            "write a plain one, readable by this user only: \
-             openssl pkey -in encrypted.key -out plain.key && chmod 600 plain.key",
+            "convert it to PKCS #8, and set ssl.key.password: \
+             openssl pkcs8 -topk8 -in old.key -out new.key",
         ),
     })
 }
 
-fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
-    match &pem.source {
-        PemSource::Inline(secret) => Ok(unfolded(secret.expose()).into_bytes()),
-        PemSource::File(path) => read(path).map_err(|source| ConfigError::Unreadable {
-            key: pem.key,
-            path: path.clone(),
-            source,
-        }),
+impl Material {
+    /// Its text in PEM, with a plain private key. Reads the file that it names.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is a keystore that its passwords do not open.
+    pub fn pem(&self) -> Result<Secret, ConfigError> {
+        let key = self.key;
+        let bytes =
+            match &self.source {
+                MaterialSource::Inline(secret) => unfolded(secret.expose()).into_bytes(),
+                MaterialSource::File(path) => read(path).map_err(|source| {
+                    ConfigError::Unreadable { key, path: path.clone(), source }
+                })?,
+            };
+        let text = to_pem(&bytes, &self.purpose);
+        text.map(Secret::new).map_err(|fault| ConfigError::Material {
+            key,
+            reason: fault.to_string(),
+            instead: matches!(fault, Fault::Format(_)).then_some(
+                "keytool -importkeystore -srckeystore OLD -destkeystore store.p12 -deststoretype PKCS12",
+            ),
+        })
     }
 }
 
 /// A limit in bytes, because a device file has no end. The system's certificates take 200 KiB.
-const MOST_PEM: u64 = 16 << 20;
+const MOST_BYTES: u64 = 16 << 20;
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(MOST_PEM).read_to_end(&mut text)?;
+    File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -287,22 +309,36 @@ impl ServerCertVerifier for AnyName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::keystore::Purpose;
 
-    fn file(key: &'static str, name: &str) -> Pem {
+    fn material(key: &'static str, name: &str, purpose: Purpose) -> Material {
         let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
-        Pem { key, source: PemSource::File(path.into()) }
+        Material { key, source: MaterialSource::File(path.into()), purpose }
+    }
+
+    fn trust(password: Option<&str>) -> Purpose {
+        Purpose::Trust { password: password.map(Secret::new) }
+    }
+
+    fn identity(password: Option<&str>, key_password: Option<&str>) -> Purpose {
+        let [password, key_password] = [password, key_password].map(|text| text.map(Secret::new));
+        Purpose::Identity { password, key_password }
     }
 
     fn with_identity(chain: &str, key: &str) -> Result<TlsConnector, ConfigError> {
-        connector(&TlsSettings {
-            roots: Roots::Pem(file("ssl.ca.location", "ca.crt")),
-            identity: Some(Identity {
-                chain: file("ssl.certificate.location", chain),
-                key: file("ssl.key.location", key),
-            }),
-            check_name: true,
-        })
+        with_roots_and_identity(
+            material("ssl.ca.location", "ca.crt", trust(None)),
+            [("ssl.certificate.location", chain), ("ssl.key.location", key)]
+                .map(|(property, name)| material(property, name, identity(None, None))),
+        )
+    }
+
+    fn with_roots_and_identity(
+        roots: Material,
+        [chain, key]: [Material; 2],
+    ) -> Result<TlsConnector, ConfigError> {
+        let (roots, identity) = (Roots::Named(roots), Some(Identity { chain, key }));
+        connector(&TlsSettings { roots, identity, check_name: true })
     }
 
     fn refusal(chain: &str, key: &str) -> String {
@@ -320,8 +356,9 @@ mod tests {
     fn pem_on_one_line_is_taken() {
         let pem = include_str!("../testdata/localhost.crt");
         for folded in [pem.to_owned(), pem.replace('\n', " "), pem.replace('\n', "\\n")] {
-            let source = PemSource::Inline(Secret::new(folded));
-            assert_eq!(certificates(&Pem { key: "ssl.ca.pem", source }).unwrap().len(), 1);
+            let source = MaterialSource::Inline(Secret::new(folded));
+            let pem = Material { key: "ssl.ca.pem", source, purpose: trust(None) };
+            assert_eq!(certificates(&pem).unwrap().len(), 1);
         }
     }
 
@@ -330,8 +367,84 @@ mod tests {
         assert!(refusal("ca.crt", "localhost.key").contains("not that of the certificate"));
         assert!(refusal("localhost.crt", "ca.crt").contains("no private key in PEM"));
         assert!(refusal("localhost.key", "localhost.key").contains("no certificate in PEM"));
-        assert!(refusal("localhost.crt", "encrypted.key").contains("openssl pkey"));
+        assert!(refusal("localhost.crt", "encrypted.key").contains("set ssl.key.password"));
         let missing = refusal("localhost.crt", "missing.key");
         assert!(missing.contains("ssl.key.location") && missing.contains("missing.key"));
+    }
+
+    #[test]
+    fn keystores_that_keytool_made_are_taken() {
+        for (end, key_password) in [("jks", Some("another")), ("p12", None)] {
+            let roots = format!("truststore.{end}");
+            let roots = material("ssl.truststore.location", &roots, trust(Some("changeit")));
+            let store = format!("keystore.{end}");
+            let purpose = identity(Some("changeit"), key_password);
+            let own = material("ssl.keystore.location", &store, purpose);
+            assert_eq!(certificates(&roots).unwrap().len(), 1, "{end}");
+            let chain = certificates(&own).unwrap();
+            let sent: [&[u8]; 2] = [
+                include_bytes!("../testdata/localhost.crt"),
+                include_bytes!("../testdata/ca.crt"),
+            ];
+            let sent = sent.map(|pem| CertificateDer::from_pem_slice(pem).unwrap());
+            assert_eq!(chain, sent, "{end}");
+            assert!(with_roots_and_identity(roots, [own.clone(), own]).is_ok(), "{end}");
+        }
+        let purpose = identity(None, Some("changeit"));
+        let key = material("ssl.key.location", "encrypted.key", purpose);
+        let pem = include_bytes!("../testdata/localhost.key");
+        assert_eq!(private_key(&key).unwrap(), PrivateKeyDer::from_pem_slice(pem).unwrap());
+    }
+
+    #[test]
+    fn a_keystore_that_cannot_be_opened_says_which_password_is_wrong() {
+        let told = |name: &str, purpose| {
+            let error = material("ssl.keystore.location", name, purpose).pem().unwrap_err();
+            let told = error.to_string();
+            assert!(!told.contains("hunter2"), "{told}");
+            told
+        };
+        for name in ["keystore.jks", "keystore.p12"] {
+            let wrong = told(name, identity(Some("hunter2"), None));
+            assert!(wrong.contains("the password in ssl.keystore.password does not open it"));
+        }
+        for name in ["truststore.jks", "truststore.p12"] {
+            let wrong = told(name, trust(Some("hunter2")));
+            assert!(wrong.contains("the password in ssl.truststore.password does not open it"));
+            assert!(told(name, identity(Some("changeit"), None)).contains("no private key"));
+        }
+        let key = told("keystore.jks", identity(Some("changeit"), Some("hunter2")));
+        assert!(key.contains("the password in ssl.key.password does not open it"));
+        assert!(told("keystore.jks", identity(None, None)).contains("set ssl.keystore.password"));
+        assert!(told("keystore.p12", identity(None, None)).contains("set ssl.keystore.password"));
+        let key = told("encrypted.key", identity(None, Some("hunter2")));
+        assert!(key.contains("the password in ssl.key.password does not open it"));
+    }
+
+    /// Java reads a truststore without its password, and does not check it then.
+    #[test]
+    fn a_truststore_needs_no_password_in_jks() {
+        let roots = material("ssl.truststore.location", "truststore.jks", trust(None));
+        assert_eq!(certificates(&roots).unwrap().len(), 1);
+    }
+
+    /// Bytes of each store, and lengths, also without the check over the whole file, which Java leaves out, too. Few of
+    /// PKCS12, because each try derives its keys slowly on purpose.
+    #[test]
+    fn a_damaged_keystore_is_an_error() {
+        for (name, step) in [("truststore.jks", 1), ("keystore.jks", 1), ("keystore.p12", 80)] {
+            let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+            let sound = std::fs::read(path).unwrap();
+            for purpose in [trust(None), identity(Some("changeit"), Some("another"))] {
+                for at in (0..sound.len()).step_by(step) {
+                    drop(to_pem(&sound[..at], &purpose));
+                    let mut spoilt = sound.clone();
+                    spoilt[at] = !spoilt[at];
+                    if let Ok(text) = to_pem(&spoilt, &purpose) {
+                        assert!(text.len() <= 4 * sound.len(), "{name} {at}");
+                    }
+                }
+            }
+        }
     }
 }

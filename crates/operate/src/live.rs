@@ -7,7 +7,7 @@ use crate::files;
 use crate::runtime;
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
-use kafka::{Pem, PemSource, Roots, Settings};
+use kafka::{Roots, Settings};
 use mapper::Snapshot;
 use statelog::Access;
 use std::path::Path;
@@ -85,7 +85,7 @@ pub async fn connect(
 /// # Errors
 /// The properties are wrong.
 pub fn data_plane(bootstrap: &str, properties: Option<&Path>) -> Result<Access, Error> {
-    Ok(access(&settings(bootstrap, properties)?))
+    Ok(access(&settings(bootstrap, properties)?).map_err(kafka::Error::from)?)
 }
 
 /// Connects to Kafka; the notes name ignored client properties.
@@ -224,7 +224,7 @@ fn completed(facts: CapturedCluster, stored: &StoredMetrics) -> Result<CapturedC
 }
 
 /// librdkafka's properties for the same cluster, as the same user.
-fn access(settings: &Settings) -> Access {
+fn access(settings: &Settings) -> Result<Access, kafka::ConfigError> {
     let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
     let mut properties = vec![
         ("bootstrap.servers", bootstrap.join(",")),
@@ -236,13 +236,12 @@ fn access(settings: &Settings) -> Access {
         properties.push(("ssl.endpoint.identification.algorithm", check.to_owned()));
         properties.push(match &tls.roots {
             Roots::System => ("ssl.ca.location", "probe".to_owned()),
-            Roots::Pem(pem) => pem_property(pem, "ssl.ca.location", "ssl.ca.pem"),
+            // librdkafka reads no JKS. What we have read ourselves is given to it as text.
+            Roots::Named(named) => ("ssl.ca.pem", named.pem()?.expose().to_owned()),
         });
         if let Some(identity) = &tls.identity {
-            let chain = (&identity.chain, "ssl.certificate.location", "ssl.certificate.pem");
-            let key = (&identity.key, "ssl.key.location", "ssl.key.pem");
-            let both = [chain, key].map(|(pem, file, inline)| pem_property(pem, file, inline));
-            properties.extend(both);
+            properties.push(("ssl.certificate.pem", identity.chain.pem()?.expose().to_owned()));
+            properties.push(("ssl.key.pem", identity.key.pem()?.expose().to_owned()));
         }
     }
     if let Some(sasl) = &settings.sasl {
@@ -250,14 +249,7 @@ fn access(settings: &Settings) -> Access {
         properties.push(("sasl.username", sasl.user.clone()));
         properties.push(("sasl.password", sasl.password.expose().to_owned()));
     }
-    Access::new(properties)
-}
-
-fn pem_property(pem: &Pem, file: &'static str, inline: &'static str) -> (&'static str, String) {
-    match &pem.source {
-        PemSource::File(path) => (file, path.display().to_string()),
-        PemSource::Inline(text) => (inline, text.expose().to_owned()),
-    }
+    Ok(Access::new(properties))
 }
 
 #[cfg(test)]
@@ -267,10 +259,10 @@ mod tests {
     #[test]
     fn librdkafka_is_given_what_our_own_client_was() {
         let text = "bootstrap.servers=a:1,b:2\nsecurity.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
-                    sasl.username=u\nsasl.password=hunter2\nssl.ca.location=/ca.pem\n";
+                    sasl.username=u\nsasl.password=hunter2\nssl.ca.pem=CA\n";
         let settings = Settings::from_properties(&kafka::Properties::parse(text).unwrap()).unwrap();
-        let access = access(&settings);
-        for key in ["bootstrap.servers", "sasl.mechanism", "sasl.password", "ssl.ca.location"] {
+        let access = access(&settings).unwrap();
+        for key in ["bootstrap.servers", "sasl.mechanism", "sasl.password", "ssl.ca.pem"] {
             assert!(format!("{access:?}").contains(key), "{access:?}");
         }
         assert!(!format!("{access:?}").contains("hunter2"));

@@ -12,7 +12,8 @@ mod record;
 pub use certificate::Certificate;
 pub use look::{Distrust, NotServed, Served, served};
 
-use crate::properties::{ConfigError, Pem, PemSource, Settings};
+use crate::keystore::Purpose;
+use crate::properties::{ConfigError, Material, MaterialSource, Settings};
 use crate::tls;
 use rustls_pki_types::{CertificateDer, ServerName};
 use std::fmt;
@@ -36,7 +37,7 @@ pub struct NoCertificates {
 /// # Errors
 /// The file cannot be read, or holds no certificate in PEM.
 pub fn read_file(path: &Path) -> Result<Vec<Certificate>, NoCertificates> {
-    let found = tls::certificates(&pem(path)).map_err(|error| unusable(path, error))?;
+    let found = tls::certificates(&file(path)).map_err(|error| unusable(path, error))?;
     let read = |der: &CertificateDer<'_>| {
         let wrong = |reason| NoCertificates { path: path.to_owned(), reason };
         Certificate::read(der).map_err(wrong)
@@ -54,7 +55,7 @@ impl Trust {
     /// # Errors
     /// The file cannot be read, or holds no usable certificate.
     pub fn of_file(path: &Path) -> Result<Self, NoCertificates> {
-        tls::verifier(&pem(path)).map(Self).map_err(|error| unusable(path, error))
+        tls::verifier(&file(path)).map(Self).map_err(|error| unusable(path, error))
     }
 
     /// Loads them from the client properties; `None` if these name no authorities.
@@ -63,7 +64,7 @@ impl Trust {
     /// As for a file.
     pub fn of_settings(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         let named = settings.tls.as_ref().and_then(|tls| tls.roots.named());
-        named.map(|pem| Ok(Self(tls::verifier(pem)?))).transpose()
+        named.map(|named| Ok(Self(tls::verifier(named)?))).transpose()
     }
 }
 
@@ -78,7 +79,7 @@ impl Trust {
         path: &Path,
         host: &str,
     ) -> Result<Option<Distrust>, NoCertificates> {
-        let chain = tls::certificates(&pem(path)).map_err(|error| unusable(path, error))?;
+        let chain = tls::certificates(&file(path)).map_err(|error| unusable(path, error))?;
         let name = ServerName::try_from(host.to_owned());
         let judged = chain.split_first().zip(name.ok());
         Ok(judged.and_then(|((leaf, others), name)| look::distrust(self, leaf, others, &name)))
@@ -91,8 +92,9 @@ impl fmt::Debug for Trust {
     }
 }
 
-fn pem(path: &Path) -> Pem {
-    Pem { key: "ssl.ca.location", source: PemSource::File(path.to_owned()) }
+fn file(path: &Path) -> Material {
+    let source = MaterialSource::File(path.to_owned());
+    Material { key: "ssl.ca.location", source, purpose: Purpose::Trust { password: None } }
 }
 
 /// The same error, without the name of a property that the operator has not set.

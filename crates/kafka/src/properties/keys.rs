@@ -95,13 +95,6 @@ fn ignored(left: &[&str]) -> Vec<String> {
 
 fn instead(key: &str) -> Option<&'static str> {
     match key {
-        "ssl.key.password" => Some(
-            "encrypted keys are not supported; write a plain one, readable by this user only: \
-             openssl pkey -in encrypted.key -out plain.key && chmod 600 plain.key",
-        ),
-        "ssl.truststore.password" | "ssl.keystore.password" => {
-            Some("a PEM store has no password: remove the line")
-        }
         "ssl.ca.certificate.stores" => Some("name the CA file in ssl.ca.location"),
         _ => None,
     }

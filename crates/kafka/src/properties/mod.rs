@@ -18,7 +18,7 @@ mod tests;
 pub use error::ConfigError;
 pub use sasl::{Mechanism, SaslSettings};
 pub use settings::{SecurityProtocol, Settings};
-pub use tls::{Identity, Pem, PemSource, Roots, TlsSettings};
+pub use tls::{Identity, Material, MaterialSource, Roots, TlsSettings};
 
 use crate::secret::Secret;
 use std::collections::BTreeMap;

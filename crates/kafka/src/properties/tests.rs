@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::address::Address;
+use crate::keystore::Purpose;
 use std::time::Duration;
 
 fn read(text: &str) -> Result<Settings, ConfigError> {
@@ -123,15 +124,17 @@ fn a_login_modules_trouble_is_told_without_its_password() {
 }
 
 #[test]
-fn java_stores_are_refused_with_the_command_that_converts_them() {
-    let jks =
-        refusal("security.protocol=SSL\nssl.truststore.location=/t.jks\nssl.truststore.password=x");
-    assert!(jks.contains("ssl.truststore.type=JKS"));
-    assert!(jks.contains("keytool -importkeystore -srckeystore /t.jks"));
-    assert!(jks.contains("openssl pkcs12 -in store.p12 -nokeys"));
-    let p12 = "security.protocol=SSL\nssl.keystore.type=PKCS12\nssl.keystore.location=/k.p12";
-    assert!(refusal(p12).contains("openssl pkcs12 -in /k.p12 -nodes"));
-    assert!(!refusal(p12).contains("keytool"));
+fn a_keystore_comes_with_the_passwords_of_a_java_client() {
+    let text = "security.protocol=SSL\nssl.truststore.location=/t.jks\nssl.truststore.password=hunter2\n\
+                ssl.keystore.type=PKCS12\nssl.keystore.location=/k.p12\nssl.keystore.password=hunter2";
+    let settings = read(text).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2") && settings.ignored.is_empty());
+    let tls = settings.tls.unwrap();
+    assert!(matches!(tls.roots.named().unwrap().purpose, Purpose::Trust { password: Some(_) }));
+    let purpose = tls.identity.unwrap().key.purpose;
+    assert!(matches!(purpose, Purpose::Identity { password: Some(_), key_password: None }));
+    let other = refusal("security.protocol=SSL\nssl.truststore.type=BCFKS");
+    assert!(other.contains("ssl.truststore.type=BCFKS") && other.contains("-deststoretype PKCS12"));
 }
 
 #[test]
@@ -139,21 +142,17 @@ fn pem_stores_in_files_and_in_the_properties_are_taken() {
     let text = "security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location=/ca.pem\n\
                 ssl.keystore.type=PEM\nssl.keystore.certificate.chain=CHAIN\nssl.keystore.key=KEY";
     let tls = read(text).unwrap().tls.unwrap();
-    assert!(matches!(tls.roots, Roots::Pem(Pem { key: "ssl.truststore.location", .. })));
+    assert!(matches!(tls.roots, Roots::Named(Material { key: "ssl.truststore.location", .. })));
     let identity = tls.identity.unwrap();
-    assert!(matches!(identity.chain.source, PemSource::Inline(_)));
+    assert!(matches!(identity.chain.source, MaterialSource::Inline(_)));
     assert_eq!(identity.key.key, "ssl.keystore.key");
     assert!(tls.check_name);
 }
 
 #[test]
-fn a_key_and_a_certificate_come_together_and_unencrypted() {
+fn a_key_and_a_certificate_come_together() {
     let text = "security.protocol=SSL\nssl.certificate.location=/c.pem";
     assert!(refusal(text).contains("ssl.key.location is missing"));
-    let text = format!("{text}\nssl.key.location=/k.pem\nssl.key.password=hunter2");
-    let refusal = refusal(&text);
-    assert!(refusal.contains("ssl.key.password is not supported"));
-    assert!(refusal.contains("openssl pkey") && !refusal.contains("hunter2"));
 }
 
 #[test]

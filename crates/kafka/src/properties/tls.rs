@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::error::shown;
 use super::keys::PropertyKeys;
 use super::settings::SecurityProtocol;
+use crate::keystore::Purpose;
 use crate::secret::Secret;
 use std::path::PathBuf;
 
@@ -25,15 +26,15 @@ pub enum Roots {
     /// The machine's own.
     System,
     /// Only these.
-    Pem(Pem),
+    Named(Material),
 }
 
 impl Roots {
     /// The ones that the properties name.
-    pub(crate) fn named(&self) -> Option<&Pem> {
+    pub(crate) fn named(&self) -> Option<&Material> {
         match self {
             Self::System => None,
-            Self::Pem(pem) => Some(pem),
+            Self::Named(named) => Some(named),
         }
     }
 }
@@ -42,26 +43,28 @@ impl Roots {
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The certificate, then its issuers.
-    pub chain: Pem,
-    /// Its unencrypted private key.
-    pub key: Pem,
+    pub chain: Material,
+    /// Its private key.
+    pub key: Material,
 }
 
-/// Text in PEM, and the property that named it.
+/// Certificates or a private key, and the property that named them.
 #[derive(Debug, Clone)]
-pub struct Pem {
+pub struct Material {
     /// The property.
     pub key: &'static str,
-    /// Where the text is.
-    pub source: PemSource,
+    /// Where it is.
+    pub source: MaterialSource,
+    /// What a keystore is opened for, and with which passwords.
+    pub purpose: Purpose,
 }
 
-/// Where PEM text is.
+/// Where certificates or a private key are.
 #[derive(Debug, Clone)]
-pub enum PemSource {
-    /// In a file, which the client reads when it is created.
+pub enum MaterialSource {
+    /// In a file in PEM, JKS or PKCS12, which the client reads when it is created.
     File(PathBuf),
-    /// In the properties themselves.
+    /// In the properties themselves, in PEM.
     Inline(Secret),
 }
 
@@ -72,18 +75,21 @@ pub(super) fn read(
 ) -> Result<Option<TlsSettings>, ConfigError> {
     refuse_disabled_checks(keys)?;
     let check_name = check_name(keys)?;
-    store_type(keys, "ssl.truststore.type", "ssl.truststore.location")?;
-    store_type(keys, "ssl.keystore.type", "ssl.keystore.location")?;
+    store_type(keys, "ssl.truststore.type")?;
+    store_type(keys, "ssl.keystore.type")?;
+    let password = keys.secret("ssl.truststore.password").map(Secret::new);
     let roots = one_of(
         keys,
         &["ssl.ca.location", "ssl.truststore.location"],
         &["ssl.ca.pem", "ssl.truststore.certificates"],
+        &Purpose::Trust { password },
     )?;
     let identity = identity(keys)?;
     // librdkafka's value `probe` means: search for the machine's own.
-    let roots = roots
-        .filter(|pem| !matches!(&pem.source, PemSource::File(path) if path.as_os_str() == "probe"));
-    let roots = roots.map_or(Roots::System, Roots::Pem);
+    let roots = roots.filter(
+        |named| !matches!(&named.source, MaterialSource::File(path) if path.as_os_str() == "probe"),
+    );
+    let roots = roots.map_or(Roots::System, Roots::Named);
     Ok(protocol.is_tls().then_some(TlsSettings { roots, identity, check_name }))
 }
 
@@ -113,44 +119,31 @@ fn check_name(keys: &mut PropertyKeys<'_>) -> Result<bool, ConfigError> {
     }
 }
 
-fn store_type(
-    keys: &mut PropertyKeys<'_>,
-    key: &'static str,
-    location: &'static str,
-) -> Result<(), ConfigError> {
-    let file = keys.text(location);
-    let value = match (keys.text(key), file) {
-        (Some(value), _) => value,
-        // Java's default.
-        (None, Some(_)) => "JKS",
-        (None, None) => return Ok(()),
-    };
-    if value.eq_ignore_ascii_case("PEM") {
-        return Ok(());
+/// The format of a store is seen from its content. What the properties say must only be a format that we know.
+fn store_type(keys: &mut PropertyKeys<'_>, key: &'static str) -> Result<(), ConfigError> {
+    match keys.text(key) {
+        Some(value)
+            if !["JKS", "PKCS12", "PEM"].iter().any(|known| value.eq_ignore_ascii_case(known)) =>
+        {
+            let instead =
+                "convert it: keytool -importkeystore -srckeystore OLD -destkeystore store.p12 \
+                           -deststoretype PKCS12"
+                    .to_owned();
+            Err(ConfigError::Unsupported { key, value: shown(value), instead })
+        }
+        _ => Ok(()),
     }
-    let file = file.filter(|file| is_path(file)).unwrap_or("STORE");
-    let to_p12 = format!(
-        "keytool -importkeystore -srckeystore {file} -destkeystore store.p12 -deststoretype PKCS12"
-    );
-    let (prepare, p12) = if value.eq_ignore_ascii_case("PKCS12") {
-        (String::new(), file)
-    } else {
-        (format!("{to_p12} && "), "store.p12")
-    };
-    // A trust store contains only certificates; a key store also contains the key.
-    let what = if key == "ssl.truststore.type" { "-nokeys" } else { "-nodes" };
-    let instead = format!(
-        "convert the store, then set {key}=PEM and {location}=store.pem: {prepare}openssl pkcs12 -in {p12} {what} -out store.pem"
-    );
-    Err(ConfigError::Unsupported { key, value: shown(value), instead })
 }
 
 fn identity(keys: &mut PropertyKeys<'_>) -> Result<Option<Identity>, ConfigError> {
+    let password = keys.secret("ssl.keystore.password").map(Secret::new);
+    let key_password = keys.secret("ssl.key.password").map(Secret::new);
+    let purpose = Purpose::Identity { password, key_password };
     let files = &["ssl.certificate.location", "ssl.keystore.location"];
     let texts = &["ssl.certificate.pem", "ssl.keystore.certificate.chain"];
-    let chain = one_of(keys, files, texts)?;
+    let chain = one_of(keys, files, texts, &purpose)?;
     let files = &["ssl.key.location", "ssl.keystore.location"];
-    let key = one_of(keys, files, &["ssl.key.pem", "ssl.keystore.key"])?;
+    let key = one_of(keys, files, &["ssl.key.pem", "ssl.keystore.key"], &purpose)?;
     match (chain, key) {
         (Some(chain), Some(key)) => Ok(Some(Identity { chain, key })),
         (None, None) => Ok(None),
@@ -175,20 +168,22 @@ fn one_of(
     keys: &mut PropertyKeys<'_>,
     files: &[&'static str],
     texts: &[&'static str],
-) -> Result<Option<Pem>, ConfigError> {
-    let mut found: Vec<Pem> = Vec::new();
+    purpose: &Purpose,
+) -> Result<Option<Material>, ConfigError> {
+    let mut found: Vec<Material> = Vec::new();
+    let named = |key, source| Material { key, source, purpose: purpose.clone() };
     for &key in files {
         if let Some(path) = keys.text(key) {
             if !is_path(path) {
                 let reason = "it is the text itself, not the path of a file";
                 return Err(ConfigError::Malformed { key, reason });
             }
-            found.push(Pem { key, source: PemSource::File(PathBuf::from(path)) });
+            found.push(named(key, MaterialSource::File(PathBuf::from(path))));
         }
     }
     for &key in texts {
-        let source = keys.text(key).map(|text| PemSource::Inline(Secret::new(text)));
-        found.extend(source.map(|source| Pem { key, source }));
+        let source = keys.text(key).map(|text| MaterialSource::Inline(Secret::new(text)));
+        found.extend(source.map(|source| named(key, source)));
     }
     match found.as_slice() {
         [first, second, ..] => Err(ConfigError::Contradiction {
