@@ -179,7 +179,8 @@ fn a_daemon_that_starts_midway_takes_nothing_for_an_operators(mode: Mode) {
     scene.situation.await_what_was_before(|| format!("{}\n{}", done.stderr, daemon.said()));
     let (code, said) = daemon.leave();
     assert_eq!(code, Some(143), "{said}");
-    assert!(scene.situation.is_as_before(), "{:#?}\n{said}", scene.situation.now());
+    // A broker whose card is full may learn late what was set and restored in between.
+    scene.situation.await_what_was_before(|| said.clone());
     a_daemon_that_leaves_before_the_execution_leaves_nothing(&scene);
 }
 

@@ -382,10 +382,8 @@ mod tests {
             let own = material("ssl.keystore.location", &store, purpose);
             assert_eq!(certificates(&roots).unwrap().len(), 1, "{end}");
             let chain = certificates(&own).unwrap();
-            let sent: [&[u8]; 2] = [
-                include_bytes!("../testdata/localhost.crt"),
-                include_bytes!("../testdata/ca.crt"),
-            ];
+            let sent: [&[u8]; 2] =
+                [include_bytes!("../testdata/localhost.crt"), include_bytes!("../testdata/ca.crt")];
             let sent = sent.map(|pem| CertificateDer::from_pem_slice(pem).unwrap());
             assert_eq!(chain, sent, "{end}");
             assert!(with_roots_and_identity(roots, [own.clone(), own]).is_ok(), "{end}");
