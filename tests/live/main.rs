@@ -56,6 +56,7 @@ mod scarce;
 mod sidecars;
 mod stores;
 mod throttles;
+mod tiered;
 mod topics;
 mod topics_cronjob;
 mod topics_state;

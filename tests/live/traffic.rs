@@ -62,9 +62,18 @@ impl<'a> Traffic<'a> {
 
     /// Creates topics with these replicas for each partition, and waits until all are in sync.
     pub(crate) fn create(&self, topics: &BTreeMap<String, Vec<Vec<i32>>>) {
+        self.create_with(topics, &[]);
+    }
+
+    /// The same with configs.
+    pub(crate) fn create_with(
+        &self,
+        topics: &BTreeMap<String, Vec<Vec<i32>>>,
+        configs: &[(&str, &str)],
+    ) {
         self.seen();
         let mut last = String::new();
-        let created = until("new topics", SOON, || match self.try_create(topics) {
+        let created = until("new topics", SOON, || match self.try_create(topics, configs) {
             Ok(()) => Some(()),
             Err(why) => {
                 last = why;
@@ -86,7 +95,11 @@ impl<'a> Traffic<'a> {
 
     /// One attempt. If a client's broker did not know the controller yet, the client does not retry, so the next
     /// attempt uses a new client.
-    fn try_create(&self, topics: &BTreeMap<String, Vec<Vec<i32>>>) -> Result<(), String> {
+    fn try_create(
+        &self,
+        topics: &BTreeMap<String, Vec<Vec<i32>>>,
+        configs: &[(&str, &str)],
+    ) -> Result<(), String> {
         const ATTEMPT: Option<Duration> = Some(Duration::from_secs(10));
         let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
         let slices: Vec<(&str, Vec<&[i32]>)> = topics
@@ -97,7 +110,8 @@ impl<'a> Traffic<'a> {
             .iter()
             .map(|(name, parts)| {
                 let count = i32::try_from(parts.len()).unwrap();
-                NewTopic::new(name, count, TopicReplication::Variable(parts))
+                let new = NewTopic::new(name, count, TopicReplication::Variable(parts));
+                configs.iter().fold(new, |new, (key, value)| new.set(key, value))
             })
             .collect();
         let options = AdminOptions::new().operation_timeout(ATTEMPT).request_timeout(ATTEMPT);

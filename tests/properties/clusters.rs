@@ -267,6 +267,8 @@ impl Shape {
                     .collect(),
                 false => Default::default(),
             },
+            // Some topics' new replicas start at the last tiered offset.
+            copied: (shape.seed % 4 == 0).then(|| Bytes(u64::from(shape.seed % 1_000))),
             ..PartitionFacts::default()
         }
     }

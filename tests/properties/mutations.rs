@@ -2,7 +2,7 @@
 
 use crate::clusters::{ask, shape};
 use crate::config;
-use mapper::{BrokerId, Bytes, Plan, check, rebuild};
+use mapper::{BrokerId, Bytes, Plan, Snapshot, Violation, check, rebuild};
 use proptest::prelude::*;
 
 /// Ways to break a plan. Each returns false if it cannot apply to this plan.
@@ -28,6 +28,25 @@ proptest! {
         if SPOILERS[spoiler](&mut plan) {
             prop_assert_ne!(check(&before, &plan), [], "spoiler {}", spoiler);
         }
+    }
+
+    #[test]
+    fn a_topic_without_a_log_on_brokers_stays_and_a_plan_that_moves_it_is_caught(
+        shape in shape(),
+        ask in ask(),
+    ) {
+        let before = shape.snapshot();
+        let request = ask.request(&shape);
+        let Ok(plan) = rebuild(&before, &request) else { return Ok(()) };
+        let Some(moved) = plan.moves.first().map(|change| change.topic.clone()) else { return Ok(()) };
+        let mut parts = before.into_parts();
+        let topic = parts.topics.iter_mut().find(|topic| *topic.name == *moved).unwrap();
+        topic.config.insert("diskless.enable".to_owned(), "true".to_owned());
+        let diskless = Snapshot::new(parts).unwrap();
+        let caught = |found: &Violation| matches!(found, Violation::Diskless { .. });
+        prop_assert!(check(&diskless, &plan).iter().any(caught));
+        let Ok(again) = rebuild(&diskless, &request) else { return Ok(()) };
+        prop_assert!(again.moves.iter().all(|change| change.topic != moved));
     }
 }
 

@@ -27,7 +27,7 @@ use crate::plan::{Move, Plan, Reason};
 use crate::plan_file::PlannedPartition;
 use crate::request::{BaseLists, Mends, RackRule, Replace, Request};
 use crate::scope::ScopeError;
-use crate::snapshot::{Leader, Partition, Snapshot};
+use crate::snapshot::{Leader, Partition, Snapshot, Topic};
 use leaders::Evacuation;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -136,7 +136,8 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         bytes: None,
     };
     let copies = change.added().count();
-    change.bytes = partition.and_then(|p| size(before, p)).map(|size| size.times(copies));
+    let each = partition.and_then(|p| Some(p.copied(size(before, p)?)));
+    change.bytes = each.map(|each| each.times(copies));
     change
 }
 
@@ -214,6 +215,10 @@ fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -
     if partition.is_moving() {
         broken.push(Violation::Reassigning { of: of() });
     }
+    let topic = view.find.topic(&change.topic);
+    if let Some(config) = topic.and_then(Topic::diskless).map(str::to_owned) {
+        broken.push(Violation::Diskless { of: of(), config });
+    }
     broken.extend(log_dirs::exist(view.snapshot, change));
     broken.extend(cordons::kept(view, touched));
     if let Some((before, after)) = view.racks_get_worse(rule, touched) {
@@ -221,7 +226,8 @@ fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -
     }
     let expected = size(view.snapshot, partition);
     let copies = change.added().count();
-    let bytes = if copies == 0 { Some(Bytes(0)) } else { expected.map(|size| size.times(copies)) };
+    let each = expected.map(|size| partition.copied(size));
+    let bytes = if copies == 0 { Some(Bytes(0)) } else { each.map(|each| each.times(copies)) };
     if change.bytes != bytes {
         broken.push(Violation::Bytes { of: of(), stated: change.bytes, found: bytes });
     }

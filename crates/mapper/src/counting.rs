@@ -62,15 +62,16 @@ impl Figures {
 
     fn move_load(&mut self, cluster: &DenseCluster<'_>, partition: &Partition, change: &Move) {
         let copies = change.added().count() as u64;
-        let size = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
+        let copied = change.copy_bytes().unwrap_or_default().0;
+        let held = change.held_bytes(Some(partition)).unwrap_or_default().0;
         let rate = traffic::of_replica(partition);
         for id in change.added() {
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas += 1;
                 let traffic = broker.traffic_bytes_per_second.zip(rate);
                 broker.traffic_bytes_per_second = traffic.map(|(traffic, rate)| traffic + rate);
-                broker.incoming_bytes.0 += size;
-                broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + size));
+                broker.incoming_bytes.0 += copied;
+                broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + held));
             }
         }
         for id in change.removed() {
@@ -87,7 +88,7 @@ impl Figures {
         if let Some(source) = source(cluster, partition)
             && let Some(broker) = self.broker(cluster, source)
         {
-            broker.outgoing_bytes.0 += size * copies;
+            broker.outgoing_bytes.0 += copied * copies;
         }
         for (list, delta) in [(&change.from, -1_i64), (&change.to, 1)] {
             if let Some(broker) = list.first().and_then(|id| self.broker(cluster, *id)) {

@@ -256,7 +256,7 @@ fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<PlanC
         steps: vec![0],
         via: Vec::new(),
     };
-    let size = known.and_then(|known| known.size);
+    let size = known.and_then(|known| Some(known.copied(known.size?)));
     change.bytes = match change.copies() {
         Some(0) => Some(Bytes(0)),
         copies => size.zip(copies).map(|(size, copies)| size.times(copies)),

@@ -5,6 +5,7 @@ use crate::bytes::Bytes;
 use crate::dense::DenseCluster;
 use crate::exact::Evidence;
 use crate::figures::Figures;
+use crate::floor;
 use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
 use crate::plan::{BalanceFloor, BoundBy, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
@@ -114,6 +115,12 @@ impl StateBefore {
 }
 
 impl Proof {
+    /// The proof for the bytes that are copied, from one for the bytes that new replicas come to hold.
+    pub(crate) fn for_copies(self, cluster: &DenseCluster<'_>) -> Self {
+        let bound_bytes = self.bound_bytes.map(|held| floor::least_copied(cluster, held));
+        Self { bound_bytes, ..self }
+    }
+
     /// The fullest broker's share beyond the proven least, as a part of that least, if a search examined it.
     fn unevenness(&self, used: Option<f64>) -> Option<f64> {
         self.evidence.as_ref()?.fullest?;
@@ -183,8 +190,9 @@ fn moves(cluster: &DenseCluster<'_>, work: &[Work]) -> Vec<Move> {
         if added == 0 && change.removed().next().is_none() {
             change.reason = Reason::Leader;
         }
+        let each = item.size.map(|whole| partition.copied(Bytes(whole)));
         change.bytes =
-            if added == 0 { Some(Bytes(0)) } else { item.size.map(|s| Bytes(s * added)) };
+            if added == 0 { Some(Bytes(0)) } else { each.map(|each| Bytes(each.0 * added)) };
         moves.push(change);
     }
     moves

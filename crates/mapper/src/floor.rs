@@ -8,7 +8,7 @@ use crate::no_plan::NoPlan;
 use crate::plan::BalanceFloor;
 use crate::request::{PlanTerms, RackRule};
 use crate::target::{RackCounts, Target, Targets};
-use crate::work::{Work, WorkSearch};
+use crate::work::{Work, WorkSearch, log_size};
 use std::collections::BTreeMap;
 
 /// The proof about a request that only fills the seats of `work`.
@@ -35,12 +35,38 @@ pub(crate) fn unforced(
     terms: &PlanTerms,
 ) -> Result<Option<Bytes>, NoPlan> {
     let found = WorkSearch::new(cluster, targets, terms).run()?;
-    Ok(must_copy(&found.work))
+    Ok(must_copy(cluster, &found.work))
 }
 
 /// The bytes that repairs had to copy, once their seats are filled.
 pub(crate) fn had_to_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
-    sum(work, |item| item.must_copy.min(copied(cluster, item)))
+    let copies = |item: &Work| item.must_copy.min(copied(cluster, item));
+    sum(work, copies, |item, whole| cluster.partition(item.partition).copied(whole))
+}
+
+/// The bytes that the same copies come to hold.
+pub(crate) fn had_to_hold(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
+    sum(work, |item| item.must_copy.min(copied(cluster, item)), |_, whole| whole)
+}
+
+/// The least bytes that copies transfer to hold this many bytes in all: those of the topics whose new replicas start at
+/// the last tiered offset, beginning with the smallest part of a log.
+pub(crate) fn least_copied(cluster: &DenseCluster<'_>, held: Bytes) -> Bytes {
+    let shorter = cluster.partitions().filter_map(|(_, partition)| {
+        let whole = log_size(cluster, partition)?;
+        let copied = partition.copied(Bytes(whole)).0;
+        (copied < whole).then_some((u128::from(copied), u128::from(whole)))
+    });
+    let mut shorter: Vec<(u128, u128)> = shorter.collect();
+    shorter.sort_unstable_by(|one, other| (one.0 * other.1).cmp(&(other.0 * one.1)));
+    let (mut left, mut least) = (u128::from(held.0), 0);
+    for (copied, whole) in shorter {
+        // A broker has one replica of a partition at most.
+        let taken = left.min(whole * cluster.ids.len() as u128);
+        least += taken * copied / whole;
+        left -= taken;
+    }
+    Bytes(u64::try_from(least + left).unwrap_or(held.0))
 }
 
 /// The copies of an item with its seats filled. There are fewer than expected if the broker that gave up a seat was the
@@ -50,16 +76,22 @@ fn copied(cluster: &DenseCluster<'_>, item: &Work) -> usize {
     item.held().filter(|broker| !current.contains(broker)).count()
 }
 
-pub(crate) fn must_copy(work: &[Work]) -> Option<Bytes> {
-    sum(work, |item| item.must_copy)
+pub(crate) fn must_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
+    let copied = |item: &Work, whole| cluster.partition(item.partition).copied(whole);
+    sum(work, |item| item.must_copy, copied)
 }
 
-fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
+/// `each`: the bytes of a copy, by the bytes of the whole log.
+fn sum(
+    work: &[Work],
+    copies: impl Fn(&Work) -> usize,
+    each: impl Fn(&Work, Bytes) -> Bytes,
+) -> Option<Bytes> {
     let bytes = work.iter().map(|item| match copies(item) {
-        0 => Some(0),
-        copies => item.size.map(|size| size * copies as u64),
+        0 => Some(Bytes(0)),
+        copies => item.size.map(|whole| each(item, Bytes(whole)).times(copies)),
     });
-    bytes.sum::<Option<u64>>().map(Bytes)
+    bytes.sum()
 }
 
 /// The least share that the fullest allowed broker must use, if only the seats of `work` are placed.

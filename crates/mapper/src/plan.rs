@@ -10,7 +10,7 @@ use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
 use crate::request::Request;
-use crate::snapshot::{Snapshot, SnapshotHash};
+use crate::snapshot::{Partition, Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -132,6 +132,15 @@ impl Move {
     pub fn copy_bytes(&self) -> Option<Bytes> {
         let copies = self.added().count() as u64;
         self.bytes.map(|bytes| Bytes(bytes.0 / copies.max(1)))
+    }
+
+    /// The bytes that each new replica comes to hold: what it copies, or the whole log if it starts at the last tiered
+    /// offset (KIP-1023).
+    pub fn held_bytes(&self, partition: Option<&Partition>) -> Option<Bytes> {
+        let starts_late = |partition: &&Partition| partition.copied(Bytes(u64::MAX)).0 < u64::MAX;
+        let whole = partition.filter(starts_late).and_then(|partition| partition.size);
+        let whole = whole.filter(|_| self.added().next().is_some());
+        self.copy_bytes().map(|copied| copied.max(whole.unwrap_or_default()))
     }
 
     /// The log dir that is named for a broker's replica.
@@ -271,6 +280,11 @@ pub enum WhyLeftOut {
     LostReplica {
         /// The lost brokers in its list.
         lost: Vec<BrokerId>,
+    },
+    /// Its data is not in brokers' logs, and what a move does to it is unknown.
+    Diskless {
+        /// The topic config that says so.
+        config: String,
     },
     /// An evacuated broker leads it, and no other replica may lead: each is evacuated as well, or in a failed log dir.
     NoOtherLeader {

@@ -196,7 +196,8 @@ fn name<'s>(
     volumes: &mut Volumes<'s>,
     change: &mut Move,
 ) -> Result<(), (BrokerId, FullVolume<'s>)> {
-    let each = change.copy_bytes().unwrap_or_default().0;
+    let partition = cluster.snapshot.partition(&change.topic, change.partition);
+    let each = change.held_bytes(partition).unwrap_or_default().0;
     let mut named: Vec<(usize, &str)> = Vec::new();
     for (at, id) in change.to.iter().enumerate() {
         if change.from.contains(id) {

@@ -46,6 +46,18 @@ pub enum Warning {
         /// The first of them.
         of: TopicPartition,
     },
+    /// Replicas with a short local log become leaders of tiered topics (KIP-1303). They read older records from remote
+    /// storage, which is slow.
+    #[error(
+        "{} of tiered topics {} a leader with less than half of the local log: {of} the first; it reads older records from remote storage",
+        counted(*partitions, "partition"), plural(*partitions, "gets", "get")
+    )]
+    ShallowLeaders {
+        /// The number of partitions.
+        partitions: usize,
+        /// The first of them.
+        of: TopicPartition,
+    },
     /// The plan increases the distance between the fullest and the emptiest broker.
     #[error("storage ends less even: {} between the emptiest and the fullest broker, before {}", percent(*after), percent(*before))]
     LessEven {
@@ -111,6 +123,7 @@ impl Warning {
             Self::NoRack { .. } => "no-rack",
             Self::FewRacks { .. } => "few-racks",
             Self::Leaderless { .. } => "leaderless",
+            Self::ShallowLeaders { .. } => "shallow-leaders",
             Self::LessEven { .. } => "less-even",
             Self::LostBrokers { .. } => "lost-brokers",
             Self::MaxLost { .. } => "max-lost",
@@ -125,7 +138,7 @@ pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning>
     };
     [no_rack(before, plan), few_racks(before, plan, &taken), leaderless(plan)]
         .into_iter()
-        .chain([less_even(plan), lost_brokers(before, plan, &taken)])
+        .chain([shallow_leaders(before, plan), less_even(plan), lost_brokers(before, plan, &taken)])
         .chain([max_lost_warning(before, plan, max_lost)])
         .flatten()
         .collect()
@@ -180,6 +193,25 @@ fn leaderless(plan: &Plan) -> Option<Warning> {
         );
     let of = left.next()?;
     Some(Warning::Leaderless { partitions: left.count() + 1, of })
+}
+
+fn shallow_leaders(before: &Snapshot, plan: &Plan) -> Option<Warning> {
+    let find = Lookup::new(before);
+    let tiered = find.topics_of(&plan.moves).filter_map(|(change, topic)| {
+        let topic = before.topics().get(topic?).filter(|topic| topic.is_tiered())?;
+        Some((change, topic.partition(change.partition)?))
+    });
+    let mut shallow = tiered.filter(|(change, partition)| is_shallow(change, partition));
+    let of = shallow.next()?.0.of();
+    Some(Warning::ShallowLeaders { partitions: shallow.count() + 1, of })
+}
+
+/// Whether the new preferred leader has less than half of the leader's local log. A new replica has what it copies.
+fn is_shallow(change: &Move, partition: &Partition) -> bool {
+    let leader = change.to.first().filter(|leader| change.from.first() != Some(leader));
+    let (Some(leader), Some(whole)) = (leader, partition.size) else { return false };
+    let own = partition.size_on(*leader).unwrap_or_else(|| partition.copied(whole));
+    own.0 < whole.0 / 2
 }
 
 fn less_even(plan: &Plan) -> Option<Warning> {

@@ -119,7 +119,7 @@ impl<'a> WorkSearch<'a> {
                 let Some(work) = self.look(index, target, partition, base)? else {
                     continue;
                 };
-                match why_left_out(self.cluster, partition) {
+                match why_left_out(self.cluster, index) {
                     None => found.work.push(work),
                     Some(why) => found.left_out.push(LeftOut {
                         topic: Arc::from(topic.name.as_str()),
@@ -172,7 +172,7 @@ impl<'a> WorkSearch<'a> {
             seats: SmallVec::new(),
             replaces: SmallVec::new(),
             reason: Reason::Leader,
-            size: copy_size(self.cluster, partition),
+            size: log_size(self.cluster, partition),
             offline: offline.collect(),
             must_copy: 0,
             head_is_free: false,
@@ -332,8 +332,8 @@ impl<'a> WorkSearch<'a> {
     }
 }
 
-/// The bytes that a copy of the partition transfers: its own size, else its largest live replica's.
-pub(crate) fn copy_size(cluster: &DenseCluster<'_>, partition: &Partition) -> Option<u64> {
+/// The bytes that a new replica comes to hold: the partition's own size, else its largest live replica's.
+pub(crate) fn log_size(cluster: &DenseCluster<'_>, partition: &Partition) -> Option<u64> {
     let own = partition.size.map(|size| size.0);
     own.or_else(|| {
         let facts = partition.facts.as_ref()?;
@@ -355,10 +355,11 @@ fn used_ppm(cluster: &DenseCluster<'_>, broker: BrokerIx) -> u64 {
 }
 
 /// Why a partition that needs work must be left alone; `None` if it can move.
-pub(crate) fn why_left_out(
-    cluster: &DenseCluster<'_>,
-    partition: &Partition,
-) -> Option<WhyLeftOut> {
+pub(crate) fn why_left_out(cluster: &DenseCluster<'_>, index: usize) -> Option<WhyLeftOut> {
+    let partition = cluster.partition(index);
+    if let Some(config) = cluster.snapshot.topics()[cluster.topic_of(index)].diskless() {
+        return Some(WhyLeftOut::Diskless { config: config.to_owned() });
+    }
     let healthy = |id: &BrokerId| cluster.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {
         Leader::None => false,

@@ -32,6 +32,13 @@ impl Jars {
         Self::from("jmx-exporter", JMX_EXPORTER, &[])
     }
 
+    /// The same for the remote storage that Kafka's own tests use.
+    pub(crate) fn of_tiered_storage(version: Version) -> Result<Self, Error> {
+        let property = format!("-Dkafka.version={version}");
+        let pom = include_str!("../poms/kafka-tiered.xml");
+        Self::from(&format!("kafka-tiered-{version}"), pom, &[&property])
+    }
+
     fn from(name: &str, pom: &str, properties: &[&str]) -> Result<Self, Error> {
         let folder = cache::folder().join(format!("{name}-{}", key(pom)));
         let libs = folder.join("libs");

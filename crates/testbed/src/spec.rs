@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::jars::Jars;
 use crate::relay::Cap;
 
 /// Where a cluster keeps its metadata.
@@ -171,6 +173,28 @@ impl Builder {
     pub fn property(mut self, key: &str, value: &str) -> Self {
         self.properties.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Tiered storage (KIP-405) in a folder that all brokers share and that the caller removes. Brokers upload and delete
+    /// segments as soon as a topic's configs allow it.
+    pub fn tiered(self, remote: &Path) -> Result<Self, Error> {
+        let jar = Jars::of_tiered_storage(self.version_or_newest()?)?.classpath()?;
+        let remote = remote.display().to_string();
+        let class = "org.apache.kafka.server.log.remote.storage.LocalTieredStorage";
+        let keys = [
+            ("remote.log.storage.system.enable", "true"),
+            ("remote.log.storage.manager.class.name", class),
+            ("remote.log.storage.manager.class.path", &jar),
+            ("rsm.config.dir", &remote),
+            ("remote.log.metadata.manager.listener.name", "PLAINTEXT"),
+            ("rlmm.config.remote.log.metadata.topic.num.partitions", "1"),
+            ("rlmm.config.remote.log.metadata.topic.replication.factor", "1"),
+            ("remote.log.metadata.topic.min.isr", "1"),
+            ("remote.log.manager.task.interval.ms", "1000"),
+            ("log.retention.check.interval.ms", "1000"),
+            ("log.initial.task.delay.ms", "1000"),
+        ];
+        Ok(keys.into_iter().fold(self, |builder, (key, value)| builder.property(key, value)))
     }
 
     /// Replicas fetch 64 KiB at a time. Kafka allows every fetch that begins within the quota, whatever its size.

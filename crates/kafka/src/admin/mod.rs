@@ -57,6 +57,7 @@ pub use create_partitions::MorePartitions;
 pub use create_topics::NewTopic;
 pub use elr::{Eligible, EligibleLeaders};
 pub use log_dirs::{DirReplicas, LogDirFacts};
+pub(crate) use offsets::{LogOffset, OfLeader, OffsetsByTopic, by_leader};
 pub use quorum::Quorum;
 pub use reassignments::Reassignment;
 pub use resources::{ConfigChange, ConfigResource};

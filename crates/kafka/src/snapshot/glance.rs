@@ -10,6 +10,7 @@ use crate::error::Error;
 use futures::StreamExt;
 use kafka_protocol::ResponseError;
 use mapper::counted;
+use mapper::snapshot::{DISKLESS, TIERED};
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,7 +61,8 @@ pub async fn glance(client: &Client, captured_at: String) -> Result<Glance, Erro
         untold.push(("the controllers' quorum".to_owned(), error));
         None
     });
-    let wanted = Wanted { configs: ConfigKeys::MinInsyncReplicas, captured_at };
+    let storage = [TIERED].into_iter().chain(DISKLESS).map(str::to_owned).collect();
+    let wanted = Wanted { configs: ConfigKeys::Named(storage), captured_at };
     let snapshot = assemble(client, &cluster, topics, &stored, &mut notices, &wanted).await?;
     let mut failed_log_dirs: BTreeMap<BrokerId, Vec<(String, ResponseError)>> = BTreeMap::new();
     for notice in notices {
@@ -132,6 +134,9 @@ fn told(notice: Notice) -> Result<(BrokerId, String, ResponseError), Option<(Str
         }
         Notice::CordonsUntold { brokers, error } => {
             Some((format!("the cordons of {}", counted(brokers.len(), "broker")), error))
+        }
+        Notice::TiersUntold { topics, error } => {
+            Some((format!("remote storage of {}", counted(topics.len(), "topic")), error))
         }
         Notice::EligibleLeadersMissing { topics, error } => {
             Some((format!("the eligible leaders of {}", counted(topics.len(), "topic")), error))

@@ -14,6 +14,7 @@ mod moves;
 mod notice;
 mod settled;
 mod storage;
+mod tiers;
 
 #[cfg(test)]
 mod tests;
@@ -54,8 +55,8 @@ pub struct Capture {
 /// It asks each broker at most once for each kind of fact, but the controller twice for its reassignments. While
 /// brokers still disagree after another broker's death, it asks for everything again.
 ///
-/// It needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic. For the cordons of Kafka
-/// 4.3, it needs DescribeConfigs on the cluster.
+/// It needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic. For the cordons and the
+/// tiered topics of Kafka 4.3, it needs DescribeConfigs on the cluster.
 ///
 /// # Errors
 /// - [`Error::HiddenTopics`] if topics hold data that we may not see.
@@ -91,6 +92,7 @@ async fn assemble(
     configs.add_to(&mut topics, notices);
     eligible.add_to(&mut topics, notices);
     storage::add_to(&mut topics, stored);
+    tiers::complete(client, stored, &mut topics, notices).await;
     let mut topics: Vec<Topic> = topics.into_values().collect();
     topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(reconcile);
     let mut brokers = brokers::parts(cluster, stored, notices);

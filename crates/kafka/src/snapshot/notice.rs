@@ -52,6 +52,13 @@ pub enum Notice {
         /// Why there is no answer.
         error: Error,
     },
+    /// Of some tiered topics, a leader did not report what is in remote storage, or a broker how its replicas start.
+    TiersUntold {
+        /// The topics.
+        topics: BTreeSet<String>,
+        /// Why there is no answer.
+        error: Error,
+    },
     /// No broker reported the eligible leaders of some topics.
     EligibleLeadersMissing {
         /// The topics.
@@ -68,6 +75,7 @@ impl Notice {
             Self::BrokerSilent { error, .. }
             | Self::ConfigsMissing { error, .. }
             | Self::CordonsUntold { error, .. }
+            | Self::TiersUntold { error, .. }
             | Self::EligibleLeadersMissing { error, .. } => error.hint(),
             Self::ConfigsForbidden { denied, .. } => Some(denied.hint()),
             Self::LogDirFailed { .. } => Some(
@@ -101,6 +109,10 @@ impl fmt::Display for Notice {
                 let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
                 let ids = ids.join(", ");
                 write!(f, "brokers that do not tell whether they are cordoned: {ids}: {error}")
+            }
+            Self::TiersUntold { topics, error } => {
+                let count = counted(topics.len(), "tiered topic");
+                write!(f, "plans count the whole local log of {count} as copied: {error}")
             }
             Self::EligibleLeadersMissing { topics, error } => {
                 write!(

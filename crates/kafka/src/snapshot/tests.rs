@@ -370,3 +370,37 @@ async fn cordons_are_read_where_brokers_know_them_and_named_where_they_are_not_t
     };
     assert_eq!((cordoned(&capture), brokers.len()), (vec![1], 1));
 }
+
+#[tokio::test]
+async fn a_tiered_topics_new_replica_copies_its_local_log_or_only_what_is_not_in_remote_storage() {
+    let mut cluster = Cluster::of_three();
+    let topics = [("plain", [0; 4]), ("old", [0, 80, 97, 100]), ("young", [0, 0, 97, 100])];
+    for (name, offsets) in topics {
+        cluster.topic(name, &[&[1, 2], &[2, 3]]);
+        cluster.tiered.extend((name != "plain").then_some((name, offsets)));
+    }
+    cluster.start_late = [1, 2].into();
+    let fake = Fake::start(cluster).await;
+    let figures = |capture: &Capture, topic: &str| {
+        let told = partition(capture, topic, 1);
+        let facts = told.facts.as_ref().unwrap();
+        [facts.remote, told.size, Some(told.copied(told.size.unwrap()))]
+            .map(|bytes| bytes.map(|b| b.0))
+    };
+    // Broker 3 would copy the whole local log: 100 bytes for 20 records. 80 records are in remote storage only.
+    let capture = fake.capture().await.unwrap();
+    assert_eq!(figures(&capture, "old"), [Some(400), Some(100), Some(100)]);
+    assert_eq!(figures(&capture, "plain"), [None, Some(100), Some(100)]);
+    fake.now().start_late.insert(3);
+    let capture = fake.capture().await.unwrap();
+    assert_eq!(figures(&capture, "old"), [Some(400), Some(100), Some(10)]);
+    // The leader still has offset 0, so an empty follower never learns of remote storage.
+    assert_eq!(figures(&capture, "young"), [Some(0), Some(100), Some(100)]);
+    assert!(capture.notices.is_empty(), "{:?}", capture.notices);
+    // The broker's configs are secret: plans count too much rather than too little.
+    fake.now().secret_configs.insert("3");
+    let capture = fake.capture().await.unwrap();
+    assert_eq!(figures(&capture, "old"), [None, Some(100), Some(100)]);
+    let told: Vec<String> = capture.notices.iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("plans count the whole local log of 2 tiered topics"), "{told:?}");
+}

@@ -64,7 +64,7 @@ impl Base {
             }
         }
         let forced = Forced::new(cluster, targets, racks, repairs);
-        Self { least, most, repairs: floor::had_to_copy(cluster, repairs), forced }
+        Self { least, most, repairs: floor::had_to_hold(cluster, repairs), forced }
     }
 
     /// The lower bound for plans that end as evenly as `state`, or more evenly.

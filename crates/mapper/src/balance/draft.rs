@@ -226,7 +226,7 @@ impl<'a> Draft<'_, 'a> {
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
         let outcome =
             FilledWork { cluster, targets, terms, work, left_out, evidence: None, start: None };
-        finish_what_fits(outcome, self.request.clone(), |_| proof)
+        finish_what_fits(outcome, self.request.clone(), |_| proof.for_copies(cluster))
     }
 }
 

@@ -12,7 +12,7 @@
 use super::load_goals::Layout;
 use super::state::{BalanceState, SeatShift};
 use crate::bytes::Bytes;
-use crate::dense::BrokerIx;
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::floor;
 use crate::no_plan::NoPlan;
 use crate::request::Balance;
@@ -21,17 +21,21 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Fails if the repairs alone exceed the limits: they have to move in any case.
-pub(super) fn repairs_fit(balance: &Balance, repairs: &[Work]) -> Result<(), NoPlan> {
-    let (bytes, replicas) = needed(repairs);
+pub(super) fn repairs_fit(
+    cluster: &DenseCluster<'_>,
+    balance: &Balance,
+    repairs: &[Work],
+) -> Result<(), NoPlan> {
+    let (bytes, replicas) = needed(cluster, repairs);
     let fits = balance.max_bytes_moved.is_none_or(|most| bytes <= most.0)
         && balance.max_moves.is_none_or(|most| replicas <= most);
     if fits { Ok(()) } else { Err(NoPlan::BeyondLimit { bytes: Bytes(bytes), replicas }) }
 }
 
 /// The bytes and replicas that repairs copy.
-fn needed(repairs: &[Work]) -> (u64, u64) {
+fn needed(cluster: &DenseCluster<'_>, repairs: &[Work]) -> (u64, u64) {
     let replicas = repairs.iter().map(|item| item.must_copy as u64).sum();
-    (floor::must_copy(repairs).map_or(0, |bytes| bytes.0), replicas)
+    (floor::must_copy(cluster, repairs).map_or(0, |bytes| bytes.0), replicas)
 }
 
 /// Whether the request has any limit.
@@ -41,7 +45,7 @@ pub(super) fn are_set(balance: &Balance) -> bool {
 
 /// Whether the changes of a state stay within the limits.
 pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &BalanceState<'_>) -> bool {
-    let (bytes, replicas) = needed(repairs);
+    let (bytes, replicas) = needed(state.cluster, repairs);
     let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
     for change in &state.log {
         let copies = i128::from(state.copies(*change));
@@ -98,7 +102,7 @@ impl ChangesInOrder {
     ) -> Vec<(Strains, usize)> {
         let mut queues = GroupQueues::new(state, first);
         state.rewind(0);
-        let (bytes, replicas) = needed(repairs);
+        let (bytes, replicas) = needed(state.cluster, repairs);
         let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
         let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
         let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);

@@ -101,7 +101,7 @@ fn planned(
     };
     let mut state = BalanceState::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
     let start = BandsBefore::new(&goals, &state);
-    limits::repairs_fit(balance, &repairs.work)?;
+    limits::repairs_fit(repairs.cluster, balance, &repairs.work)?;
     let searched = exact::ExactStart::new(&state, &goals, balance, &repairs.work)?;
     even_loads(&mut state, &goals, balance);
     let mut draft = Draft { repairs: &repairs, balance, base, start, solved: None, request };

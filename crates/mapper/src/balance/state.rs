@@ -4,7 +4,7 @@ use super::load::REPLICA;
 use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::Balance;
 use crate::target::Targets;
-use crate::work::{Work, copy_size, why_left_out};
+use crate::work::{Work, log_size, why_left_out};
 use std::borrow::Cow;
 
 /// Marks a partition that no target takes, or that must not move.
@@ -105,17 +105,18 @@ impl<'a> BalanceState<'a> {
         let least = terms.partition_size_threshold.map_or(1, |least| least.0.max(1));
         let topics = self.cluster.snapshot.topics().iter().zip(&self.targets.of_topic);
         for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
+            let target = target.filter(|_| topic.diskless().is_none());
             let target = target.and_then(|target| u32::try_from(target).ok()).unwrap_or(FIXED);
             for (offset, partition) in topic.partitions.iter().enumerate() {
                 let index = first + offset;
-                let Some(size) = copy_size(self.cluster, partition) else { continue };
+                let Some(size) = log_size(self.cluster, partition) else { continue };
                 self.size[index] = size;
                 let sound = match &partition.facts {
                     None => {
                         self.seats_of(index).iter().any(|seat| self.cluster.live[*seat as usize])
                     }
                     Some(facts) => {
-                        facts.offline.is_empty() && why_left_out(self.cluster, partition).is_none()
+                        facts.offline.is_empty() && why_left_out(self.cluster, index).is_none()
                     }
                 };
                 if sound && size >= least {

@@ -34,7 +34,7 @@ pub(super) fn broken(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
             broken.push(Violation::LeavesItsRack { of: change.of() });
         }
         if let Some(least) = balance.partition_size_threshold
-            && each_copy(change) < least
+            && held_bytes(before, change) < least
         {
             broken.push(Violation::TooSmall { of: change.of(), least_bytes: least });
         }
@@ -59,9 +59,9 @@ fn limits(plan: &Plan, balance: &Balance) -> Vec<Violation> {
     broken
 }
 
-fn each_copy(change: &Move) -> Bytes {
-    let copies = change.added().count() as u64;
-    Bytes(change.bytes.unwrap_or_default().0 / copies.max(1))
+fn held_bytes(before: &Snapshot, change: &Move) -> Bytes {
+    let partition = before.partition(&change.topic, change.partition);
+    change.held_bytes(partition).unwrap_or_default()
 }
 
 /// The racks of a list; a broker without one counts as a separate rack.

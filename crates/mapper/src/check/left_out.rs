@@ -85,6 +85,9 @@ pub(super) fn with_cause(
         };
         match left.why {
             WhyLeftOut::NoLeader { .. } => led(view, partition),
+            WhyLeftOut::Diskless { .. } => {
+                view.find.topic(&left.topic).is_none_or(|topic| topic.diskless().is_none())
+            }
             WhyLeftOut::Reassigning { .. } => !partition.is_moving(),
             WhyLeftOut::LostReplica { .. } => partition.replicas.iter().all(|id| view.is_live(*id)),
             WhyLeftOut::NoOtherLeader { .. } => {

@@ -199,7 +199,8 @@ pub(super) fn capacity(
         let mut grown = IdSet::default();
         let mut grown_dirs: BTreeSet<(BrokerId, &str)> = BTreeSet::new();
         for part in parts {
-            let each = part.change.copy_bytes().unwrap_or_default().0;
+            let partition = view.find.partition(&part.change.topic, part.change.partition);
+            let each = part.change.held_bytes(partition).unwrap_or_default().0;
             for id in part.added().filter(|_| each > 0) {
                 let log_dir = part.change.log_dir(id);
                 disks.add(id, log_dir, each);

@@ -194,6 +194,14 @@ pub enum Violation {
         /// The partition.
         of: TopicPartition,
     },
+    /// A topic moves whose data is not in brokers' logs.
+    #[error("{of} must not be moved: what a move does to a topic with {config} is unknown")]
+    Diskless {
+        /// The partition.
+        of: TopicPartition,
+        /// The topic's config.
+        config: String,
+    },
     /// Healthy seats move without a reason.
     #[error("{of} moves away from {} without a reason", in_words(brokers))]
     NoReason {

@@ -1,6 +1,6 @@
 //! What a plan changes on one broker, and why the broker got no more replicas.
 
-use super::context::{Context, each_copy};
+use super::context::{Context, each_held};
 use super::instead::{BrokerJudge, BrokerVerdict, Compared};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
@@ -110,7 +110,7 @@ fn passing(context: &Context<'_>, here: &dyn Fn(&crate::plan::Move) -> bool) -> 
         .map(|(index, change)| {
             let size = context.partition_of(change).map(|at| context.cluster.partition(at));
             let size = size.and_then(|partition| partition.size);
-            let bytes = size.unwrap_or_else(|| Bytes(each_copy(change)));
+            let bytes = size.unwrap_or_else(|| Bytes(each_held(&context.cluster, change)));
             Passing { of: change.of(), index, reason: change.reason, bytes }
         })
         .collect()

@@ -105,8 +105,8 @@ impl<'a> Context<'a> {
         for (step, stages) in self.plan.stages().into_iter().enumerate() {
             for stage in stages {
                 let change = stage.change;
-                let each = each_copy(change);
                 let partition = self.cluster.snapshot.partition(&change.topic, change.partition);
+                let each = change.held_bytes(partition).unwrap_or_default().0;
                 let freed = |id| partition.and_then(|p| p.size_on(id)).unwrap_or_default().0;
                 let mut entry = |id: BrokerId, incoming: u64, freed: u64| {
                     if let Some(broker) = self.cluster.index_of(id) {
@@ -182,9 +182,10 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The bytes of one copy; 0 if unknown.
-pub(super) fn each_copy(change: &Move) -> u64 {
-    change.copy_bytes().map_or(0, |bytes| bytes.0)
+/// The bytes that each new replica comes to hold; 0 if unknown.
+pub(super) fn each_held(cluster: &DenseCluster<'_>, change: &Move) -> u64 {
+    let partition = cluster.snapshot.partition(&change.topic, change.partition);
+    change.held_bytes(partition).map_or(0, |bytes| bytes.0)
 }
 
 fn steps_of(plan: &Plan) -> Vec<Vec<usize>> {

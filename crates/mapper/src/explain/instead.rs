@@ -1,6 +1,6 @@
 //! Why not another broker: each broker's answer for one replica, if all other moves of the plan are made.
 
-use super::context::{Context, each_copy};
+use super::context::{Context, each_held};
 use crate::bytes::Bytes;
 use crate::constraints::{Constraints, SeatRules};
 use crate::dense::BrokerIx;
@@ -9,7 +9,7 @@ use crate::no_plan::Refusal;
 use crate::plan::Move;
 use crate::request::{BalanceGoal, PlaceBy, Rebalance, Request, Scale};
 use crate::target::Target;
-use crate::work::{Work, copy_size};
+use crate::work::{Work, log_size};
 use serde::Serialize;
 
 /// The answer of one broker, if it got the replica instead.
@@ -130,7 +130,7 @@ impl<'c> BrokerJudge<'c> {
             seats: change.to.iter().map(ix).collect(),
             replaces: replaces.collect(),
             reason: change.reason,
-            size: copy_size(cluster, known),
+            size: log_size(cluster, known),
             offline: known.offline().iter().filter_map(ix).collect(),
             must_copy: 0,
             head_is_free: false,
@@ -180,7 +180,11 @@ impl<'c> BrokerJudge<'c> {
     /// The bytes that a broker uses in the end without this replica.
     fn used_without(&self, copied: &CopiedReplica<'_>, broker: BrokerIx) -> Option<u64> {
         let used = self.context.used_after[broker as usize]?;
-        let own = if broker == copied.chosen { each_copy(copied.change) } else { 0 };
+        let own = if broker == copied.chosen {
+            each_held(&self.context.cluster, copied.change)
+        } else {
+            0
+        };
         Some(used.saturating_sub(own))
     }
 

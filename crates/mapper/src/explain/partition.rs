@@ -9,7 +9,7 @@ use crate::ids::{BrokerId, Replicas, TopicPartition};
 use crate::plan::{Move, Reason, WhyLeftOut};
 use crate::request::Request;
 use crate::target::Target;
-use crate::work::copy_size;
+use crate::work::log_size;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -192,7 +192,7 @@ pub(super) fn of(
     let target = context.target(partition);
     PartitionExplained {
         map: target.and_then(|(at, _)| assignments[at].map.clone()),
-        size_bytes: copy_size(cluster, known).map(Bytes),
+        size_bytes: log_size(cluster, known).map(Bytes),
         racks_before: racks(context, &known.replicas),
         racks_after: racks(context, &to),
         stays: index.is_none().then(|| stays(context, &of, target.is_some())),

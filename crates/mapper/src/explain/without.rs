@@ -88,7 +88,7 @@ fn used_without(context: &Context<'_>, dropped: &Move, at: usize) -> Option<u64>
     let id = context.cluster.ids[at];
     let used = context.used_after[at]?;
     if dropped.added().any(|added| added == id) {
-        return Some(used.saturating_sub(super::context::each_copy(dropped)));
+        return Some(used.saturating_sub(super::context::each_held(&context.cluster, dropped)));
     }
     if dropped.removed().any(|removed| removed == id) {
         let known = context.cluster.snapshot.partition(&dropped.topic, dropped.partition);

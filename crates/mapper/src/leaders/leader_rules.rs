@@ -93,7 +93,7 @@ impl<'a> LeaderRules<'a> {
         target: &Target,
     ) -> Result<SmallVec<[BrokerIx; 4]>, WhyLeftOut> {
         let seats = self.cluster.seats_of(index);
-        if let Some(why) = why_left_out(self.cluster, partition) {
+        if let Some(why) = why_left_out(self.cluster, index) {
             return Err(why);
         }
         if seats.iter().any(|seat| !self.cluster.live[*seat as usize]) {

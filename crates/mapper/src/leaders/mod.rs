@@ -23,7 +23,7 @@ use crate::plan::{LeaderBytes, LeftOut, Plan};
 use crate::request::{LeadBy, Leaders};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
-use crate::work::copy_size;
+use crate::work::log_size;
 use even::even;
 use leader_rules::{LeaderChoices, LeaderRules};
 use std::ops::Range;
@@ -113,7 +113,7 @@ fn even_bytes(
 fn sizes(cluster: &DenseCluster<'_>, range: Range<usize>) -> Result<Vec<u64>, NoPlan> {
     let partitions = cluster.partitions().skip(range.start).take(range.len());
     let size = |(index, partition)| {
-        copy_size(cluster, partition).ok_or_else(|| {
+        log_size(cluster, partition).ok_or_else(|| {
             let what = format!("partition {}", cluster.name(index));
             NoPlan::MissingFact { fact: "size_bytes", what }
         })

@@ -7,7 +7,7 @@ use crate::no_plan::NoPlan;
 use crate::plan::{LeftOut, Reason, WhyLeftOut};
 use crate::request::{BaseLists, LeaderEvacuation};
 use crate::target::Targets;
-use crate::work::{Work, copy_size, why_left_out};
+use crate::work::{Work, log_size, why_left_out};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ fn add_untouched(
             if !wanted || !covered || !healthy {
                 continue;
             }
-            match why_left_out(cluster, partition) {
+            match why_left_out(cluster, index) {
                 None => work.push(as_it_is(cluster, index, target)),
                 Some(why) if must_go => left_out.push(left_as_it_is(cluster, index, why)),
                 Some(_) => {}
@@ -145,7 +145,7 @@ fn as_it_is(cluster: &DenseCluster<'_>, index: usize, target: usize) -> Work {
         seats: seats.iter().map(|seat| Some(*seat)).collect(),
         replaces: seats.iter().map(|_| None).collect(),
         reason: Reason::Leader,
-        size: copy_size(cluster, cluster.partition(index)),
+        size: log_size(cluster, cluster.partition(index)),
         offline: SmallVec::new(),
         must_copy: 0,
         head_is_free: true,

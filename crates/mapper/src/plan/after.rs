@@ -54,11 +54,12 @@ fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
     let mut grown: BTreeMap<(BrokerId, &str), i128> = BTreeMap::new();
     for change in &plan.moves {
         let Some(topic) = before.topic(&change.topic) else { continue };
-        let each = change.copy_bytes().unwrap_or_default().0;
+        let partition = topic.partition(change.partition);
+        let each = change.held_bytes(partition).unwrap_or_default().0;
         for (id, log_dir) in change.added().filter_map(|id| Some((id, change.log_dir(id)?))) {
             *grown.entry((id, log_dir)).or_default() += i128::from(each);
         }
-        let Some(partition) = topic.partition(change.partition) else { continue };
+        let Some(partition) = partition else { continue };
         for id in change.removed() {
             if let Some(log_dir) = topic.log_dir_of(partition, id) {
                 let gone = partition.size_on(id).unwrap_or_default().0;
@@ -99,10 +100,9 @@ fn apply(
         .collect();
     let partitions = &mut parts.topics[topic].partitions;
     let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
-    let copies = change.added().count() as u64;
     // A move that copies nothing has 0 bytes, which says nothing about the partition's size.
-    let each = change.bytes.filter(|_| copies > 0).map(|bytes| Bytes(bytes.0 / copies));
     let old = partitions[index].clone();
+    let each = change.held_bytes(Some(&old)).filter(|_| change.added().next().is_some());
     for id in change.removed() {
         *grown.entry(id).or_default() -= i128::from(old.size_on(id).unwrap_or_default().0);
     }
@@ -159,6 +159,8 @@ fn settled(
             true => Default::default(),
             false => change.to.iter().map(log_dir).collect(),
         },
+        copied: facts.copied,
+        remote: facts.remote,
         bytes_in: facts.bytes_in,
         bytes_out: facts.bytes_out,
         adding: Default::default(),

@@ -141,6 +141,11 @@ impl HashedFields {
             let path = dir.and_then(|index| topic.log_dir_paths.get(usize::from(index.0)));
             self.optional(path.map(String::as_str), Self::text);
         }
+        // Only where present, so that a cluster without tiered topics keeps the same hash.
+        if let Some(copied) = facts.copied {
+            self.text("copied");
+            self.number(copied.0);
+        }
     }
 
     fn brokers(&mut self, list: &[crate::ids::BrokerId]) {

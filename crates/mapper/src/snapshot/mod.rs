@@ -33,6 +33,12 @@ use std::collections::BTreeMap;
 const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__share_group_state", "__transaction_state"];
 
+/// The topic config of tiered storage (KIP-405).
+pub const TIERED: &str = "remote.storage.enable";
+
+/// The topic config that KIP-1150 names, and that of its first implementation.
+pub const DISKLESS: [&str; 2] = ["diskless.enable", "inkless.enable"];
+
 /// Topics for the shared state of our programs. Kafka treats them like any other topic.
 pub const OWN_TOPICS: [&str; 2] = ["__mappr_canary", "__mappr_state"];
 
@@ -84,6 +90,18 @@ impl Topic {
             || self.internal.unwrap_or_else(|| INTERNAL_TOPICS.contains(&name))
     }
 
+    /// Whether its older segments are in remote storage (KIP-405). Brokers then hold only its newest ones.
+    pub fn is_tiered(&self) -> bool {
+        self.config.get(TIERED).is_some_and(|value| value == "true")
+    }
+
+    /// The config that keeps its data out of brokers' logs (KIP-1150), if it has one. It is unknown what a move of such
+    /// a topic does.
+    pub fn diskless(&self) -> Option<&str> {
+        let key = DISKLESS.iter().find(|key| self.config.get(**key).is_some_and(|v| v == "true"));
+        key.copied()
+    }
+
     /// One partition, if it exists. Partitions are in order of id.
     pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
         // Kafka numbers them without gaps.
@@ -130,7 +148,8 @@ pub struct Partition {
     pub id: PartitionId,
     /// Its replica list. During a reassignment it is the target list, without the replicas that are being removed.
     pub replicas: Replicas,
-    /// The bytes that a copy transfers: the leader's size, else that of the largest live replica.
+    /// The bytes that a new replica comes to hold: the leader's size, else that of the largest live replica. A copy
+    /// transfers them, or less ([`PartitionFacts::copied`]). Never includes remote storage.
     pub size: Option<Bytes>,
     /// Facts that only a live cluster reports. Boxed, because plans over a million partitions rarely have them.
     pub facts: Option<Box<PartitionFacts>>,
@@ -155,6 +174,12 @@ impl Partition {
     /// Whether a running reassignment changes it.
     pub fn is_moving(&self) -> bool {
         self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
+    }
+
+    /// The bytes that a new replica copies of a log of this size.
+    pub fn copied(&self, whole: Bytes) -> Bytes {
+        let copied = self.facts.as_ref().and_then(|facts| facts.copied);
+        copied.map_or(whole, |copied| copied.min(whole))
     }
 
     /// The bytes that this broker's replica takes of its usable storage, where known: its own size, else the partition's.
@@ -184,6 +209,11 @@ pub struct PartitionFacts {
     pub last_known_elr: Replicas,
     /// The size of each replica, in the order of the list; empty if none is known.
     pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
+    /// The bytes that a new replica copies, if it copies less than the leader's log: it starts at the last tiered offset
+    /// (KIP-1023).
+    pub copied: Option<Bytes>,
+    /// The bytes that are only in remote storage (KIP-405), where known.
+    pub remote: Option<Bytes>,
     /// The log dir of each replica, in the order of the list; empty if none is known.
     pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
     /// The rate at which producers write to it, in bytes per second. Each replica receives it.

@@ -34,6 +34,8 @@ enum PartitionKey {
     Elr,
     LastKnownElr,
     ReplicaSizeBytes,
+    CopiedBytes,
+    RemoteBytes,
     LogDirs,
     BytesInPerSecond,
     BytesOutPerSecond,
@@ -44,7 +46,7 @@ enum PartitionKey {
 }
 
 /// The keys in JSON, in the order of [`PartitionKey`].
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "id",
     "replicas",
     "size_bytes",
@@ -54,6 +56,8 @@ const KEYS: [&str; 14] = [
     "elr",
     "last_known_elr",
     "replica_size_bytes",
+    "copied_bytes",
+    "remote_bytes",
     "log_dirs",
     "bytes_in_per_second",
     "bytes_out_per_second",
@@ -118,6 +122,8 @@ impl PartitionKeys {
             PartitionKey::Elr => self.facts().elr = map.next_value()?,
             PartitionKey::LastKnownElr => self.facts().last_known_elr = map.next_value()?,
             PartitionKey::ReplicaSizeBytes => self.facts().replica_sizes = map.next_value()?,
+            PartitionKey::CopiedBytes => self.facts().copied = map.next_value()?,
+            PartitionKey::RemoteBytes => self.facts().remote = map.next_value()?,
             PartitionKey::LogDirs => {
                 self.facts();
                 self.log_dirs = map.next_value()?;
@@ -167,7 +173,8 @@ mod tests {
     #[test]
     fn every_key_is_told_once_and_stands_in_its_place() {
         let values = ["3", "[1,2]", "7", "[1]", "2", "[4]", "[5]", "[6]", "[8,null]"];
-        let values = values.into_iter().chain(["[\"/a\",null]", "9", "10", "[2]", "[11]"]);
+        let values =
+            values.into_iter().chain(["12", "13", "[\"/a\",null]", "9", "10", "[2]", "[11]"]);
         let pairs: Vec<String> =
             KEYS.iter().zip(values).map(|(key, value)| format!("\"{key}\":{value}")).collect();
         let all = pairs.join(",");
@@ -181,6 +188,8 @@ mod tests {
             elr: ids(&[5]),
             last_known_elr: ids(&[6]),
             replica_sizes: [Some(Bytes(8)), None].into_iter().collect(),
+            copied: Some(Bytes(12)),
+            remote: Some(Bytes(13)),
             log_dirs: SmallVec::new(),
             bytes_in: Some(9),
             bytes_out: Some(10),

@@ -69,7 +69,8 @@ impl Snapshot {
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             partition.size = partition.size.map(|size| factor.of(size));
             if let Some(facts) = &mut partition.facts {
-                for size in facts.replica_sizes.iter_mut().flatten() {
+                let others = [&mut facts.copied, &mut facts.remote].into_iter().flatten();
+                for size in facts.replica_sizes.iter_mut().flatten().chain(others) {
                     *size = factor.of(*size);
                 }
             }

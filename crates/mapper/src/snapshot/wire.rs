@@ -113,6 +113,10 @@ struct PartitionWire<'a> {
     size_bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     replica_size_bytes: SmallVec<[Option<Bytes>; 4]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copied_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     log_dirs: SmallVec<[Option<&'a str>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,6 +298,8 @@ impl<'a> PartitionWire<'a> {
             last_known_elr: facts.last_known_elr,
             size_bytes: partition.size,
             replica_size_bytes: facts.replica_sizes,
+            copied_bytes: facts.copied,
+            remote_bytes: facts.remote,
             log_dirs: facts
                 .log_dirs
                 .iter()

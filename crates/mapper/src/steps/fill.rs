@@ -166,8 +166,9 @@ impl<'a> Schedule<'a> {
         if added.is_empty() {
             return Ok(());
         }
-        let each = stage.change.copy_bytes().unwrap_or_default().0;
-        let bytes = each * added.len() as u64;
+        let copied = stage.change.copy_bytes().unwrap_or_default().0;
+        let each = stage.change.held_bytes(self.partitions[index]).unwrap_or_default().0;
+        let bytes = copied * added.len() as u64;
         let too_much = |most: u64| self.step_bytes > 0 && self.step_bytes + bytes > most;
         if bytes > 0 && self.max_bytes.is_some_and(too_much) {
             return Err(Waits::NextStep);
@@ -244,7 +245,7 @@ impl<'a> Schedule<'a> {
             let index = self.order[rank];
             let change = &self.moves[index];
             if !is_optional(change) || self.next[index] > 0 {
-                let each = change.copy_bytes().unwrap_or_default().0;
+                let each = change.held_bytes(self.partitions[index]).unwrap_or_default().0;
                 let lack = self.disks.lacks(self.cluster, change, broker, each);
                 return Err(NoPlan::NoRoomForBothCopies {
                     of: change.of(),

@@ -5,6 +5,7 @@
 
 pub(crate) mod ailing;
 mod off_map;
+mod storage;
 
 pub(crate) use off_map::OffMap;
 
@@ -157,6 +158,7 @@ pub(crate) fn findings(snapshot: &Snapshot, around: &OtherFacts) -> Vec<DoctorFi
         .into_iter()
         .filter_map(|ailment| ailing::finding(ailment, around))
         .chain(around.findings())
+        .chain(storage::findings(snapshot))
         .collect();
     found.sort_by_key(|finding| finding.severity);
     found

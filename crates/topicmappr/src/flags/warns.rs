@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The closed list of warnings (design: their codes never change).
-pub(crate) const CODES: [&str; 12] = [
+pub(crate) const CODES: [&str; 13] = [
     "no-rack",
     "few-racks",
     "leaderless",
+    "shallow-leaders",
     "less-even",
     "lost-brokers",
     "max-lost",

@@ -35,6 +35,7 @@ pub(super) fn why(why: &WhyLeftOut) -> String {
         WhyLeftOut::Reassigning { adding, removing } => {
             format!("being reassigned (adding {}, removing {})", or_none(adding), or_none(removing))
         }
+        WhyLeftOut::Diskless { config } => format!("its topic has {config}"),
         WhyLeftOut::LostReplica { lost } => format!("replicas on lost brokers {}", listed(lost)),
         WhyLeftOut::NoOtherLeader { leader } => {
             format!("led by {leader}, and no other replica may lead")
@@ -50,6 +51,7 @@ pub(super) fn cure(why: &WhyLeftOut) -> String {
             several => format!("the return of one of {}", listed(several)),
         },
         WhyLeftOut::Reassigning { .. } => "wait until it is done, then plan again".to_owned(),
+        WhyLeftOut::Diskless { .. } => "nothing known: its data is not in brokers' logs".to_owned(),
         WhyLeftOut::LostReplica { .. } => "rebuild first, then plan again".to_owned(),
         WhyLeftOut::NoOtherLeader { .. } => "a replica on a broker that may lead".to_owned(),
     }

@@ -288,7 +288,10 @@ fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfi
         if resource.resource_type == BROKER {
             let cordoned = name.parse().ok().and_then(|id: i32| cluster.cordons.get(&id).copied());
             let cordoned = config("cordoned.log.dirs", cordoned.unwrap_or_default(), 2);
-            return result.with_configs(vec![cordoned, config("log.dirs", "/data", 4)]);
+            let late = name.parse().is_ok_and(|id: i32| cluster.start_late.contains(&id));
+            let late = if late { "true" } else { "false" };
+            let late = config("follower.fetch.last.tiered.offset.enable", late, 3);
+            return result.with_configs(vec![cordoned, late, config("log.dirs", "/data", 4)]);
         }
         let mut all = vec![
             config("retention.ms", "1000", 1),
@@ -296,6 +299,9 @@ fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfi
             config("cleanup.policy", "delete", 5),
             config("unclean.leader.election.enable", cluster.unclean.unwrap_or("false"), 4),
         ];
+        if cluster.tiered.contains_key(name.as_str()) {
+            all.push(config("remote.storage.enable", "true", 1));
+        }
         if let Some(keys) = &resource.configuration_keys {
             all.retain(|config| keys.contains(&config.name));
         }

@@ -10,6 +10,7 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
@@ -49,7 +50,7 @@ impl Broker {
             IncrementalAlterConfigsRequest::KEY => self.alter(cluster, header, body),
             DeleteTopicsRequest::KEY => self.delete(cluster, header, body),
             AlterReplicaLogDirsRequest::KEY => self.place(cluster, header, body),
-            ListOffsetsRequest::KEY => offsets(header, body),
+            ListOffsetsRequest::KEY => offsets(cluster, header, body),
             other => panic!("no fake for API {other}"),
         }
     }
@@ -157,18 +158,21 @@ impl Broker {
     }
 }
 
-/// Every partition ends at ten times its number. Partition 3 reports no end.
-fn offsets(header: &RequestHeader, mut body: Bytes) -> Bytes {
+/// A partition of a topic that is not tiered ends at ten times its number. Partition 3 reports no offset.
+fn offsets(cluster: &Cluster, header: &RequestHeader, mut body: Bytes) -> Bytes {
     let request = ListOffsetsRequest::decode(&mut body, header.request_api_version).unwrap();
-    let partition = |index: i32| {
+    let partition = |topic: &str, index: i32, which: i64| {
+        let at = [-2, -4, -5, -1].iter().position(|known| *known == which);
+        let tiered = cluster.tiered.get(topic).zip(at).map(|(offsets, at)| offsets[at]);
         ListOffsetsPartitionResponse::default()
             .with_partition_index(index)
-            .with_offset(i64::from(index) * 10)
+            .with_offset(tiered.unwrap_or(i64::from(index) * 10))
             .with_error_code(if index == 3 { 6 } else { 0 })
     };
     let each = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|p| partition(p.partition_index));
-        let partitions = partitions.collect();
+        let answer =
+            |p: &ListOffsetsPartition| partition(&topic.name, p.partition_index, p.timestamp);
+        let partitions = topic.partitions.iter().map(answer).collect();
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
     });
     encoded::<ListOffsetsRequest>(

@@ -62,6 +62,10 @@ pub(crate) struct Cluster {
     pub(crate) secret_configs: BTreeSet<&'static str>,
     /// The `cordoned.log.dirs` of brokers.
     pub(crate) cordons: BTreeMap<i32, &'static str>,
+    /// Tiered topics, with the first offset, the first local one, the last in remote storage, and the end.
+    pub(crate) tiered: BTreeMap<&'static str, [i64; 4]>,
+    /// Brokers whose new replicas start at the last tiered offset.
+    pub(crate) start_late: BTreeSet<i32>,
     /// Successive answers to ListPartitionReassignments; the last one repeats.
     pub(crate) moves: Vec<Vec<(&'static str, i32, Move)>>,
     /// Version ranges that differ from the codec's own; `None`: not offered.

@@ -68,6 +68,9 @@ fn left_out(why: &WhyLeftOut) -> String {
         WhyLeftOut::Reassigning { .. } => {
             "It is being reassigned; wait until that is done, then plan again.".to_owned()
         }
+        WhyLeftOut::Diskless { config } => {
+            format!("Its topic has {config}: its data is not in brokers' logs.")
+        }
         WhyLeftOut::LostReplica { lost } => {
             format!("It has replicas on lost brokers {}; rebuild first.", listed(lost))
         }
