@@ -268,7 +268,7 @@ impl Shape {
                 false => Default::default(),
             },
             // Some topics' new replicas start at the last tiered offset.
-            copied: (shape.seed % 4 == 0).then(|| Bytes(u64::from(shape.seed % 1_000))),
+            copied: shape.seed.is_multiple_of(4).then(|| Bytes(u64::from(shape.seed % 1_000))),
             ..PartitionFacts::default()
         }
     }

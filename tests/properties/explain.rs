@@ -24,7 +24,8 @@ fn exchanged(before: &Snapshot, plan: &Plan, index: usize, from: BrokerId, to: B
     let change = &mut other.moves[index];
     let lists = change.via.iter_mut().chain([&mut change.to]);
     lists.flatten().filter(|id| **id == from).for_each(|id| *id = to);
-    let size = before.partition(&change.topic, change.partition).unwrap().size;
+    let partition = before.partition(&change.topic, change.partition).unwrap();
+    let size = partition.size.map(|whole| partition.copied(whole));
     let copies = change.added().count() as u64;
     change.bytes = if copies == 0 { Some(Bytes(0)) } else { size.map(|s| Bytes(s.0 * copies)) };
     other

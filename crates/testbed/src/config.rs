@@ -124,6 +124,12 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
         folder.join(member_folder(Mode::KRaft, index)).join("data").display(),
         quorum(spec, ports)
     );
+    // The controller refuses a tiered topic, too.
+    for (key, value) in &spec.properties {
+        if key == "remote.log.storage.system.enable" {
+            text += &format!("{key}={value}\n");
+        }
+    }
     text += &authorizer(spec);
     text
 }

@@ -1,12 +1,12 @@
 //! Topics whose data is not only in brokers' logs, as notices: what plans count, and what they leave out.
 
-use super::{Finding, Severity};
+use super::{DoctorFinding, Severity};
 use local::words::counted;
 use mapper::snapshot::Topic;
 use mapper::{Bytes, Snapshot};
 
 /// One line for tiered topics, and one for topics without a log on brokers.
-pub(super) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = DoctorFinding> {
     let of = |is: fn(&Topic) -> bool| snapshot.topics().iter().filter(move |topic| is(topic));
     let tiered: Vec<&Topic> = of(Topic::is_tiered).collect();
     let diskless: Vec<&Topic> = of(|topic| topic.diskless().is_some()).collect();
@@ -16,10 +16,10 @@ pub(super) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
     tiered.into_iter().chain(diskless)
 }
 
-fn notice(code: &'static str, topics: &[&Topic], what: &str) -> Option<Finding> {
+fn notice(code: &'static str, topics: &[&Topic], what: &str) -> Option<DoctorFinding> {
     let message = format!("{} {what}", counted(topics.len(), "topic"));
     let names = topics.iter().map(|topic| topic.name.clone());
-    (!topics.is_empty()).then(|| Finding::new(code, Severity::Notice, message).topics(names))
+    (!topics.is_empty()).then(|| DoctorFinding::new(code, Severity::Notice, message).topics(names))
 }
 
 /// What all replicas hold on disks, and what is only in remote storage, once for each partition.
