@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use statelog::StateTopic;
 use testbed::{Access, Client, Cluster, Mechanism, Mode, Security, User};
 
 use crate::binary::{Ended, json, topicmappr};
@@ -140,8 +142,8 @@ fn the_keystores_of_a_java_client_are_taken() {
         ended.with(0);
         assert!(find_topic(&snapshot.unwrap(), "hidden").is_some(), "{format}");
         // librdkafka, which keeps the state in Kafka's topic, is given the same certificates.
-        let status = ["execute", "status", "--bootstrap-server", &client.bootstrap];
-        topicmappr(status.into_iter().chain(["--kafka-config", &path])).with(0);
+        let access = operate::live::data_plane(&client.bootstrap, Some(Path::new(&path))).unwrap();
+        assert!(StateTopic::find(access).unwrap().is_none(), "{format}");
         let wrong = config.replace("ssl.keystore.password=changeit", "ssl.keystore.password=guess");
         let (ended, _) = with(Mode::KRaft, &client, &wrong);
         ended.with(2).complaining_of("the password in ssl.keystore.password does not open it");
