@@ -7,33 +7,48 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One broker.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Broker {
     /// Its id.
     pub id: BrokerId,
     /// Registered and not fenced at capture.
+    #[serde(default = "yes")]
     pub live: bool,
     /// `broker.rack`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
     /// The advertised host.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The advertised port.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// The total size of its data volumes.
+    #[serde(rename = "storage_total_bytes", skip_serializing_if = "Option::is_none")]
     pub storage_total: Option<Bytes>,
     /// The total free bytes on its data volumes.
+    #[serde(rename = "storage_free_bytes", skip_serializing_if = "Option::is_none")]
     pub storage_free: Option<Bytes>,
     /// Its log dirs (`log.dirs`), where known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_dirs: Vec<LogDir>,
     /// Its config `cordoned.log.dirs` (Kafka 4.3): paths of log dirs that get no new replica, or
     /// [`EVERY_LOG_DIR`](super::EVERY_LOG_DIR).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cordoned_log_dirs: Vec<String>,
     /// The type of its machine: `i3.4xlarge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_type: Option<String>,
     /// The capacity of its network card, in bytes per second and direction.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub network_bytes_per_second: Option<u64>,
     /// Its place on Kubernetes, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Box<KubernetesFacts>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The place of a broker on Kubernetes. Maps can choose brokers by it.
@@ -86,13 +101,15 @@ impl Broker {
 }
 
 /// One log dir of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogDir {
     /// Its path on the broker.
     pub path: String,
     /// The size of its volume, in bytes (KIP-827).
+    #[serde(rename = "total_bytes", skip_serializing_if = "Option::is_none")]
     pub total: Option<Bytes>,
     /// The usable bytes on its volume (KIP-827).
+    #[serde(rename = "free_bytes", skip_serializing_if = "Option::is_none")]
     pub free: Option<Bytes>,
 }
 
