@@ -4,7 +4,7 @@
 //! its next write, whatever its clock says.
 
 use crate::{Error, Holder, LeaseStore, Records, Seen, Wait, unique};
-use ::kubernetes::lease::{KeptLease, LeaseError, LeaseTerms};
+use ::kubernetes::lease::{KeptLease, LeaseTerms};
 use ::kubernetes::shards::{Form, Items, Shards, ShardsError, managed_by};
 use ::kubernetes::{About, Announcer, Kubernetes, Name};
 use std::collections::BTreeMap;
@@ -39,20 +39,9 @@ pub(crate) struct KubernetesLead {
 }
 
 impl LeaseStore {
-    /// The Lease as an operator knows it.
-    pub(crate) fn shown(&self) -> String {
-        match self.lease.namespace.as_str() {
-            "" => self.lease.name.clone(),
-            _ => self.lease.to_string(),
-        }
-    }
-
     /// The full name of the Lease.
     fn lease(&self, kubernetes: &Kubernetes) -> Name {
-        match self.lease.namespace.as_str() {
-            "" => Name::new(kubernetes.namespace(), &self.lease.name),
-            _ => self.lease.clone(),
-        }
+        self.lease.within(kubernetes.namespace())
     }
 
     /// Lines of this writer.
@@ -97,23 +86,17 @@ impl KubernetesLead {
         let kubernetes = Kubernetes::connect(&store.access).await?;
         let (name, us) = (store.lease(&kubernetes), unique(holder));
         let terms = LeaseTerms { name: name.clone(), holder: us.clone(), duration: store.duration };
-        let lock = || format!("lease {name}");
-        let mut other = "another process".to_owned();
+        let mut other = None;
         let campaign = kubernetes.campaign(&terms, |now| {
             tell(now);
-            now.clone_into(&mut other);
+            other = Some(now.to_owned());
         });
-        let taken = match wait {
-            Wait::Forever => campaign.await,
+        let kept = match wait {
+            Wait::Forever => campaign.await?,
             Wait::ForTheDead => match timeout(store.duration + SLACK, campaign).await {
-                Ok(taken) => taken,
-                Err(_) => return Err(Error::Held { lock: lock(), holder: other }),
+                Ok(taken) => taken?,
+                Err(_) => return Err(not_taken(&name, other)),
             },
-        };
-        let kept = match taken {
-            Ok(held) => held.kept(),
-            Err(LeaseError::Api(error)) => return Err(error.into()),
-            Err(error) => return Err(Error::Held { lock: lock(), holder: error.to_string() }),
         };
         let about = About::lease(name.clone());
         let announcer = kubernetes.announcer(store.role.program(), &us, about);
@@ -174,15 +157,9 @@ impl KubernetesLead {
         let mut other = None;
         let campaign = self.kubernetes.campaign(&self.terms, |now| other = Some(now.to_owned()));
         match timeout(AT_ONCE, campaign).await {
-            Ok(Ok(taken)) => self.kept = taken.kept(),
-            Ok(Err(LeaseError::Api(error))) => return Err(error.into()),
-            Ok(Err(error)) => return Err(self.silent(error.to_string())),
-            Err(_) => {
-                // That process held the Lease since, whether it is alive or not.
-                let held = |holder| Error::Held { lock: self.lock(), holder };
-                let no_answer = || self.silent("no answer about the lease".to_owned());
-                return Err(other.map_or_else(no_answer, held));
-            }
+            Ok(taken) => self.kept = taken?,
+            // That process held the Lease since, whether it is alive or not.
+            Err(_) => return Err(not_taken(&self.terms.name, other)),
         }
         match self.shards {
             Some(_) => self.read_again().await,
@@ -238,6 +215,15 @@ impl KubernetesLead {
 
     fn unread(&self) -> Error {
         self.silent("its records were not read".to_owned())
+    }
+}
+
+/// The Lease was not granted in time: to its holder, or without an answer.
+fn not_taken(lease: &Name, holder: Option<String>) -> Error {
+    let lock = format!("lease {lease}");
+    match holder {
+        Some(holder) => Error::Held { lock, holder },
+        None => Error::Silent { store: lock, why: "no answer about the lease".to_owned() },
     }
 }
 

@@ -8,11 +8,15 @@ use crate::{Error, RecordChanges, Records};
 use ::zookeeper::{Guarded, ZooKeeper};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The time limit for one attempt to take the lead again: an attempt delays its caller. A cancelled attempt leaves
 /// nothing behind.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How often to check the lead during other work: a holder of a Lease hears of its end some seconds before others may
+/// take it.
+const CHECK: Duration = Duration::from_millis(200);
 
 /// A lead that this process has. If it is dropped, it expires after some seconds, in a file at once.
 #[derive(Debug)]
@@ -144,6 +148,32 @@ impl Lead {
         match read {
             Some(records) => Ok(self.knows(records)),
             None => Ok(self.there.get_or_insert_default()),
+        }
+    }
+
+    /// Runs `work` while this process leads, then releases the lead. When the lead ends, `work` is dropped where it is.
+    ///
+    /// # Errors
+    /// Those of `work`, or how the lead ended.
+    pub async fn during<T, E: From<Error>>(
+        self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let done = tokio::select! {
+            biased;
+            ended = self.ended() => Err(ended.into()),
+            done = work => done,
+        };
+        self.release().await;
+        done
+    }
+
+    async fn ended(&self) -> Error {
+        loop {
+            if let Err(error) = self.check().await {
+                return error;
+            }
+            sleep(CHECK).await;
         }
     }
 

@@ -91,7 +91,7 @@ impl Store {
             Self::ZooKeeper { address, folder } => {
                 format!("zookeeper {}, {folder}", address.servers().join(","))
             }
-            Self::Kubernetes(store) => format!("lease {}", store.shown()),
+            Self::Kubernetes(store) => format!("lease {}", store.lease),
             Self::File { path } => path.display().to_string(),
         }
     }

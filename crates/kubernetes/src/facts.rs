@@ -71,11 +71,21 @@ impl Name {
         let (namespace, name) = text.split_once('/').unwrap_or((namespace, text));
         Self::new(namespace, name)
     }
+
+    /// The full name: without a namespace, that of an object in `namespace`.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        let own = Some(self.namespace.as_str()).filter(|own| !own.is_empty());
+        Self::new(own.unwrap_or(namespace), &self.name)
+    }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        match self.namespace.as_str() {
+            "" => f.write_str(&self.name),
+            namespace => write!(f, "{namespace}/{}", self.name),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Api;
 use kube::api::PostParams;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 const RESOURCE: &str = "leases.coordination.k8s.io";
 /// How many times a holder renews within the duration.
@@ -48,73 +48,18 @@ pub fn lease_name(text: &str) -> Result<Name, String> {
     }
 }
 
-/// Why we do not hold a Lease.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LeaseError {
-    /// Another process holds it.
-    #[error("lease {name} is held by {holder}{}", since.as_ref().map(|s| format!(", renewed at {s}")).unwrap_or_default())]
-    Held {
-        /// The Lease.
-        name: Name,
-        /// The holder.
-        holder: String,
-        /// The holder's last renewal by its own clock (RFC 3339).
-        since: Option<String>,
-    },
-    /// We held it, but another process has it or may have it now: stop.
-    #[error("lease {name} is lost: {reason}")]
-    Lost {
-        /// The Lease.
-        name: Name,
-        /// What happened.
-        reason: String,
-    },
-    /// The API gave no usable answer.
-    #[error(transparent)]
-    Api(#[from] Error),
-}
-
 /// A Lease that we hold until its deadline.
-#[derive(Debug)]
-pub struct Held {
+struct Held {
     kubernetes: Kubernetes,
     terms: LeaseTerms,
     object: Object,
     renewed: Instant,
 }
 
-impl Kubernetes {
-    /// Takes the Lease. If its holder has stopped renewing it, this takes as long as the holder's duration. Rights:
-    /// `get`, `create`, `update leases.coordination.k8s.io`.
-    ///
-    /// # Errors
-    /// [`LeaseError::Held`] at once if the holder is alive by its own clock, or as soon as it renews.
-    pub async fn acquire(&self, terms: &LeaseTerms) -> Result<Held, LeaseError> {
-        let watched_since = Instant::now();
-        let mut first: Option<Option<String>> = None;
-        loop {
-            let asked = Instant::now();
-            let Some(found) = self.lease(&terms.name).await? else {
-                return self.create(terms, asked).await;
-            };
-            let spec = found.spec.clone().unwrap_or_default();
-            let free = spec.holder_identity.as_deref().is_none_or(str::is_empty);
-            if free || spec.holder_identity.as_deref() == Some(&terms.holder) {
-                return self.take_over(terms, found, asked).await;
-            }
-            let version = found.metadata.resource_version.clone();
-            let same = first.get_or_insert_with(|| version.clone()) == &version;
-            if !same || is_fresh(&spec) {
-                return Err(held(terms, &spec));
-            }
-            if watched_since.elapsed() > duration(&spec) {
-                return self.take_over(terms, found, asked).await;
-            }
-            sleep(Duration::from_secs(1)).await;
-        }
-    }
+/// An attempt to take a Lease: it is ours, or its holder's.
+type Candidacy = Result<Held, String>;
 
+impl Kubernetes {
     /// The holder of the Lease, without taking it. `None` if it was not renewed for its duration, by the holder's own
     /// clock. Right: `get leases.coordination.k8s.io`.
     ///
@@ -132,7 +77,7 @@ impl Kubernetes {
         if_found(self.read(&request, || api.get(&name.name)).await)
     }
 
-    async fn create(&self, terms: &LeaseTerms, asked: Instant) -> Result<Held, LeaseError> {
+    async fn create(&self, terms: &LeaseTerms, asked: Instant) -> Result<Candidacy, Error> {
         let mut object = Object { spec: Some(spec(terms, None)), ..Object::default() };
         object.metadata.name = Some(terms.name.name.clone());
         object.metadata.namespace = Some(terms.name.namespace.clone());
@@ -147,7 +92,7 @@ impl Kubernetes {
         terms: &LeaseTerms,
         found: Object,
         asked: Instant,
-    ) -> Result<Held, LeaseError> {
+    ) -> Result<Candidacy, Error> {
         let spec = spec(terms, found.spec.as_ref());
         let taken = self.put(&terms.name, Object { spec: Some(spec), ..found }).await;
         self.taken(terms, taken, asked).await
@@ -159,17 +104,17 @@ impl Kubernetes {
         terms: &LeaseTerms,
         taken: Result<Object, Error>,
         asked: Instant,
-    ) -> Result<Held, LeaseError> {
+    ) -> Result<Candidacy, Error> {
         match taken {
             Ok(object) => {
                 let (kubernetes, terms) = (self.clone(), terms.clone());
-                Ok(Held { kubernetes, terms, object, renewed: asked })
+                Ok(Ok(Held { kubernetes, terms, object, renewed: asked }))
             }
             Err(Error::Conflict { .. }) => {
                 let found = self.lease(&terms.name).await?;
-                Err(held(terms, &found.and_then(|found| found.spec).unwrap_or_default()))
+                Ok(Err(holder(&found.and_then(|found| found.spec).unwrap_or_default())))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -182,69 +127,53 @@ impl Kubernetes {
 
 impl Held {
     /// After this moment another process may hold it, so nothing may be changed any more.
-    pub fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Instant {
         self.renewed + self.terms.duration
     }
 
     /// Extends it by the duration, counted from the start of the request.
-    ///
-    /// # Errors
-    /// [`LeaseError::Lost`] if another process has written it, or if the deadline has passed. [`LeaseError::Api`] may
-    /// pass.
-    pub async fn renew(&mut self) -> Result<(), LeaseError> {
+    async fn renew(&mut self) -> Result<(), Error> {
         let asked = Instant::now();
-        if asked >= self.deadline() {
-            return Err(self.lost("it was not renewed in time".to_owned()));
-        }
         let spec = spec(&self.terms, self.object.spec.as_ref());
         let object = Object { spec: Some(spec), ..self.object.clone() };
-        match self.kubernetes.put(&self.terms.name, object).await {
-            Ok(object) => {
-                (self.object, self.renewed) = (object, asked);
-                Ok(())
-            }
-            Err(error @ (Error::Conflict { .. } | Error::NotFound { .. })) => {
-                Err(self.lost(error.to_string()))
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.object = self.kubernetes.put(&self.terms.name, object).await?;
+        self.renewed = asked;
+        Ok(())
     }
 
-    /// Renews it for as long as possible, and returns only when it is lost. The caller's work must end then
-    /// (`tokio::select!`). It returns a third of the duration before the deadline, so that there is time for that.
-    pub async fn keep(&mut self) -> LeaseError {
-        self.keep_telling(drop).await
-    }
-
-    /// The same, and reports each new deadline.
-    async fn keep_telling(&mut self, mut tell: impl FnMut(Instant)) -> LeaseError {
+    /// Renews it for as long as possible, and reports each new deadline. Returns only when it is lost, and why: a third
+    /// of the duration before the deadline, so that there is time to stop.
+    async fn keep(&mut self, mut tell: impl FnMut(Instant)) -> String {
         let period = self.terms.duration / RENEWALS;
         let mut wait = period;
         loop {
             let last_chance = self.deadline() - period;
             sleep_until((Instant::now() + wait).min(last_chance)).await;
+            if Instant::now() >= self.deadline() {
+                return "it was not renewed in time".to_owned();
+            }
             let renewed = tokio::time::timeout_at(last_chance + period / 2, self.renew()).await;
             wait = match renewed {
                 Ok(Ok(())) => {
                     tell(self.deadline());
                     period
                 }
-                Ok(Err(LeaseError::Api(error))) if Instant::now() < last_chance => {
+                Ok(Err(error @ (Error::Conflict { .. } | Error::NotFound { .. }))) => {
+                    return error.to_string();
+                }
+                Ok(Err(error)) if Instant::now() < last_chance => {
                     tracing::warn!(%error, lease = %self.terms.name, "the lease could not be renewed");
                     period / 4
                 }
-                Ok(Err(LeaseError::Api(error))) => return self.lost(error.to_string()),
-                Ok(Err(lost)) => return lost,
-                Err(_) => return self.lost("the API does not answer".to_owned()),
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "the API does not answer".to_owned(),
             };
         }
     }
 
-    /// Releases it, so that the next holder does not have to wait. Does nothing if another process holds it by now.
-    ///
-    /// # Errors
-    /// Why it stays ours until its deadline.
-    pub async fn release(self) -> Result<(), Error> {
+    /// Releases it, so that the next holder does not have to wait. Does nothing if another process holds it by now. After
+    /// an error, it stays ours until its deadline.
+    async fn release(self) -> Result<(), Error> {
         let Self { kubernetes, terms, object, .. } = self;
         let old = object.spec.clone().unwrap_or_default();
         let spec = LeaseSpec { holder_identity: None, ..old };
@@ -252,10 +181,6 @@ impl Held {
             Ok(_) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    fn lost(&self, reason: String) -> LeaseError {
-        LeaseError::Lost { name: self.terms.name.clone(), reason }
     }
 }
 
@@ -287,12 +212,8 @@ fn duration(spec: &LeaseSpec) -> Duration {
     Duration::from_secs(seconds.unwrap_or(15))
 }
 
-fn held(terms: &LeaseTerms, spec: &LeaseSpec) -> LeaseError {
-    LeaseError::Held {
-        name: terms.name.clone(),
-        holder: spec.holder_identity.clone().unwrap_or_else(|| "somebody".to_owned()),
-        since: spec.renew_time.as_ref().map(|time| time.0.to_string()),
-    }
+fn holder(spec: &LeaseSpec) -> String {
+    spec.holder_identity.clone().unwrap_or_else(|| "another process".to_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mappr_kubernetes::lease::{Held, LeaseError, LeaseTerms};
+use mappr_kubernetes::lease::{KeptLease, LeaseTerms};
 use mappr_kubernetes::shards::{Form, Items, Shards, ShardsError, managed_by};
 use mappr_kubernetes::{Access, Error, Kubernetes, Name};
 use tokio::time::{Instant, timeout};
@@ -28,8 +28,18 @@ fn terms(holder: &str, seconds: u64) -> LeaseTerms {
     LeaseTerms { name: Name::new("default", "the-lock"), holder: holder.to_owned(), duration }
 }
 
-async fn take(kubernetes: &Kubernetes, holder: &str, seconds: u64) -> Held {
-    kubernetes.acquire(&terms(holder, seconds)).await.expect("a free lease")
+async fn take(kubernetes: &Kubernetes, holder: &str, seconds: u64) -> KeptLease {
+    kubernetes.campaign(&terms(holder, seconds), |_| ()).await.expect("a lease")
+}
+
+/// The last deadline of a holder that loses the Lease.
+async fn lost(lease: &KeptLease) -> Instant {
+    let mut last = lease.until().expect("it is held");
+    while let Ok(until) = lease.until() {
+        last = until;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    last
 }
 
 #[test]
@@ -121,39 +131,30 @@ fn texts_in_several_config_maps_are_written_by_who_claimed_them_last() {
 #[ignore = "live"]
 fn a_lease_has_one_holder_who_stops_when_it_is_lost() {
     with_api(async |server, kubernetes| {
-        let mut first = take(&kubernetes, "first", 6).await;
-        let refused = kubernetes.acquire(&terms("second", 6)).await.unwrap_err();
-        assert!(
-            matches!(&refused, LeaseError::Held { holder, .. } if holder == "first"),
-            "{refused}"
-        );
-
         // While it is kept, it outlives its duration.
-        let kept = timeout(Duration::from_secs(8), first.keep()).await;
-        assert!(kept.is_err(), "it was lost: {kept:?}");
-        first.renew().await.unwrap();
+        let first = take(&kubernetes, "first", 4).await;
+        let (mut holders, second) = (Vec::new(), terms("second", 4));
+        let waits = kubernetes.campaign(&second, |holder| holders.push(holder.to_owned()));
+        assert!(timeout(Duration::from_secs(8), waits).await.is_err(), "two hold it");
+        assert_eq!(holders, ["first"]);
 
         // After its release, it is free at once.
-        first.release().await.unwrap();
-        let mut second = take(&kubernetes, "second", 4).await;
+        first.release().await;
+        let second = timeout(Duration::from_secs(2), take(&kubernetes, "second", 4)).await.unwrap();
 
         // After its holder ends, another process takes it over, but only when it has not changed for its duration.
+        drop(second);
         let started = Instant::now();
-        let third = loop {
-            match kubernetes.acquire(&terms("third", 4)).await {
-                Err(LeaseError::Held { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
-                taken => break taken.unwrap(),
-            }
-        };
+        let third = take(&kubernetes, "third", 4).await;
         assert!(started.elapsed() > Duration::from_secs(4), "{:?}", started.elapsed());
-        let lost = second.renew().await.unwrap_err();
-        assert!(matches!(lost, LeaseError::Lost { .. }), "{lost}");
+
+        // A holder whose Lease another process has written hears of it.
+        let again = take(&kubernetes, "third", 4).await;
+        timeout(Duration::from_secs(4), lost(&third)).await.unwrap();
 
         // Without an API, the holder loses it before another process may take it.
-        let mut third = third;
         server.stop(testbed::kubernetes::Component::ApiServer);
-        let lost = timeout(Duration::from_secs(10), third.keep()).await.unwrap();
-        assert!(matches!(lost, LeaseError::Lost { .. }), "{lost}");
-        assert!(Instant::now() < third.deadline(), "the last third is left for stopping");
+        let deadline = timeout(Duration::from_secs(10), lost(&again)).await.unwrap();
+        assert!(Instant::now() < deadline, "time is left for stopping");
     });
 }

@@ -14,7 +14,6 @@ pub mod heal;
 pub mod http_server;
 pub mod ledger_records;
 pub mod live;
-pub mod locks;
 pub mod pods;
 pub mod probes;
 pub mod roll;

@@ -6,16 +6,37 @@
 use crate::cluster::{ClaimBy, ClusterAccess};
 use crate::error::{Error, HeldBy};
 use crate::live;
-use crate::locks::lease_of;
+use crate::runtime::us;
 use ::kubernetes::{Access, Name};
 use ::zookeeper::{DEFAULT_OVERRIDES_PREFIX, ZooKeeperAddress};
-use coordination::{LeaseStore, Role, Store};
+use coordination::{Holder, Lead, LeaseStore, Role, Store, Wait};
+use sha2::{Digest, Sha256};
 use statelog::TOPIC;
 
 /// The daemons' default Lease.
 pub const DAEMON_LEASE: &str = "autothrottle";
 /// The parent znode for the executors of all clusters.
 const EXECUTORS: &str = "/topicmappr/executors";
+
+/// The Lease of a cluster. Its name contains a hash of the cluster id, because cluster ids are not valid names in
+/// Kubernetes.
+#[must_use]
+pub fn lease_of(namespace: &str, cluster_id: &str) -> Name {
+    let hash = Sha256::digest(cluster_id.as_bytes());
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Name::new(namespace, &format!("mappr-cluster-{hash}"))
+}
+
+/// Takes a Lease for one command. An empty namespace is our own.
+///
+/// # Errors
+/// [`Error::Held`] if its holder is alive, which takes as long as the Lease lasts.
+pub async fn take_lease(access: &Access, lease: Name) -> Result<Lead, Error> {
+    let store = Store::Kubernetes(LeaseStore::of_executors(access.clone(), lease));
+    let tell = |holder: &str| tracing::info!(holder, "another process holds the lease");
+    // A Lease does not need the place of its holder.
+    Ok(store.lead(Holder::new(us(), ""), Wait::ForTheDead, tell).await?)
+}
 
 /// The store of the cluster's executors; `None`: the operator confirms that there is no other executor.
 pub fn executors(
@@ -125,6 +146,16 @@ mod tests {
         let executors = executors(claim, &access, "c/1").unwrap();
         let executors = executors.map_or("nowhere".to_owned(), |store| store.name());
         (executors, daemons(claim, &access).unwrap().name())
+    }
+
+    #[test]
+    fn ids_that_differ_in_case_alone_have_leases_of_their_own() {
+        let name = lease_of("kafka", "MkU3OEVBNTcwNTJENDM2Qg").name;
+        assert!(
+            name.len() < 63
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        );
+        assert_ne!(name, lease_of("kafka", "mkU3OEVBNTcwNTJENDM2Qg").name);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Waits for a Lease, and keeps it during other work.
 
-use super::{Held, LeaseError, LeaseTerms, duration};
+use super::{Candidacy, Held, LeaseTerms, duration, holder};
 use crate::connect::Kubernetes;
+use crate::error::Error;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -32,18 +33,17 @@ impl Kubernetes {
         &self,
         terms: &LeaseTerms,
         mut told: impl FnMut(&str),
-    ) -> Result<Held, LeaseError> {
+    ) -> Result<KeptLease, Error> {
         let (mut watched, mut holder) = (None, String::new());
         loop {
-            let tried = self.candidacy(terms, &mut watched).await;
-            match tried {
-                Ok(held) => return Ok(held),
-                Err(LeaseError::Held { holder: now, .. }) if now != holder => {
+            match self.candidacy(terms, &mut watched).await {
+                Ok(Ok(held)) => return Ok(held.kept()),
+                Ok(Err(now)) if now != holder => {
                     told(&now);
                     holder = now;
                 }
-                Err(LeaseError::Held { .. }) => {}
-                Err(LeaseError::Api(error)) if error.is_passing() => {
+                Ok(Err(_)) => {}
+                Err(error) if error.is_passing() => {
                     tracing::warn!(%error, lease = %terms.name, "cannot read the holder of the lease");
                 }
                 Err(error) => return Err(error),
@@ -57,7 +57,7 @@ impl Kubernetes {
         &self,
         terms: &LeaseTerms,
         watched: &mut Option<(Option<String>, Instant)>,
-    ) -> Result<Held, LeaseError> {
+    ) -> Result<Candidacy, Error> {
         let asked = Instant::now();
         let Some(found) = self.lease(&terms.name).await? else {
             return self.create(terms, asked).await;
@@ -75,18 +75,18 @@ impl Kubernetes {
         if free || since.elapsed() > duration(&spec) {
             return self.take_over(terms, found, Instant::now()).await;
         }
-        Err(super::held(terms, &spec))
+        Ok(Err(self::holder(&spec)))
     }
 }
 
 impl Held {
     /// Renews it in a separate task from now on.
-    pub fn kept(mut self) -> KeptLease {
+    fn kept(mut self) -> KeptLease {
         let (tell, state) = watch::channel(Ok(self.deadline()));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let lost = tokio::select! {
-                lost = self.keep_telling(|deadline| drop(tell.send(Ok(deadline)))) => lost,
+                lost = self.keep(|deadline| drop(tell.send(Ok(deadline)))) => lost,
                 _ = stopped => {
                     drop(tell.send(Err("it was given back".to_owned())));
                     if let Err(error) = self.release().await {
@@ -96,7 +96,7 @@ impl Held {
                 }
             };
             tracing::warn!(error = %lost, "the lease is lost");
-            drop(tell.send(Err(lost.to_string())));
+            drop(tell.send(Err(lost)));
         });
         KeptLease { state, stop: Some(stop), task }
     }

@@ -5,9 +5,10 @@ use super::shards::RecordShards;
 use super::state_file;
 use crate::error::Error;
 use crate::files::{self, OutFile};
-use crate::locks::{self, Guard};
 use crate::runtime::us;
+use crate::stores::take_lease;
 use ::kubernetes::{Access, Kubernetes, Name};
+use coordination::Lead;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use topics::TopicsRunRecord;
@@ -31,9 +32,6 @@ impl fmt::Display for StatePlace {
         match self {
             Self::Nowhere => f.write_str("none"),
             Self::File(path) => path.display().fmt(f),
-            Self::ConfigMap(name) if name.namespace.is_empty() => {
-                write!(f, "configmap:{}", name.name)
-            }
             Self::ConfigMap(name) => write!(f, "configmap:{name}"),
         }
     }
@@ -59,7 +57,7 @@ enum RecordKeeper {
 pub(super) enum Lock {
     Nothing,
     File { _lock: FileLock },
-    Lease(Guard),
+    Lease(Box<Lead>),
 }
 
 impl RunRecordStore {
@@ -74,7 +72,7 @@ impl RunRecordStore {
             }
             StatePlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = locks::whole(name.clone(), &kubernetes);
+                let name = name.within(kubernetes.namespace());
                 let (shards, stored) = RecordShards::read(kubernetes, name).await?;
                 Ok(Self { keeper: RecordKeeper::ConfigMaps(Box::new(shards)), stored })
             }
@@ -91,9 +89,12 @@ impl RunRecordStore {
                 Lock::File { _lock: FileLock::take(path, &us())? }
             }
             StatePlace::ConfigMap(name) => {
-                let kubernetes = Kubernetes::connect(access).await?;
-                let name = locks::whole(name.clone(), &kubernetes);
-                Lock::Lease(Guard::take(&kubernetes, name).await?)
+                let lead = take_lease(access, name.clone()).await.map_err(|error| match error {
+                    // The hint for executors names another manifest.
+                    Error::LockRights(error) => Error::Kubernetes(error),
+                    other => other,
+                })?;
+                Lock::Lease(Box::new(lead))
             }
         };
         Ok((Self::read(place, access).await?, lock))

@@ -16,8 +16,8 @@ use operate::Status;
 use operate::cluster::{Servers, Source, ZooKeeperPlace};
 use operate::execution::{Signal, Signals};
 use operate::live;
-use operate::locks::{self, Guard};
 use operate::roll::{Roll, RollEnd, RollPods, Rolled, Sight, Sights, Ways};
+use operate::stores::{lease_of, take_lease};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -88,12 +88,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let talk = session.global.talk.clone();
     talk.wait_for(async {
         let flags = &session.global.kubernetes;
-        let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
+        let access = flags.access(session.environment);
+        let kubernetes = Kubernetes::connect(&access).await?;
         let rules = flags.rules();
         let set = |name: &String| Name::parsed(name, kubernetes.namespace());
         let sets: Vec<Name> = named.iter().map(set).collect();
         let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
-        let lease = args.lease.clone().map(|lease| locks::whole(lease, &kubernetes));
         let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
         let pods = RollPods { kubernetes: &kubernetes, sets, since: seconds };
         let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
@@ -102,7 +102,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         if args.consent.dry_run {
             return args.rehearse(&sight, session);
         }
-        let guard = match RollPlan::of(&sight, &args.next(&sight)).is_empty() {
+        let lead = match RollPlan::of(&sight, &args.next(&sight)).is_empty() {
             // The last pod may still be starting. Waiting for it needs no lock.
             true => None,
             false => {
@@ -110,14 +110,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                     return Err(operate::Error::WouldBeUnavailable { partitions }.into());
                 }
                 args.agreed(&sight, session)?;
-                let lease = lease.unwrap_or_else(|| locks::lease_of(&place, &cluster));
-                Some(Guard::take(&kubernetes, lease).await.map_err(lease_rights)?)
+                let lease = args.lease.clone().unwrap_or_else(|| lease_of(&place, &cluster));
+                Some(take_lease(&access, lease).await.map_err(lease_rights)?)
             }
         };
         let mut roll = Roll::of(sights, args.ways());
         let mut signals = Signals::listen()?;
-        let rolled = match guard {
-            Some(guard) => guard.during(roll.run(&mut signals, session)).await?,
+        let rolled = match lead {
+            Some(lead) => lead.during(roll.run(&mut signals, session)).await?,
             None => roll.run(&mut signals, session).await?,
         };
         args.tell(&rolled, since, session)
@@ -259,11 +259,7 @@ async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error
 /// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.
 fn lease_rights(error: operate::Error) -> Error {
     match error {
-        operate::Error::Kubernetes(error)
-            if matches!(*error, ::kubernetes::Error::Forbidden { .. }) =>
-        {
-            Beyond::LeaseRights(error).into()
-        }
+        operate::Error::LockRights(error) => Beyond::LeaseRights(error).into(),
         other => other.into(),
     }
 }
