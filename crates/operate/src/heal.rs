@@ -2,59 +2,26 @@
 //! changed since it was read.
 
 use crate::error::Error;
-use crate::files::{self, FileError, OutFile};
-use ::kubernetes::{About, Access, ConfigMap, Kubernetes, Name, in_time};
+use crate::record_place::{RecordPlace, read_file, write_file};
+use ::kubernetes::{About, Access, ConfigMap, Kubernetes, in_time};
 use execute::heal::Notes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-const CONFIG_MAP: &str = "configmap:";
 const KEY: &str = "heal.json";
 const VERSION: u32 = 1;
 /// The time limit to write an Event.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// The place of the notes.
-#[derive(Debug, Clone)]
-pub enum NotesPlace {
-    /// In this file.
-    File(PathBuf),
-    /// In a ConfigMap: `NAME`, in the namespace of the context, or `NAMESPACE/NAME`.
-    ConfigMap(String),
-}
-
-impl FromStr for NotesPlace {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text.strip_prefix(CONFIG_MAP) {
-            Some(name) => Self::ConfigMap(name.to_owned()),
-            None => Self::File(PathBuf::from(text)),
-        })
-    }
-}
-
-impl fmt::Display for NotesPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::ConfigMap(name) => write!(f, "{CONFIG_MAP}{name}"),
-        }
-    }
-}
-
 /// Writes an Event on the ConfigMap of the notes, for operators who describe it or watch Events. Notes in a file have
 /// no Events. A failed Event is only logged.
-pub async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &str) {
-    let NotesPlace::ConfigMap(name) = place else { return };
+pub async fn announce(place: &RecordPlace, access: &Access, reason: &str, note: &str) {
+    let RecordPlace::ConfigMap(name) = place else { return };
     let told = async {
         let kubernetes = Kubernetes::connect(access).await?;
-        let name = Name::parsed(name, kubernetes.namespace());
+        let name = name.within(kubernetes.namespace());
         let Some(map) = kubernetes.config_map(&name).await? else { return Ok(()) };
         let announcer = kubernetes.announcer("topicmappr", "heal", About::config_map(&map));
         announcer.tell(reason, note).await
@@ -62,40 +29,28 @@ pub async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &
     in_time(TOLD, reason, told).await;
 }
 
-/// The place of the notes, with the version that was read.
-pub enum Place {
-    /// This file; it may not exist yet.
-    File(PathBuf),
-    /// A ConfigMap. The connection ends with the runtime that it was created in, so a write opens a new one.
-    ConfigMap {
-        /// Its namespace and name.
-        name: Name,
-        /// The version that was read; `None`: there was no ConfigMap, and a write creates it.
-        read: Option<Box<ConfigMap>>,
-    },
+/// The place of the notes, with the version that was read. The connection to Kubernetes ends with the runtime that it was
+/// created in, so a write opens a new one.
+pub struct StoredNotes {
+    /// A ConfigMap has its namespace here.
+    place: RecordPlace,
+    /// The ConfigMap that was read; `None`: there was none, and a write creates it.
+    read: Option<ConfigMap>,
 }
 
-impl Place {
+impl StoredNotes {
     /// Reads the notes; missing notes are no error.
-    pub async fn open(place: &NotesPlace, access: &Access) -> Result<(Self, Notes), Error> {
+    pub async fn open(place: &RecordPlace, access: &Access) -> Result<(Self, Notes), Error> {
         let (opened, text) = match place {
-            NotesPlace::File(path) => {
-                let text = match files::read_text(path) {
-                    Err(FileError::Read { problem, .. })
-                        if problem.kind() == io::ErrorKind::NotFound =>
-                    {
-                        None
-                    }
-                    read => Some(read?),
-                };
-                (Self::File(path.clone()), text)
+            RecordPlace::File(path) => {
+                (Self { place: place.clone(), read: None }, read_file(path)?)
             }
-            NotesPlace::ConfigMap(name) => {
+            RecordPlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = Name::parsed(name, kubernetes.namespace());
+                let name = name.within(kubernetes.namespace());
                 let read = kubernetes.config_map(&name).await?;
                 let text = read.as_ref().and_then(|map| map.data.get(KEY).cloned());
-                (Self::ConfigMap { name, read: read.map(Box::new) }, text)
+                (Self { place: RecordPlace::ConfigMap(name), read }, text)
             }
         };
         let notes = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
@@ -105,17 +60,14 @@ impl Place {
     /// Writes the notes.
     pub async fn write(self, notes: &Notes, access: &Access) -> Result<(), Error> {
         let text = written(notes).map_err(io::Error::from).map_err(local::Error::Stream)?;
-        match self {
-            Self::File(path) => {
-                let staged = OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?;
-                staged.publish_stored()?;
-            }
-            Self::ConfigMap { name, read: None } => {
+        match (self.place, self.read) {
+            (RecordPlace::File(path), _) => write_file(&path, &text)?,
+            (RecordPlace::ConfigMap(name), None) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let data = [(KEY.to_owned(), text)].into();
                 kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
             }
-            Self::ConfigMap { read: Some(read), .. } => {
+            (RecordPlace::ConfigMap(_), Some(read)) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let mut data = read.data.clone();
                 data.insert(KEY.to_owned(), text);
@@ -132,7 +84,7 @@ fn written(notes: &Notes) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&document)
 }
 
-fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
+fn parse(place: &RecordPlace, text: &str) -> Result<Notes, Error> {
     let wrong =
         |problem: String| Error::from(local::Error::flag("--notes", place.to_string(), problem));
     let document: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -152,10 +104,11 @@ fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
 mod tests {
     use super::*;
     use mapper::BrokerId;
+    use std::path::PathBuf;
 
     #[test]
     fn what_is_noted_is_read_back_and_other_versions_are_not() {
-        let place = NotesPlace::File(PathBuf::from("notes"));
+        let place = RecordPlace::File(PathBuf::from("notes"));
         let notes = Notes {
             cluster_id: "c".to_owned(),
             looked_at_seconds: Some(6),

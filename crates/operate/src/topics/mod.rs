@@ -13,4 +13,3 @@ mod store;
 pub use carry::{Done, Outcome, Step};
 pub use documents::{in_config_maps, in_files, read_all};
 pub use run::{Applied, TopicsLook, TopicsRun, apply, look};
-pub use store::StatePlace;

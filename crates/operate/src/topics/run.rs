@@ -2,13 +2,14 @@
 
 use super::carry::{Carrier, Outcome};
 use super::observe::Seen;
-use super::store::{RunRecordStore, StatePlace};
+use super::store::RunRecordStore;
 use crate::cluster::{Servers, Source};
 use crate::error::Error;
 use crate::events::Note;
 use crate::live;
 use crate::maps::Maps;
 use crate::pods::Pods;
+use crate::record_place::RecordPlace;
 use crate::runtime;
 use crate::words::counted;
 use ::kubernetes::Access;
@@ -32,8 +33,8 @@ pub struct TopicsRun {
     pub pods: Option<Pods>,
     /// Which topics to cover, and whether to recreate or delete.
     pub options: Options,
-    /// Where earlier runs recorded the topics that they own.
-    pub state: StatePlace,
+    /// Where earlier runs recorded the topics that they own; `None`: nowhere, so this program owns no topic.
+    pub state: Option<RecordPlace>,
     /// Access to Kubernetes, for the state's ConfigMap.
     pub access: Access,
     /// The number of documents that the operator confirms, although an earlier run read more.
@@ -82,7 +83,7 @@ pub struct Applied {
 /// Looks, and changes nothing, not even the state.
 pub fn look(asked: TopicsRun, source: &Source) -> Result<TopicsLook, Error> {
     runtime::wait(async {
-        let store = RunRecordStore::read(&asked.state, &asked.access).await?;
+        let store = RunRecordStore::read(asked.state.as_ref(), &asked.access).await?;
         match source {
             Source::File(path) => {
                 let mut looked = decided(asked, Seen::of(local::source::snapshot(path)?), &store)?;
@@ -105,7 +106,7 @@ pub fn look(asked: TopicsRun, source: &Source) -> Result<TopicsLook, Error> {
 /// Looks, and makes the changes that need no plan.
 pub fn apply(asked: TopicsRun, servers: &Servers) -> Result<Applied, Error> {
     runtime::wait(async {
-        let (store, lock) = RunRecordStore::open(&asked.state, &asked.access).await?;
+        let (store, lock) = RunRecordStore::open(asked.state.as_ref(), &asked.access).await?;
         lock.during(changed(asked, servers, store)).await
     })?
 }
@@ -149,6 +150,7 @@ async fn see(
 fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<TopicsLook, Error> {
     let TopicsRun { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
     let Seen { snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
+    let place = place.map_or_else(|| "none".to_owned(), |place| place.to_string());
     refuse_other_cluster(store.state(), &place, &snapshot)?;
     refuse_idle_patterns(&options, &definitions, store.state())?;
     let snapshot = completed(snapshot, pods.as_ref())?;
@@ -223,12 +225,12 @@ fn refuse_idle_patterns(
 
 fn refuse_other_cluster(
     state: &TopicsRunRecord,
-    place: &StatePlace,
+    place: &str,
     snapshot: &Snapshot,
 ) -> Result<(), Error> {
     match (&state.cluster_id, snapshot.cluster_id()) {
         (Some(state), Some(found)) if state != found => Err(Error::OtherState {
-            place: place.to_string(),
+            place: place.to_owned(),
             state: state.clone(),
             found: found.to_owned(),
         }),
@@ -281,7 +283,7 @@ impl Documents {
         })
     }
 
-    fn refuses_to_prune(&self, store: &RunRecordStore, place: &StatePlace) -> Option<String> {
+    fn refuses_to_prune(&self, store: &RunRecordStore, place: &str) -> Option<String> {
         if self.found == 0 {
             Some("there is no document: every topic would count as not defined".to_owned())
         } else if self.are_fewer() {

@@ -2,9 +2,10 @@
 //! file.
 
 use super::state_file;
-use super::store::{STATE_LABEL, StatePlace};
+use super::store::STATE_LABEL;
 use crate::error::Error;
 use crate::error::StateError;
+use crate::record_place::RecordPlace;
 use ::kubernetes::shards::{self, Form, Items, ShardsError, managed_by};
 use ::kubernetes::{Kubernetes, Name};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ impl RecordShards {
         let shards = shards::Shards::read(kubernetes, first, &form).await.map_err(failed)?;
         let mut state = TopicsRunRecord::default();
         for map in shards.maps() {
-            let place = StatePlace::ConfigMap(map.name.clone()).to_string();
+            let place = RecordPlace::ConfigMap(map.name.clone()).to_string();
             let part = read(&map.data).map_err(|problem| Error::State { place, problem })?;
             state.cluster_id = state.cluster_id.or(part.cluster_id);
             state.documents = state.documents.max(part.documents);
@@ -60,7 +61,7 @@ impl RecordShards {
     /// Writes the ConfigMaps that change.
     pub(super) async fn write(&mut self, state: &TopicsRunRecord) -> Result<(), Error> {
         let lines = state_file::lines(state).map_err(|problem| {
-            let place = StatePlace::ConfigMap(self.0.first().clone()).to_string();
+            let place = RecordPlace::ConfigMap(self.0.first().clone()).to_string();
             Error::State { place, problem }
         })?;
         let (cluster_id, documents) = (state.cluster_id.clone(), state.documents);
@@ -76,7 +77,7 @@ fn read(data: &BTreeMap<String, String>) -> Result<TopicsRunRecord, StateError> 
 fn failed(error: ShardsError<StateError>) -> Error {
     match error {
         ShardsError::Unreadable { name, problem } => {
-            Error::State { place: StatePlace::ConfigMap(name).to_string(), problem }
+            Error::State { place: RecordPlace::ConfigMap(name).to_string(), problem }
         }
         ShardsError::Taken { error, .. } => Error::Kubernetes(error),
         ShardsError::Api(error) => error.into(),

@@ -4,38 +4,17 @@ use super::lock::FileLock;
 use super::shards::RecordShards;
 use super::state_file;
 use crate::error::Error;
-use crate::files::{self, OutFile};
+use crate::files::OutFile;
+use crate::record_place::{self, RecordPlace, write_file};
 use crate::runtime::us;
 use crate::stores::take_lease;
-use ::kubernetes::{Access, Kubernetes, Name};
+use ::kubernetes::{Access, Kubernetes};
 use coordination::Lead;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use topics::TopicsRunRecord;
 
 /// The key of a state in a ConfigMap.
 pub(super) const STATE_LABEL: &str = "topics-state.json";
-
-/// The place of a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatePlace {
-    /// No state: this program owns no topic.
-    Nowhere,
-    /// In a file.
-    File(PathBuf),
-    /// In a ConfigMap, and more of them next to it. Without a namespace: in that of the context.
-    ConfigMap(Name),
-}
-
-impl fmt::Display for StatePlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nowhere => f.write_str("none"),
-            Self::File(path) => path.display().fmt(f),
-            Self::ConfigMap(name) => write!(f, "configmap:{name}"),
-        }
-    }
-}
 
 /// A state and its place.
 #[derive(Debug)]
@@ -62,15 +41,13 @@ pub(super) enum Lock {
 
 impl RunRecordStore {
     /// Reads a state without its lock, for a run that changes nothing.
-    pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
+    pub(super) async fn read(place: Option<&RecordPlace>, access: &Access) -> Result<Self, Error> {
         match place {
-            StatePlace::Nowhere => {
-                Ok(Self { keeper: RecordKeeper::None, stored: TopicsRunRecord::default() })
-            }
-            StatePlace::File(path) => {
+            None => Ok(Self { keeper: RecordKeeper::None, stored: TopicsRunRecord::default() }),
+            Some(RecordPlace::File(path)) => {
                 Ok(Self { keeper: RecordKeeper::File(path.clone()), stored: read_file(path)? })
             }
-            StatePlace::ConfigMap(name) => {
+            Some(RecordPlace::ConfigMap(name)) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let name = name.within(kubernetes.namespace());
                 let (shards, stored) = RecordShards::read(kubernetes, name).await?;
@@ -80,15 +57,18 @@ impl RunRecordStore {
     }
 
     /// Takes the lock of a state, then reads the state.
-    pub(super) async fn open(place: &StatePlace, access: &Access) -> Result<(Self, Lock), Error> {
+    pub(super) async fn open(
+        place: Option<&RecordPlace>,
+        access: &Access,
+    ) -> Result<(Self, Lock), Error> {
         let lock = match place {
-            StatePlace::Nowhere => Lock::Nothing,
-            StatePlace::File(path) => {
+            None => Lock::Nothing,
+            Some(RecordPlace::File(path)) => {
                 // An unwritable path is detected before a topic is created.
                 OutFile::at(path)?;
                 Lock::File { _lock: FileLock::take(path, &us())? }
             }
-            StatePlace::ConfigMap(name) => {
+            Some(RecordPlace::ConfigMap(name)) => {
                 let lead = take_lease(access, name.clone()).await.map_err(|error| match error {
                     // The hint for executors names another manifest.
                     Error::LockRights(error) => Error::Kubernetes(error),
@@ -116,8 +96,7 @@ impl RunRecordStore {
                 let place = path.display().to_string();
                 let text = state_file::written(state)
                     .map_err(|problem| Error::State { place, problem })?;
-                let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
-                staged.publish_stored()?;
+                write_file(path, &text)?;
             }
             RecordKeeper::ConfigMaps(shards) => shards.write(state).await?,
         }
@@ -140,10 +119,7 @@ impl Lock {
 }
 
 fn read_file(path: &Path) -> Result<TopicsRunRecord, Error> {
-    if !path.exists() {
-        return Ok(TopicsRunRecord::default());
-    }
-    let text = files::read_text(path)?;
+    let Some(text) = record_place::read_file(path)? else { return Ok(TopicsRunRecord::default()) };
     state_file::read(&text)
         .map_err(|problem| Error::State { place: path.display().to_string(), problem })
 }

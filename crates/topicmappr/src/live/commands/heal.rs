@@ -15,8 +15,9 @@ use operate::Status;
 use operate::events::Note;
 use operate::execution::journal_of;
 use operate::files::FileError;
-use operate::heal::{NotesPlace, Place, announce};
+use operate::heal::{StoredNotes, announce};
 use operate::live;
+use operate::record_place::RecordPlace;
 use operate::runtime;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     every: Duration,
     /// Record since when brokers are lost, and the last heal
     #[arg(long, value_name = "FILE|configmap:NS/NAME")]
-    notes: NotesPlace,
+    notes: RecordPlace,
     /// Keep the plan, journal and ledger of a heal here
     ///
     /// The folder must outlive the process.
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     }
     let access = session.global.kubernetes.access(session.environment);
     let (place, looked) = talk.wait_for(async {
-        let (place, before) = Place::open(&args.notes, &access).await?;
+        let (place, before) = StoredNotes::open(&args.notes, &access).await?;
         let client = live::client(&bootstrap, properties.as_deref()).await?.0;
         let looked = args.look(&client, before, &session.global.source).await?;
         Ok((place, looked))
@@ -186,7 +187,7 @@ impl Args {
     ) -> Result<(), Error> {
         let access = session.global.kubernetes.access(session.environment);
         session.global.talk.wait_for(async {
-            let (place, found) = Place::open(&self.notes, &access).await?;
+            let (place, found) = StoredNotes::open(&self.notes, &access).await?;
             match found.taken_back(begun, before) {
                 Some(notes) => Ok(place.write(&notes, &access).await?),
                 None => Ok(()),

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use operate::Status;
 use operate::cluster::{Servers, Source};
 use operate::events::Note;
-use operate::topics::{self, Applied, Done, StatePlace};
+use operate::topics::{self, Applied, Done};
 
 /// The flags of `topics apply`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     asked.options.prune = args.prune.limits();
     asked.documents = args.prune.expect_documents;
     asked.plan_wanted = !outputs.are_none();
-    if args.prune.prune && asked.state == StatePlace::Nowhere {
+    if args.prune.prune && asked.state.is_none() {
         let message = "--prune needs a state: without one no topic is known to be ours";
         return Err(Error::flags(message));
     }

@@ -9,8 +9,9 @@ use mapper::scope::TopicPattern;
 use operate::cluster::Source;
 use operate::maps::Maps;
 use operate::pods::Pods;
+use operate::record_place::RecordPlace;
 use operate::runtime;
-use operate::topics::{self, StatePlace, TopicsRun};
+use operate::topics::{self, TopicsRun};
 use std::path::{Path, PathBuf};
 
 /// The flags of definitions.
@@ -83,32 +84,26 @@ impl DefinitionArgs {
         patterns("--only", &self.only)
     }
 
-    fn state_place(&self) -> Result<StatePlace, Error> {
-        match (self.state.as_deref(), self.file.first()) {
-            (Some("none"), _) => Ok(StatePlace::Nowhere),
+    fn state_place(&self) -> Result<Option<RecordPlace>, Error> {
+        let place = match (self.state.as_deref(), self.file.first()) {
+            (Some("none"), _) => return Ok(None),
             (Some(""), _) => {
-                Err(Error::flags("--state needs FILE, configmap:NS/NAME, or none".to_owned()))
+                return Err(Error::flags(
+                    "--state needs FILE, configmap:NS/NAME, or none".to_owned(),
+                ));
             }
-            (Some(place), _) => Ok(match place.strip_prefix(CONFIG_MAP) {
-                Some(name) => StatePlace::ConfigMap(config_map(name)),
-                None => StatePlace::File(PathBuf::from(place)),
-            }),
+            (Some(place), _) => place.into(),
             (None, Some(first)) if self.configmap_selector.is_none() => {
-                Ok(StatePlace::File(beside(first)))
+                RecordPlace::File(beside(first))
             }
-            (None, _) => Ok(StatePlace::ConfigMap(config_map(STATE))),
-        }
+            (None, _) => RecordPlace::ConfigMap(Name::new("", STATE)),
+        };
+        Ok(Some(place))
     }
 }
 
-/// Before the name of a ConfigMap.
-const CONFIG_MAP: &str = "configmap:";
 /// The ConfigMap of the state, next to those of definitions.
 const STATE: &str = "topicmappr-state";
-
-fn config_map(name: &str) -> Name {
-    Name::parsed(name, "")
-}
 
 /// `T.yaml.state` for `T.yaml`. For a folder it is a file next to it, so that it is not read as a definition.
 fn beside(first: &Path) -> PathBuf {
