@@ -145,11 +145,6 @@ impl Shards {
         Ok(())
     }
 
-    /// The name of the first ConfigMap.
-    pub fn first(&self) -> &Name {
-        &self.first
-    }
-
     /// The texts of all ConfigMaps.
     pub fn items(&self) -> Items {
         let all = self.shards.iter().flat_map(|shard| &shard.items);

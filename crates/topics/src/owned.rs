@@ -2,6 +2,7 @@
 
 use crate::prune::EndOffsets;
 use mapper::{Replicas, TopicId};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The record of one topic.
@@ -28,11 +29,13 @@ impl TopicState {
 
 /// What a run is about to do, recorded before it does it. If that run is killed, a later one still knows which topics
 /// it created, and does not claim topics of other tools.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Intent {
     /// The replicas of the topic that it creates; none if the topic exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create: Option<Vec<Replicas>>,
     /// The configs that it is about to set.
+    #[serde(default)]
     pub set: BTreeMap<String, String>,
 }
 

@@ -27,7 +27,7 @@ impl Form for Part {
     type Problem = StateError;
 
     fn items(&self, data: &BTreeMap<String, String>) -> Result<Items, StateError> {
-        state_file::lines(&read(data)?)
+        Ok(state_file::lines(&read(data)?))
     }
 
     fn data(&self, items: &Items) -> BTreeMap<String, String> {
@@ -49,8 +49,7 @@ impl RecordShards {
         let shards = shards::Shards::read(kubernetes, first, &form).await.map_err(failed)?;
         let mut state = TopicsRunRecord::default();
         for map in shards.maps() {
-            let place = RecordPlace::ConfigMap(map.name.clone()).to_string();
-            let part = read(&map.data).map_err(|problem| Error::State { place, problem })?;
+            let part = read(&map.data).map_err(|problem| unreadable(map.name.clone(), problem))?;
             state.cluster_id = state.cluster_id.or(part.cluster_id);
             state.documents = state.documents.max(part.documents);
             state.topics.extend(part.topics);
@@ -60,13 +59,9 @@ impl RecordShards {
 
     /// Writes the ConfigMaps that change.
     pub(super) async fn write(&mut self, state: &TopicsRunRecord) -> Result<(), Error> {
-        let lines = state_file::lines(state).map_err(|problem| {
-            let place = RecordPlace::ConfigMap(self.0.first().clone()).to_string();
-            Error::State { place, problem }
-        })?;
         let (cluster_id, documents) = (state.cluster_id.clone(), state.documents);
         let whole = TopicsRunRecord { cluster_id, documents, topics: BTreeMap::new() };
-        self.0.write(lines, &Part { whole }).await.map_err(failed)
+        self.0.write(state_file::lines(state), &Part { whole }).await.map_err(failed)
     }
 }
 
@@ -74,11 +69,13 @@ fn read(data: &BTreeMap<String, String>) -> Result<TopicsRunRecord, StateError> 
     state_file::read(data.get(STATE_LABEL).map_or("", String::as_str))
 }
 
+fn unreadable(name: Name, problem: StateError) -> Error {
+    Error::State { place: RecordPlace::ConfigMap(name).to_string(), problem }
+}
+
 fn failed(error: ShardsError<StateError>) -> Error {
     match error {
-        ShardsError::Unreadable { name, problem } => {
-            Error::State { place: RecordPlace::ConfigMap(name).to_string(), problem }
-        }
+        ShardsError::Unreadable { name, problem } => unreadable(name, problem),
         ShardsError::Taken { error, .. } => Error::Kubernetes(error),
         ShardsError::Api(error) => error.into(),
     }
@@ -102,10 +99,10 @@ mod tests {
         };
         let state = TopicsRunRecord { topics: topics.collect(), ..whole.clone() };
         let part = Part { whole };
-        let lines = state_file::lines(&state).unwrap();
+        let lines = state_file::lines(&state);
         assert_eq!(lines.len(), 100);
         let data = part.data(&lines);
-        assert_eq!(data, [(STATE_LABEL.to_owned(), state_file::written(&state).unwrap())].into());
+        assert_eq!(data, [(STATE_LABEL.to_owned(), state_file::written(&state))].into());
         assert_eq!(read(&data).unwrap(), state);
         assert_eq!(part.items(&data).unwrap(), lines);
         let refused = part.items(&BTreeMap::new()).unwrap_err();

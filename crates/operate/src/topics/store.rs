@@ -92,12 +92,7 @@ impl RunRecordStore {
         }
         match &mut self.keeper {
             RecordKeeper::None => {}
-            RecordKeeper::File(path) => {
-                let place = path.display().to_string();
-                let text = state_file::written(state)
-                    .map_err(|problem| Error::State { place, problem })?;
-                write_file(path, &text)?;
-            }
+            RecordKeeper::File(path) => write_file(path, &state_file::written(state))?,
             RecordKeeper::ConfigMaps(shards) => shards.write(state).await?,
         }
         self.stored = state.clone();
