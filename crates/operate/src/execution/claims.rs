@@ -5,6 +5,7 @@ use super::{Books, Execution, Places};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
+use crate::runtime::{host, us};
 use crate::stores;
 use coordination::{Holder, Lead, Seen, Store, Wait};
 use futures::{StreamExt, stream};
@@ -225,13 +226,11 @@ fn say_waiting(place: &str, context: &mut RunContext<'_>) -> Result<(), Error> {
 /// The identity of this process: its name for operators, and its ledger. A later process with the same ledger counts
 /// this one as dead, because only one process can lock a ledger.
 pub(super) fn holder(ledger: &Path) -> Holder {
-    let of = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
-    let host = of("/proc/sys/kernel/hostname").unwrap_or_else(|| "an unknown host".to_owned());
-    let name = format!("process {} of {host}", std::process::id());
     let ledger = fs::canonicalize(ledger).unwrap_or_else(|_| ledger.to_owned());
     // Without a boot id, no earlier process counts as a run of this ledger.
-    let boot = of("/proc/sys/kernel/random/boot_id").unwrap_or_else(|| name.clone());
-    Holder::new(name, format!("{boot} {host} {}", ledger.display()))
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let boot = boot.map_or_else(|_| us(), |id| id.trim().to_owned());
+    Holder::new(us(), format!("{boot} {} {}", host(), ledger.display()))
 }
 
 #[cfg(test)]
