@@ -171,12 +171,9 @@ fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<Throttle
 
 /// Known to be in sync: a list does not limit it.
 fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::BrokerId) -> bool {
-    let topic = seen.topics.get(topic);
-    let found = topic.and_then(|topic| {
-        let index = topic.partitions.binary_search_by_key(&partition, |p| p.id).ok()?;
-        topic.partitions.get(index)?.facts.as_ref()?.isr.as_ref()
-    });
-    found.is_some_and(|isr| isr.contains(&broker))
+    let found = seen.topics.get(topic).and_then(|topic| topic.partition(partition));
+    let isr = found.and_then(|partition| partition.facts.as_ref()?.isr.as_ref());
+    isr.is_some_and(|isr| isr.contains(&broker))
 }
 
 #[cfg(test)]

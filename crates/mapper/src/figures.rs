@@ -75,6 +75,13 @@ fn is_zero(bytes: &Bytes) -> bool {
     bytes.0 == 0
 }
 
+impl Figures {
+    /// The load of one broker, if it is listed.
+    pub(crate) fn of_broker(&self, id: BrokerId) -> Option<&BrokerFigures> {
+        self.brokers.get(self.brokers.binary_search_by_key(&id, |broker| broker.id).ok()?)
+    }
+}
+
 impl BrokerFigures {
     /// The used share of its storage; `None` if unknown.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]

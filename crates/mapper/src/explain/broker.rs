@@ -83,17 +83,13 @@ pub struct VerdictCount {
 pub(super) fn of(context: &Context<'_>, broker: BrokerIx) -> BrokerExplained {
     let cluster = &context.cluster;
     let id = cluster.id(broker);
-    let figures = |of: &crate::figures::Figures| {
-        let at = of.brokers.binary_search_by_key(&id, |broker| broker.id).ok()?;
-        of.brokers.get(at).cloned()
-    };
     let peak = context.peak(broker, 0);
     BrokerExplained {
         broker: id,
         rack: context.rack(broker).map(str::to_owned),
         live: cluster.live[broker as usize],
-        before: figures(&context.plan.before),
-        after: figures(&context.plan.after),
+        before: context.plan.before.of_broker(id).cloned(),
+        after: context.plan.after.of_broker(id).cloned(),
         limit_bytes: context.limit[broker as usize].map(Bytes),
         peak_bytes: peak.map(|(bytes, _)| Bytes(bytes)),
         peak_step: peak.map(|(_, step)| step),
@@ -108,8 +104,8 @@ fn passing(context: &Context<'_>, here: &dyn Fn(&crate::plan::Move) -> bool) -> 
     moves
         .filter(|(_, change)| here(change))
         .map(|(index, change)| {
-            let size = context.partition_of(change).map(|at| context.cluster.partition(at));
-            let size = size.and_then(|partition| partition.size);
+            let partition = context.cluster.snapshot.partition(&change.topic, change.partition);
+            let size = partition.and_then(|partition| partition.size);
             let bytes = size.unwrap_or_else(|| Bytes(each_held(&context.cluster, change)));
             Passing { of: change.of(), index, reason: change.reason, bytes }
         })

@@ -59,11 +59,7 @@ impl<'a> Context<'a> {
             count_all_racks(&cluster, &mut targets, replace.outgoing);
         }
         let pairs = pairs(&cluster, &targets, &plan.request)?;
-        let figures = &plan.after.brokers;
-        let of = |id: &BrokerId| {
-            let at = figures.binary_search_by_key(id, |figures| figures.id).ok()?;
-            Some(&figures[at])
-        };
+        let of = |id: &BrokerId| plan.after.of_broker(*id);
         let mut context = Self {
             plan,
             limit: cluster.limits(terms.storage_headroom),

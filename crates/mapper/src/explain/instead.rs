@@ -115,7 +115,9 @@ impl<'c> BrokerJudge<'c> {
         let context = self.context;
         let change = &context.plan.moves[index];
         let cluster = &context.cluster;
-        let Some(partition) = context.partition_of(change) else { return Vec::new() };
+        let Some(partition) = cluster.find(&change.topic, change.partition) else {
+            return Vec::new();
+        };
         let Some((at, target)) = context.target(partition) else { return Vec::new() };
         let known = cluster.partition(partition);
         let ix = |id: &BrokerId| cluster.index_of(*id);
@@ -305,15 +307,4 @@ pub(super) fn extremes(
     let ratios: Vec<f64> =
         brokers.filter_map(|broker| context.ratio(broker, used(broker))).collect();
     (ratios.iter().copied().reduce(f64::max), ratios.iter().copied().reduce(f64::min))
-}
-
-impl Context<'_> {
-    /// The dense index of the partition that a move changes.
-    pub(super) fn partition_of(&self, change: &Move) -> Option<usize> {
-        let topics = self.cluster.snapshot.topics();
-        let topic = topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)).ok()?;
-        let partitions = &topics[topic].partitions;
-        let at = partitions.binary_search_by_key(&change.partition, |p| p.id).ok()?;
-        Some(self.cluster.first_partition[topic] + at)
-    }
 }

@@ -291,12 +291,10 @@ fn cause(
 
 fn balance(context: &Context<'_>, broker: BrokerIx) -> LeaveCause {
     let id = context.cluster.id(broker);
-    let figures = &context.plan.before.brokers;
-    let before = figures.binary_search_by_key(&id, |broker| broker.id);
     LeaveCause::Balance {
         used_ratio_before: context.ratio(broker, context.cluster.used[broker as usize]),
         used_ratio_after: context.ratio(broker, context.used_after[broker as usize]),
-        replicas_before: before.map_or(0, |at| figures[at].replicas),
+        replicas_before: context.plan.before.of_broker(id).map_or(0, |before| before.replicas),
         replicas_after: context.replicas_after[broker as usize],
     }
 }
@@ -325,10 +323,8 @@ fn comes(context: &Context<'_>, index: usize, only: Option<BrokerId>) -> Vec<Com
 fn leader(context: &Context<'_>, change: &Move) -> Option<LeaderChange> {
     let (from, to) = (*change.from.first()?, *change.to.first()?);
     let leads = |id: BrokerId| {
-        [&context.plan.before, &context.plan.after].map(|figures| {
-            let at = figures.brokers.binary_search_by_key(&id, |broker| broker.id);
-            at.map_or(0, |at| figures.brokers[at].leaders)
-        })
+        [&context.plan.before, &context.plan.after]
+            .map(|figures| figures.of_broker(id).map_or(0, |broker| broker.leaders))
     };
     (from != to).then(|| LeaderChange { from, from_leads: leads(from), to, to_leads: leads(to) })
 }
