@@ -1,7 +1,7 @@
 //! A simulated cluster that behaves as real Kafka did in measurements.
 
 use crate::world::{BROKERS, DIRS, DRAINED, World, ids, topic};
-use execute::{Key, Lying, Others, Running, Seen, Setting, Stored, ThrottleResource};
+use execute::{CopyProgress, Key, Lying, Others, Running, Seen, Setting, Stored, ThrottleResource};
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +160,8 @@ impl Cluster {
             gone: self.gone.clone(),
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
+            copies: CopyProgress::default(),
+            look_seconds: 1,
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
             cordons: BTreeMap::new(),
             announced: BTreeSet::new(),

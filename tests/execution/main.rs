@@ -51,7 +51,11 @@ fn a_dead_destination_keeps_no_other_move_from_beginning() {
         phased: false,
         pace: Pace::Unthrottled,
         pause_on: PauseOn::New,
-        limits: ExecutionLimits { moves: 1, moves_per_broker: 1, ..ExecutionLimits::default() },
+        limits: ExecutionLimits {
+            moves: 1,
+            moves_per_broker: Some(1),
+            ..ExecutionLimits::default()
+        },
         rates: Vec::new(),
         lists: Vec::new(),
     };

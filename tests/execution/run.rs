@@ -4,8 +4,8 @@ use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{DRAINED, Event, World, ids, topic};
 use execute::{
     Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, JournalEntry, Key, Ledger,
-    LedgerEntry, LogDirDestination, MoveState, Pace, PauseOn, Setting, Settling, Stray, Task,
-    ThrottleResource, ThrottledEntries, WhyLeft, legs, next, repace, throttled_topics,
+    LedgerEntry, LogDirDestination, MOVES_PER_BROKER, MoveState, Pace, PauseOn, Setting, Settling,
+    Stray, Task, ThrottleResource, ThrottledEntries, WhyLeft, legs, next, repace, throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Rate, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -383,7 +383,8 @@ impl Run {
         assert!(under_way.len() <= self.world.limits.moves, "too many at once");
         for id in submitted.iter().flat_map(Move::added) {
             let into = under_way.iter().filter(|run| run.adding.contains(&id)).count();
-            assert!(into <= self.world.limits.moves_per_broker, "too many at once into {id}");
+            let most = self.world.limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER);
+            assert!(into <= most, "too many at once into {id}");
         }
     }
 

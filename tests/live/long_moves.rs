@@ -1,7 +1,7 @@
 //! Measures the duration of moves: compared with the prediction, with the throttle, and with Kafka's own tool. Also an
 //! execution that is killed thirty times. All of it is `cargo xtask test soak`; figures go to `docs/figures`.
 
-mod soak {
+pub(crate) mod soak {
     use std::collections::BTreeMap;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ mod soak {
         logs.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    fn keep(name: &str, mode: Mode, told: &Value) {
+    pub(crate) fn keep(name: &str, mode: Mode, told: &Value) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures");
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join(format!("{name}-{}.json", format!("{mode:?}").to_lowercase()));

@@ -40,6 +40,7 @@ mod lost_broker;
 mod metrics;
 mod midway;
 mod odd_states;
+mod order;
 mod outages;
 mod overload;
 mod owner;

@@ -5,7 +5,8 @@ use crate::progress::PlanProgress;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::{Pace, Task};
-use mapper::{BrokerId, Bytes, Move};
+use crate::window::heals;
+use mapper::{BrokerId, Bytes, CopyBounds, CopyJob, Move};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,13 +36,15 @@ pub struct Estimate {
     /// How long it takes under the throttle, in seconds: each step takes as long as its busiest broker. Unknown without
     /// a throttle.
     pub seconds: Option<u64>,
+    /// What no order of moves can better, for partitions that lack replicas.
+    pub lacking: CopyBounds,
 }
 
 impl Estimate {
     /// Counts every move that is not over.
     pub fn of(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> Self {
         let mut estimate = Self::default();
-        let mut worst_of_steps = Bytes(0);
+        let (mut worst_of_steps, mut lacking) = (Bytes(0), Vec::new());
         for step in &task.plan.steps {
             let mut brokers = BTreeMap::new();
             let open = |index: &&usize| match course.standings.get(**index) {
@@ -50,6 +53,10 @@ impl Estimate {
             };
             for change in step.iter().filter(open).filter_map(|index| task.of(*index)) {
                 estimate.count(change, seen, &mut brokers);
+                if heals(seen, change) {
+                    let (source, to) = (seen.leader(change), change.added().collect());
+                    lacking.push(CopyJob { source, to, bytes: Bytes(each_copy(change)) });
+                }
             }
             let busiest =
                 brokers.values().map(|t: &Traffic| t.incoming_bytes.max(t.outgoing_bytes));
@@ -60,6 +67,7 @@ impl Estimate {
                 all.outgoing_bytes = all.outgoing_bytes.plus(traffic.outgoing_bytes);
             }
         }
+        estimate.lacking = CopyBounds::of(&lacking);
         estimate.seconds = match task.pace {
             Pace::BytesPerSecond(rate) => {
                 let through = u128::from(rate.0.max(1)) * u128::from(THROUGH_PERCENT);

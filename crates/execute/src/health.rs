@@ -33,6 +33,12 @@ pub(crate) fn ill(seen: &Seen) -> BTreeMap<TopicPartition, Ill> {
     seen.topics.values().flat_map(of_topic).collect()
 }
 
+/// Whether fewer replicas of the move's partition are in sync than `min.insync.replicas` asks for.
+pub(crate) fn is_under_min_isr(seen: &Seen, change: &Move) -> bool {
+    let min = seen.topics.get(&*change.topic).and_then(|topic| topic.min_insync_replicas);
+    seen.partition(change).is_some_and(|p| illness(p, min) == Some(Ill::UnderMinIsr))
+}
+
 fn illness(partition: &Partition, min: Option<u32>) -> Option<Ill> {
     match partition.leader() {
         Leader::None => Some(Ill::Offline),

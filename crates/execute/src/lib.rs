@@ -6,7 +6,7 @@
 //! * the [`Ledger`] of what is set in the cluster
 //! * what is [`Seen`] of the cluster now
 //!
-//! Out: the [`Action`]s of this round. The plan decides what moves, where to, and in which order; nothing here does.
+//! Out: the [`Action`]s of this round. The plan decides what moves, where to, and in which steps; nothing here does.
 //! Reads no clock, file, socket or environment.
 //!
 //! The caller reads the cluster, asks [`next`], acts, records, and repeats. After a crash between any two of these it
@@ -19,6 +19,7 @@ mod batch;
 mod cancel;
 pub mod catch_up;
 mod config;
+mod copies;
 mod cordons;
 mod covered;
 mod dirs;
@@ -46,6 +47,7 @@ mod seen;
 mod settling;
 mod stall;
 mod task;
+mod window;
 
 pub use abandoned::Abandoned;
 pub use action::Action;
@@ -54,6 +56,7 @@ pub use batch::Batch;
 pub use config::{
     Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
 };
+pub use copies::{Copied, CopyPort, CopyProgress};
 pub use covered::is_paced;
 pub use dirs::LogDirDestination;
 pub use estimate::{Estimate, Traffic};
@@ -78,5 +81,5 @@ pub use returned::returned;
 pub use round::{NoNewMoves, Round};
 pub use seen::{Cordon, Lying, Running, Seen, Stored};
 pub use settling::Settling;
-pub use stall::{Copied, LimitingSide, Stall, StallCause, Watch};
+pub use stall::{LimitingSide, Stall, StallCause, Watch};
 pub use task::{Aim, ExecutionLimits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};

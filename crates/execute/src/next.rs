@@ -14,8 +14,9 @@ use crate::reconcile::Holding;
 use crate::room::FreeRoom;
 use crate::round::{NoNewMoves, Round, news};
 use crate::seen::Seen;
-use crate::task::{Aim, Pace, Task};
-use mapper::{BrokerId, Move, Reason, TopicPartition};
+use crate::task::{Aim, MOVES_PER_BROKER, Pace, Task};
+use crate::window::CopyWindow;
+use mapper::{BrokerId, Move, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do now.
@@ -40,7 +41,9 @@ pub fn throttled_topics(
     let about = match (task.pace, task.aim) {
         (Pace::Unthrottled, _) => return BTreeSet::new(),
         (_, Aim::Cancel) => Vec::new(),
-        (_, Aim::CarryOut) => pick(task, seen, &mut PlanProgress::of(task, history, seen)),
+        (_, Aim::CarryOut) => {
+            pick(task, seen, &mut PlanProgress::of(task, history, seen)).all().collect()
+        }
     };
     let about = about.into_iter().filter_map(|index| task.of(index));
     task.running(seen).chain(about).map(|change| change.topic.to_string()).collect()
@@ -92,31 +95,32 @@ fn carry_out(
     round.held = held(task, &ill_at_start, seen, &round.course);
     round.actions.extend(pauses(history, round.held.as_ref()));
     // Always called: it marks the moves that lack room.
-    let mut about = pick(task, seen, &mut round.course);
+    let mut picked = pick(task, seen, &mut round.course);
     // A step is over when its first replicas lead.
     let elected = elections(task, history, seen, &round.course);
     let over = history.gave_up || is_late(task, seen);
     if over || round.held.is_some() || !elected.is_empty() {
-        about.clear();
+        picked = PickedMoves::default();
     }
     let keep = match over {
         true => Keep::default(),
         false => brokers_of_open(task, &round.course),
     };
+    let about: Vec<usize> = picked.all().collect();
     let mut pacing = pace(task, ledger, seen, &about, &keep);
     if pacing.sets_cordons() {
-        about.clear();
+        picked = PickedMoves::default();
     }
     if task.keep_cordons && round.course.standings.iter().all(|of| *of == MoveState::Done) {
         pacing.leave_cordons();
     }
     if task.pace == Pace::Auto {
-        round.to_announce.clone_from(&about);
+        round.to_announce = picked.all().collect();
     }
     let covered = |index: &usize| {
         task.of(*index).is_some_and(|change| covers(&pacing, task, ledger, seen, change))
     };
-    let moves: Vec<usize> = about.into_iter().filter(covered).collect();
+    let moves: Vec<usize> = picked.now.into_iter().filter(covered).collect();
     round.actions.append(&mut pacing.actions);
     round.strays = pacing.strays.iter().cloned().collect();
     submit(task, history, seen, moves, round);
@@ -204,9 +208,23 @@ fn is_open(standing: &MoveState) -> bool {
     matches!(standing, MoveState::Ready | MoveState::Hindered(_))
 }
 
-/// The moves to submit now: from the first step that is not finished, those that heal a partition first. Marks moves
-/// that lack room.
-fn pick(task: &Task<'_>, seen: &Seen, course: &mut PlanProgress) -> Vec<usize> {
+/// The moves of the first step that is not finished, in the order of their [turns](crate::window::Turn).
+#[derive(Debug, Default)]
+struct PickedMoves {
+    /// Those to submit now.
+    now: Vec<usize>,
+    /// Those that come next. Their configs are set now, so that no port waits for configs.
+    ahead: Vec<usize>,
+}
+
+impl PickedMoves {
+    fn all(&self) -> impl Iterator<Item = usize> {
+        self.now.iter().chain(&self.ahead).copied()
+    }
+}
+
+/// Picks from the first step that is not finished. Marks moves that lack room.
+fn pick(task: &Task<'_>, seen: &Seen, course: &mut PlanProgress) -> PickedMoves {
     let mut earlier: Vec<usize> = Vec::new();
     for step in &task.plan.steps {
         let moves = step.iter().any(|index| course.is(*index, &MoveState::Moving));
@@ -217,30 +235,20 @@ fn pick(task: &Task<'_>, seen: &Seen, course: &mut PlanProgress) -> Vec<usize> {
             continue;
         }
         let mut room = FreeRoom::of(task, course, seen, &earlier);
-        return within_limits(task, seen, course, in_order(task, seen, ready), &mut room);
+        let ready: Vec<(usize, &Move)> =
+            ready.into_iter().filter_map(|index| Some((index, task.of(index)?))).collect();
+        return within_limits(task, seen, course, ready, &mut room);
     }
-    Vec::new()
-}
-
-/// Moves that heal an unhealthy partition come first, then those of partitions that have lost a replica, then the
-/// plan's order.
-fn in_order(task: &Task<'_>, seen: &Seen, mut moves: Vec<usize>) -> Vec<usize> {
-    let ill = health::ill(seen);
-    moves.sort_by_key(|index| {
-        let change = task.of(*index);
-        let heals = change.is_some_and(|c| ill.contains_key(&c.of()) && health::heals(seen, c));
-        (!heals, change.is_some_and(|c| c.reason != Reason::Lost), *index)
-    });
-    moves
+    PickedMoves::default()
 }
 
 fn within_limits(
     task: &Task<'_>,
     seen: &Seen,
     course: &mut PlanProgress,
-    ready: Vec<usize>,
+    ready: Vec<(usize, &Move)>,
     room: &mut FreeRoom,
-) -> Vec<usize> {
+) -> PickedMoves {
     let mut busy: BTreeMap<BrokerId, usize> = BTreeMap::new();
     let moving = course.all(|standing| *standing == MoveState::Moving).filter_map(|i| task.of(i));
     let under_way: Vec<&Move> = moving.filter(|change| !waits_for_the_dead(seen, change)).collect();
@@ -248,24 +256,31 @@ fn within_limits(
         *busy.entry(broker).or_default() += 1;
     }
     let free = task.limits.moves.saturating_sub(under_way.len()).min(task.limits.batch);
-    let mut picked = Vec::new();
-    for index in ready {
-        let Some(change) = task.of(index) else { continue };
-        if picked.len() >= free {
+    let (mut window, turns) = CopyWindow::of(task, seen, &under_way, ready);
+    let mut picked = PickedMoves::default();
+    for turn in turns {
+        if picked.now.len() + picked.ahead.len() >= free {
             break;
         }
-        if let Some(hindrance) = room.hindrance(seen, change) {
-            course.standings[index] = MoveState::Hindered(hindrance);
+        if let Some(hindrance) = room.hindrance(seen, turn.change) {
+            course.standings[turn.index] = MoveState::Hindered(hindrance);
             continue;
         }
-        let part = taking_part(seen, change);
-        let limit = task.limits.moves_per_broker;
+        let part = taking_part(seen, turn.change);
+        let limit = task.limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER);
         if part.iter().any(|id| busy.get(id).is_some_and(|count| *count >= limit)) {
             continue;
         }
-        room.take(change);
+        if window.has_place(&turn) {
+            room.take(turn.change);
+            picked.now.push(turn.index);
+        } else if window.comes_next(&turn) {
+            picked.ahead.push(turn.index);
+        } else {
+            continue;
+        }
+        window.take(turn);
         part.into_iter().for_each(|id| *busy.entry(id).or_default() += 1);
-        picked.push(index);
     }
     picked
 }

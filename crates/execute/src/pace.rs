@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, Owner};
 use crate::reconcile::{
     Holding, List, WantedConfigs, WantedRate, rate_of, rate_setting, reconcile,
 };
-use crate::seen::{Seen, same_set};
+use crate::seen::Seen;
 use crate::task::{Pace, Task};
 use mapper::{BrokerId, Move, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +183,7 @@ fn lists(task: &Task<'_>, seen: &Seen, needs: NeededLists) -> BTreeMap<Setting, 
             let of_side = entries(change).into_iter().filter(|(key, _)| *key == setting.key);
             let brokers = of_side.flat_map(|(_, brokers)| brokers);
             let names: Vec<ThrottledReplica> = listed(change, brokers).collect();
-            if runs_as_planned(seen, change) {
+            if seen.runs(change) {
                 list.in_flight.extend(&names);
             }
             list.ever.extend(names);
@@ -191,8 +191,4 @@ fn lists(task: &Task<'_>, seen: &Seen, needs: NeededLists) -> BTreeMap<Setting, 
         (setting, list)
     };
     needs.into_iter().map(list).collect()
-}
-
-fn runs_as_planned(seen: &Seen, change: &Move) -> bool {
-    seen.running.get(&change.of()).is_some_and(|running| same_set(&running.target, &change.to))
 }

@@ -1,6 +1,7 @@
 //! What is seen of the cluster in one round.
 
 use crate::config::{Key, ThrottleResource};
+use crate::copies::CopyProgress;
 use crate::others::Others;
 use mapper::snapshot::{EVERY_LOG_DIR, Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
@@ -39,6 +40,10 @@ pub struct Seen {
     pub free: BTreeMap<BrokerId, Bytes>,
     /// The log dirs of brokers that the plan or the ledger needs. An absent broker did not report them.
     pub stored: BTreeMap<BrokerId, Stored>,
+    /// The new replicas: how far they are, and how fast they get there.
+    pub copies: CopyProgress,
+    /// How long a look takes, with the pause after it, in seconds. Moves in flight have to last until the next look.
+    pub look_seconds: u64,
     /// Brokers with cordoned log dirs, among those to which the plan gives replicas. A broker that did not answer keeps
     /// its last report.
     pub cordons: BTreeMap<BrokerId, Cordon>,
@@ -140,6 +145,12 @@ impl Seen {
     pub(crate) fn has_arrived(&self, change: &Move) -> bool {
         let there = self.partition(change).is_some_and(|p| p.replicas == change.to);
         there && !self.running.contains_key(&change.of())
+    }
+
+    /// Whether the partition is being reassigned as the move says.
+    pub(crate) fn runs(&self, change: &Move) -> bool {
+        let running = self.running.get(&change.of());
+        running.is_some_and(|running| same_set(&running.target, &change.to))
     }
 
     pub(crate) fn leader(&self, change: &Move) -> Option<BrokerId> {

@@ -4,13 +4,15 @@
 //! limits, as far as that is visible from outside. A copy counts as making progress if its broker does not report its
 //! size.
 
+use crate::copies::CopyPort;
 use crate::seen::{Running, Seen, who_heals};
-use mapper::{BrokerId, Bytes, Move, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, Plan, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The bytes of new replicas, by partition and broker.
-pub type Copied = BTreeMap<(TopicPartition, BrokerId), Bytes>;
+/// A move without a byte for this long gives its place to another one, in seconds. It is longer than a broker waits
+/// from one fetch under a throttle to the next: at most the quota's window of 11 seconds.
+const IDLE_SECONDS: u64 = 20;
 
 /// Stalled copies with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,29 +64,42 @@ struct WatchedCopy {
     has_grown: bool,
 }
 
+impl WatchedCopy {
+    /// The ports that it goes through.
+    fn ports(&self, to: BrokerId) -> impl Iterator<Item = CopyPort> + use<> {
+        self.leader.map(CopyPort::Out).into_iter().chain([CopyPort::In(to)])
+    }
+}
+
 impl Watch {
-    /// Applies one look. Returns the copies without progress for `patience_seconds`, in order. `moving` are the moves
-    /// in flight.
-    pub fn look<'m>(
-        &mut self,
-        moving: impl IntoIterator<Item = &'m Move>,
-        seen: &Seen,
-        copied: &Copied,
-        patience_seconds: u64,
-    ) -> Vec<Stall> {
+    /// Applies one look, and adds to it what the copies have shown. Returns those without progress for
+    /// `patience_seconds`, in order.
+    pub fn look(&mut self, plan: &Plan, seen: &mut Seen, patience_seconds: u64) -> Vec<Stall> {
         let mut now = BTreeMap::new();
-        for change in moving {
+        for change in plan.moves.iter().filter(|change| seen.runs(change)) {
             let Some(running) = seen.running.get(&change.of()) else { continue };
             for to in awaited(seen, change, running) {
                 let key = (change.of(), to);
-                let told = copied.get(&key).copied();
+                let told = seen.copies.bytes.get(&key).copied();
                 let leader = seen.leader(change).filter(|id| seen.live.contains(id));
                 let copy = self.followed(&key, leader, told, seen);
                 now.insert(key, copy);
             }
         }
         self.0 = now;
+        self.mark(seen);
         self.stalls(seen, patience_seconds)
+    }
+
+    fn mark(&self, seen: &mut Seen) {
+        let now = seen.at_seconds;
+        let grows = |copy: &WatchedCopy| now.saturating_sub(copy.stands_since) < IDLE_SECONDS;
+        let growing = self.0.iter().filter(|(_, copy)| copy.has_grown && grows(copy));
+        seen.copies.flowing = growing.flat_map(|((_, to), copy)| copy.ports(*to)).collect();
+        seen.copies.idle = self.0.keys().map(|(of, _)| of.clone()).collect();
+        for ((of, _), _) in self.0.iter().filter(|(_, copy)| grows(copy)) {
+            seen.copies.idle.remove(of);
+        }
     }
 
     fn followed(

@@ -68,15 +68,16 @@ pub enum Pace {
 /// More moves in flight do not make a broker faster. The controller has to track every move in flight, and a cancel has
 /// to undo it. A controller with ZooKeeper accepts moves faster than it ends them. The bound is per broker, so that a
 /// slow broker delays only its own moves.
-pub const MOVES_PER_BROKER: u32 = 200;
+pub const MOVES_PER_BROKER: usize = 200;
 
 /// What slows an execution down. It never changes what the execution does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutionLimits {
     /// Partitions in flight at a time. Those whose destinations are all dead are not counted, here and below.
     pub moves: usize,
-    /// Partitions in flight at a time into, and led by, one broker. Default: [`MOVES_PER_BROKER`].
-    pub moves_per_broker: usize,
+    /// Partitions in flight at a time into, and led by, one broker. `None`: a window of bytes for each of its ports, and
+    /// at most [`MOVES_PER_BROKER`].
+    pub moves_per_broker: Option<usize>,
     /// Partitions submitted in one round, in requests of a [`Batch`](crate::Batch).
     pub batch: usize,
     /// How long to wait for moves that cannot be submitted (no live leader, a dead destination, no room), in seconds.
@@ -103,7 +104,7 @@ impl Default for ExecutionLimits {
     fn default() -> Self {
         Self {
             moves: usize::MAX,
-            moves_per_broker: usize::try_from(MOVES_PER_BROKER).unwrap_or(usize::MAX),
+            moves_per_broker: None,
             batch: 500,
             patience_seconds: 60,
             until_seconds: None,

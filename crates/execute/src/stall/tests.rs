@@ -1,6 +1,6 @@
 use super::*;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
-use mapper::{PartitionId, Reason};
+use mapper::{LeadBy, Leaders, Mends, PartitionId, PlanTerms, Ratio, Reason, Request};
 
 const PATIENCE: u64 = 600;
 
@@ -10,9 +10,8 @@ fn ids(ids: &[u32]) -> mapper::Replicas {
 
 /// Partitions of `t`, in their order: each is led by the first broker, alone in sync, and goes to the second.
 struct World {
-    moves: Vec<Move>,
+    plan: Plan,
     seen: Seen,
-    copied: Copied,
     watch: Watch,
 }
 
@@ -46,18 +45,29 @@ fn world(ways: &[(u32, u32)]) -> World {
         });
     }
     seen.topics.insert("t".to_owned(), topic);
-    World { moves, seen, copied: Copied::new(), watch: Watch::default() }
+    let terms = PlanTerms { mends: Mends::Nothing, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
+    let (by, evacuate) = (LeadBy::Count, Default::default());
+    let request = Request::Leaders(Leaders { terms, by, per_topic: false, evacuate });
+    let plan = Plan { steps: vec![(0..moves.len()).collect()], moves, ..Plan::empty(request) };
+    World { plan, seen, watch: Watch::default() }
 }
 
 impl World {
     /// The stalls after this many seconds, in which only these partitions grew.
     fn later(&mut self, seconds: u64, growing: &[u32]) -> Vec<Stall> {
         self.seen.at_seconds += seconds;
-        for change in &self.moves {
-            let so_far = self.copied.entry((change.of(), change.to[0])).or_default();
+        for change in &self.plan.moves {
+            let so_far = self.seen.copies.bytes.entry((change.of(), change.to[0])).or_default();
             so_far.0 += u64::from(growing.contains(&change.partition.0));
         }
-        self.watch.look(&self.moves, &self.seen, &self.copied, PATIENCE)
+        self.watch.look(&self.plan, &mut self.seen, PATIENCE)
+    }
+
+    /// The stalls after this many seconds, if no broker reports sizes.
+    fn untold(&mut self, seconds: u64) -> Vec<Stall> {
+        self.seen.at_seconds += seconds;
+        self.seen.copies.bytes.clear();
+        self.watch.look(&self.plan, &mut self.seen, PATIENCE)
     }
 
     fn facts(&mut self, partition: usize) -> &mut PartitionFacts {
@@ -100,11 +110,8 @@ fn a_dead_destination_and_a_missing_leader_are_named() {
     world.later(1, &[]);
     world.seen.live = [BrokerId(1), BrokerId(4)].into();
     world.facts(1).leader = Leader::None;
-    world.copied.clear();
-    let mut stalls = world.watch.look(&world.moves, &world.seen, &Copied::new(), PATIENCE);
-    assert_eq!(stalls, []);
-    world.seen.at_seconds += 600;
-    stalls = world.watch.look(&world.moves, &world.seen, &Copied::new(), PATIENCE);
+    assert_eq!(world.untold(0), []);
+    let stalls = world.untold(600);
     assert!(is(&stalls[0], 2, LimitingSide::Outgoing, StallCause::NoLeader), "{stalls:?}");
     assert!(is(&stalls[1], 3, LimitingSide::Incoming, StallCause::Dead), "{stalls:?}");
 }
@@ -113,9 +120,7 @@ fn a_dead_destination_and_a_missing_leader_are_named() {
 fn who_lives_and_does_not_tell_is_not_called_stalled() {
     let mut world = world(&[(1, 3)]);
     for _ in 0..4 {
-        world.seen.at_seconds += 300;
-        let told = Copied::new();
-        assert_eq!(world.watch.look(&world.moves, &world.seen, &told, PATIENCE), []);
+        assert_eq!(world.untold(300), []);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::words::{duration, few, listed};
 use execute::{Ill, MoveState, NoNewMoves, Round, Seen, Stall, Task};
 use mapper::{BrokerId, Bytes, Rate, TopicPartition};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -45,12 +45,7 @@ pub struct Progress {
 
 impl Progress {
     /// Builds the progress from one look and its round; [`Self::measured`] adds the rate.
-    pub fn of(
-        task: &Task<'_>,
-        (seen, copied_so_far): (&Seen, &BTreeMap<(TopicPartition, BrokerId), Bytes>),
-        round: &Round,
-        stalls: &[Stall],
-    ) -> Self {
+    pub fn of(task: &Task<'_>, seen: &Seen, round: &Round, stalls: &[Stall]) -> Self {
         let (mut copied, mut all) = (0_u64, 0_u64);
         for (change, standing) in task.plan.moves.iter().zip(&round.course.standings) {
             let Some(bytes) = change.bytes else { continue };
@@ -58,7 +53,7 @@ impl Progress {
                 MoveState::Done => bytes.0,
                 MoveState::Moving => {
                     let of = change.of();
-                    let arrived = |id| copied_so_far.get(&(of.clone(), id)).map_or(0, |b| b.0);
+                    let arrived = |id| seen.copies.bytes.get(&(of.clone(), id)).map_or(0, |b| b.0);
                     change.added().map(arrived).sum::<u64>().min(bytes.0)
                 }
                 MoveState::Ready | MoveState::Hindered(_) => 0,

@@ -7,7 +7,7 @@ use super::{Execution, Look};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::catch_up::behind;
-use execute::{MoveState, Pace, Round, Running, Seen};
+use execute::{MOVES_PER_BROKER, MoveState, Pace, Round, Running, Seen};
 use futures::StreamExt;
 use futures::stream;
 use mapper::snapshot::Leader;
@@ -132,7 +132,8 @@ pub(super) async fn starved(
         .filter_map(|change| Some((change, leader(&look.seen, change)?)))
         .collect();
     let limits = execution.terms.limits;
-    judged(execution.client, &moves, limits.moves.min(limits.moves_per_broker), rate).await
+    let at_a_time = limits.moves.min(limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER));
+    judged(execution.client, &moves, at_a_time, rate).await
 }
 
 /// Whether a rate is enough for these moves with their leaders, if `at_a_time` of them run at once.

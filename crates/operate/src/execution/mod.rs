@@ -57,7 +57,7 @@ use away::Away;
 use coordination::{Lead, LinesFile, LinesKind};
 use execute::{
     Batch, Estimate, ExecutionHistory, JournalEntry, Ledger, LedgerEntry, MoveState, PlanProgress,
-    Round, Stall, Task, Watch, next,
+    Round, Stall, Task, next,
 };
 use mapper::Plan;
 use mirror::Mirror;
@@ -89,7 +89,6 @@ pub struct Execution<'c> {
     /// The ledger file had no lines before this run.
     is_new: bool,
     observer: Observer,
-    watch: Watch,
     /// The batch size that the controller answers soon.
     batch: Batch,
     /// The daemon that throttles the moves; `None`: this execution does.
@@ -157,7 +156,6 @@ impl<'c> Execution<'c> {
             is_new: ledger == Ledger::default(),
             ledger,
             observer: Observer::default(),
-            watch: Watch::default(),
             batch: Batch::default(),
             pacer: None,
             meeting: None,
@@ -230,7 +228,7 @@ impl<'c> Execution<'c> {
             if self.looks_again(&round) {
                 continue;
             }
-            self.notice_stalls(&look, &round)?;
+            self.notice_stalls(&look)?;
             let until = self.announce(&look, &mut round, context).await?;
             if self.hears(&look, &round, context).await? {
                 // The measured rate belongs to another throttle.
@@ -259,13 +257,9 @@ impl<'c> Execution<'c> {
     }
 
     /// Records the stalled copies in the journal whenever they change.
-    fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
-        let moving = round.course.all(|standing| *standing == MoveState::Moving);
-        let moving = moving.filter_map(|index| self.plan.moves.get(index));
-        let patience = self.terms.limits.stalled_after_seconds;
-        let stalls = self.watch.look(moving, &look.seen, &look.copied, patience);
-        if stalls != self.history.stalled {
-            self.write(vec![JournalEntry::Stalled { stalls }])?;
+    fn notice_stalls(&mut self, look: &Look) -> Result<(), Error> {
+        if look.stalls != self.history.stalled {
+            self.write(vec![JournalEntry::Stalled { stalls: look.stalls.clone() }])?;
         }
         Ok(())
     }
@@ -294,6 +288,7 @@ impl<'c> Execution<'c> {
                     look.seen.announced = announced;
                     look.seen.others = others.or(self.others(context).await?);
                     let took = began.elapsed();
+                    self.observer.took(took);
                     return Ok(Looked::Seen { look: Box::new(look), took });
                 }
                 Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
@@ -373,7 +368,7 @@ impl Told {
     ) -> Result<(), Error> {
         const OFTEN: Duration = Duration::from_secs(2);
         const SELDOM: Duration = Duration::from_secs(30);
-        let mut now = Progress::of(task, (&look.seen, &look.copied), round, stalls);
+        let mut now = Progress::of(task, &look.seen, round, stalls);
         let now_at = Instant::now();
         let (began, bytes_then) = *self.began.get_or_insert((now_at, now.copied_bytes.0));
         now.measured(now.copied_bytes.0.saturating_sub(bytes_then), now_at - began);

@@ -3,11 +3,13 @@
 //! A broker that does not answer costs three seconds, and is asked again after 30 seconds. Until then its facts are
 //! missing, and no move that needs them is begun.
 
+use super::act::Acted;
 use super::missing_topics::gone;
+use super::rest::rest;
 use crate::error::Error;
 use execute::{
-    Abandoned, Cordon, ExecutionHistory, Key, Ledger, Others, Running, Seen, Settling, Stored,
-    Task, ThrottleResource, throttled_topics,
+    Abandoned, CopyProgress, Cordon, ExecutionHistory, Key, Ledger, Others, Running, Seen,
+    Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;
@@ -39,6 +41,9 @@ pub struct Observer {
     resting: BTreeMap<BrokerId, Instant>,
     settling: Settling,
     abandoned: Abandoned,
+    watch: Watch,
+    /// How long the last look took, with the pause after it, in seconds.
+    look_seconds: u64,
     /// The time of the first look: monotonic, and in seconds since 1970.
     began: Option<(Instant, u64)>,
     cordons: BTreeMap<BrokerId, Cordon>,
@@ -49,10 +54,10 @@ pub struct Observer {
 /// The result of a look.
 #[derive(Debug)]
 pub struct Look {
-    /// Brokers, topics, reassignments, configs and free disk space: the input of `execute::next`.
+    /// Brokers, topics, reassignments, configs, copies and free disk space: the input of `execute::next`.
     pub seen: Seen,
-    /// The size of each new replica so far.
-    pub copied: BTreeMap<(TopicPartition, BrokerId), Bytes>,
+    /// The copies that receive no data.
+    pub stalls: Vec<Stall>,
 }
 
 impl Observer {
@@ -72,13 +77,15 @@ impl Observer {
         self.settling.mark(plan, history, &mut seen);
         self.abandoned.mark(&mut seen);
         // Disks come first, because the choice of topics depends on free space and on the bytes copied.
-        let copied = self.read_disks(client, plan, &mut seen).await;
+        self.read_disks(client, plan, &mut seen).await;
+        let stalls = self.watch.look(plan, &mut seen, task.limits.stalled_after_seconds);
+        seen.look_seconds = self.look_seconds;
         self.read_copies(client, ledger, &mut seen).await;
         seen.cordonable = self.cordonable(client, plan, &seen.live).await;
         let topics = throttled_topics(task, history, &seen);
         let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
         self.read_configs(client, ledger, topics, brokers.collect(), &mut seen).await?;
-        Ok(Look { seen, copied })
+        Ok(Look { seen, stalls })
     }
 
     /// Reads reassignments, brokers and topics, in this order, so that a move that ends during the look counts as
@@ -129,6 +136,8 @@ impl Observer {
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
+            copies: CopyProgress::default(),
+            look_seconds: 0,
             cordons: BTreeMap::new(),
             cordonable: BTreeSet::new(),
             announced: BTreeSet::new(),
@@ -192,19 +201,14 @@ impl Observer {
             match answer {
                 Ok(told) => seen.configs.extend(told.into_iter().filter_map(known)),
                 Err(error @ kafka::Error::Authorization(_)) => return Err(error.into()),
-                Err(error) => self.rest(id, &error),
+                Err(error) => self.spare(id, &error),
             }
         }
         Ok(())
     }
 
     /// Reads free space on destination brokers, and the sizes of new replicas.
-    async fn read_disks(
-        &mut self,
-        client: &Client,
-        plan: &Plan,
-        seen: &mut Seen,
-    ) -> BTreeMap<(TopicPartition, BrokerId), Bytes> {
+    async fn read_disks(&mut self, client: &Client, plan: &Plan, seen: &mut Seen) {
         let mut wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
         for change in &plan.moves {
             let of = change.of();
@@ -231,7 +235,6 @@ impl Observer {
             (id, dirs, cordons)
         });
         let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        let mut copied = BTreeMap::new();
         for (id, answer, cordons) in answers {
             self.take_cordons(id, cordons);
             match answer {
@@ -240,16 +243,15 @@ impl Observer {
                     seen.stored.insert(id, stored(&dirs));
                     let replicas = dirs.into_iter().flat_map(|dir| dir.topics);
                     for (topic, sizes) in replicas {
-                        copied.extend(sizes.into_iter().map(|(partition, size)| {
+                        seen.copies.bytes.extend(sizes.into_iter().map(|(partition, size)| {
                             ((TopicPartition { topic: topic.clone(), partition }, id), size)
                         }));
                     }
                 }
-                Err(error) => self.rest(id, &error),
+                Err(error) => self.spare(id, &error),
             }
         }
         seen.cordons.clone_from(&self.cordons);
-        copied
     }
 
     /// If a cordoned broker does not answer, its cordon probably still exists and stays in effect.
@@ -282,7 +284,7 @@ impl Observer {
         for (id, answer) in answers {
             match answer {
                 Ok(Ok(dirs)) => drop(seen.stored.insert(id, stored(&dirs))),
-                Ok(Err(error)) => self.rest(id, &error),
+                Ok(Err(error)) => self.spare(id, &error),
                 Err(_) => drop(seen.stored.remove(&id)),
             }
         }
@@ -293,6 +295,11 @@ impl Observer {
         let clock_seconds = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
         let (began, then) = *self.began.get_or_insert((Instant::now(), clock_seconds));
         (then.saturating_add(began.elapsed().as_secs()), clock_seconds)
+    }
+
+    /// A look took this long, and the next one follows after the pause.
+    pub(super) fn took(&mut self, look: Duration) {
+        self.look_seconds = (look + rest(&Acted::default(), look)).as_secs();
     }
 
     pub(super) fn refuses_cordons(&mut self, id: BrokerId) {
@@ -307,7 +314,7 @@ impl Observer {
         self.resting.get(&id).is_some_and(|since| since.elapsed() < REST)
     }
 
-    fn rest(&mut self, id: BrokerId, error: &kafka::Error) {
+    fn spare(&mut self, id: BrokerId, error: &kafka::Error) {
         tracing::warn!(broker = id.0, %error, "a live broker does not tell of itself");
         self.resting.insert(id, Instant::now());
     }

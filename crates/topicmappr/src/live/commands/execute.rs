@@ -6,8 +6,8 @@ use crate::live::views::{Next, Preview, Summary};
 use crate::session::Session;
 use console::units::{rate, seconds, size};
 use execute::{
-    Aim, Estimate, ExecutionLimits, ExecutionOutcome, MOVES_PER_BROKER, MoveState, NoNewMoves,
-    OnDeadBroker, Pace, PauseOn, Round, cordoned, returned,
+    Aim, Estimate, ExecutionLimits, ExecutionOutcome, MoveState, NoNewMoves, OnDeadBroker, Pace,
+    PauseOn, Round, cordoned, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -47,9 +47,10 @@ pub(crate) struct Args {
     max_moves: Option<u32>,
     /// Move at most this many partitions at a time per broker
     ///
-    /// The limit applies to what moves into a broker, and to what moves out of it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = MOVES_PER_BROKER)]
-    max_moves_per_broker: u32,
+    /// The limit applies to what moves into a broker, and to what moves out of it. Without it, about 5 seconds of
+    /// copies are in flight through each port of a broker, and at most 200 moves.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_moves_per_broker: Option<u32>,
     /// Pause new moves if these partitions are below min ISR
     ///
     /// Offline partitions count too. Partitions that the plan heals never pause it.
@@ -152,7 +153,7 @@ impl Args {
         let at_most = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits = ExecutionLimits {
             moves: self.max_moves.map_or(usize::MAX, at_most),
-            moves_per_broker: at_most(self.max_moves_per_broker),
+            moves_per_broker: self.max_moves_per_broker.map(at_most),
             until_seconds: self.until.as_deref().map(until).transpose()?,
             on_dead_broker: match self.on_dead_broker {
                 DeadArg::Wait => OnDeadBroker::Wait,

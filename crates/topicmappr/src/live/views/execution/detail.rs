@@ -63,7 +63,7 @@ fn slowest(task: &Task<'_>, look: &Look, round: &Round) -> Vec<Slow> {
         .filter_map(|change| Some((change, change.copy_bytes().filter(|each| each.0 > 0)?)))
         .flat_map(|(change, bytes)| {
             change.added().map(move |to| {
-                let so_far = look.copied.get(&(change.of(), to)).copied();
+                let so_far = look.seen.copies.bytes.get(&(change.of(), to)).copied();
                 Slow { of: change.of(), to, copied_bytes: so_far.unwrap_or_default(), bytes }
             })
         })

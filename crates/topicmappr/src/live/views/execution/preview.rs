@@ -34,6 +34,9 @@ pub(crate) struct Preview<'a> {
     /// About, by the throttle.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
+    /// The least sum, over partitions that lack replicas, of the time until they have them. No order of moves betters it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_exposure_partition_seconds: Option<u64>,
     /// Brokers that get no new partitions until the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cordons: Vec<BrokerId>,
@@ -79,6 +82,9 @@ impl<'a> Preview<'a> {
             throttle_bytes_per_second: rate(task.pace),
             paced_by_autothrottle: task.pace == Pace::Auto,
             seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
+            least_exposure_partition_seconds: rate(task.pace)
+                .map(|rate| estimate.lacking.exposure_seconds(rate))
+                .filter(|seconds| *seconds > 0),
             cordons: round.cordons().collect(),
             journal,
             ledger,
@@ -128,6 +134,14 @@ impl fmt::Display for Preview<'_> {
         }
         if let Some(seconds) = self.seconds {
             writeln!(f, "  takes       about {}", duration(seconds))?;
+        }
+        if let Some(seconds) = self.least_exposure_partition_seconds {
+            let hours = seconds.div_ceil(360);
+            let (whole, tenth) = (hours / 10, hours % 10);
+            writeln!(
+                f,
+                "  at risk     {whole}.{tenth} partition-hours below full replication, at least"
+            )?;
         }
         if !self.cordons.is_empty() {
             let brokers = listed(&self.cordons);

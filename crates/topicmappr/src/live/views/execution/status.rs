@@ -43,7 +43,7 @@ impl StatusView {
         Self {
             progress: Progress::of(
                 task,
-                (&look.seen, &look.copied),
+                &look.seen,
                 round,
                 if runs { &history.stalled } else { &[] },
             ),
