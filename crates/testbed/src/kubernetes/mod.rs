@@ -50,7 +50,7 @@ pub(crate) const KUBELET: &str = "testbed/kubelet";
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// Long enough for two busy cores. Only a broken component takes this long.
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 
 /// A Kubernetes control plane. Dropping it ends every process and removes every file.
 ///
