@@ -24,6 +24,8 @@ const LOST: i32 = 1003;
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1004=1GB,1005=1GB,1006=1GB"];
 /// Slow enough for half a minute after the burst of the first seconds.
 pub(crate) const SLOW: &str = "400KB/s";
+/// So slow that a move outlives the start of another tool.
+const SLOWEST: &str = "100KB/s";
 pub(crate) const FAST: &str = "200MB/s";
 /// The common parts of the throttle's config names.
 const PACES: [&str; 2] = [".replication.throttled.", "replica.alter.log.dirs.io.max"];
@@ -173,7 +175,8 @@ impl Situation {
     fn leaves_what_another_tool_cancels(&self, (topic, partition): &Partition) {
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Facts.java");
         let (bootstrap, cancel) = (self.cluster.bootstrap(), format!("cancel:{topic}:{partition}"));
-        self.cluster.bare_tool(client, [bootstrap.as_str(), &cancel]).unwrap();
+        let told = self.cluster.bare_tool(client, [bootstrap.as_str(), &cancel]).unwrap();
+        assert_eq!(told.trim(), format!("{cancel} = accepted"));
         until("what another tool has cancelled in the journal", SOON, || {
             let written = self.journal().contains("\"cancelled_by_others\"");
             let running = in_flight(&self.cluster);
@@ -216,7 +219,8 @@ impl Situation {
 
     fn rates(&self) -> usize {
         let now = throttles(&self.cluster, &self.before);
-        let ours = |set: &BTreeMap<String, String>| set.values().any(|value| value == "400000");
+        let is_ours = |value: &String| ["400000", "100000"].contains(&value.as_str());
+        let ours = |set: &BTreeMap<String, String>| set.values().any(is_ours);
         now.values().filter(|set| ours(set)).count()
     }
 }
@@ -306,7 +310,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     topicmappr(source.iter().chain(&scope).chain(&to).chain(&STORAGE)).with(0);
     let plan = targets(&json(&plan));
     let traffic = Traffic::of(&situation.cluster);
-    let child = situation.start(&["--throttle", SLOW, SOLE]);
+    let child = situation.start(&["--throttle", SLOWEST, SOLE]);
     // The journal has a move before the cluster does.
     let moving = until("a move in flight", SOON, || {
         let seen = traffic.seen();
@@ -317,6 +321,11 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     });
     let moving = moving.unwrap();
     situation.leaves_what_another_tool_cancels(&moving);
+    until("the next move in flight", SOON, || {
+        let planned = |of: &Partition| plan.contains_key(of) && *of != moving;
+        in_flight(&situation.cluster).iter().any(planned).then_some(())
+    })
+    .unwrap();
     child.signal("-INT");
     child.end().with(130);
     situation.a_cancel_is_rehearsed();

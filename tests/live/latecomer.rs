@@ -27,6 +27,7 @@ const BURST: u64 = 12;
 const BESIDE: u64 = 1_500_000;
 
 /// `events` is on 1001 and 1002. The last partition is on 1001 and on a broker whose rate the test asks the daemon for.
+/// It is the largest, so it moves last.
 struct Scene {
     situation: Situation,
     place: Vec<String>,
@@ -47,7 +48,7 @@ impl Scene {
         let situation = situation(mode);
         let traffic = Traffic::of(&situation.cluster);
         traffic.create(&[("orders".to_owned(), vec![vec![1001, 1004]])].into());
-        traffic.write(&[(("orders".to_owned(), 0), 1_000_000)].into());
+        traffic.write(&[(("orders".to_owned(), 0), 9_000_000)].into());
         let place = situation.place();
         Self { situation, place }
     }
