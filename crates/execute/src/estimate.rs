@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// second or a second later. The leader and the follower both do so, one after the other. The quota also counts bytes
 /// that a follower discards: an incomplete batch at the end of a fetch. docs/benchmarks.md has the figures.
 const THROUGH_PERCENT: u64 = 90;
+/// What a step takes beside its copies, in seconds: the leaders' logs are watched for four, lists spread for three, and
+/// looks notice the end.
+const STEP_SECONDS: u64 = 8;
 
 /// How many bytes one broker sends and receives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,18 +36,19 @@ pub struct Estimate {
     pub bytes: Bytes,
     /// Moves whose size the plan does not know.
     pub unsized_moves: usize,
-    /// How long it takes under the throttle, in seconds: each step takes as long as its busiest broker. Unknown without
-    /// a throttle.
+    /// How long it takes under the throttle, in seconds: each step takes as long as its busiest broker, and some seconds
+    /// for configs. Unknown without a throttle.
     pub seconds: Option<u64>,
-    /// What no order of moves can better, for partitions that lack replicas.
-    pub lacking: CopyBounds,
+    /// The least time that partitions lack replicas, summed over partitions, in seconds: no order of moves betters it.
+    /// Unknown without a throttle; `None` if nothing lacks replicas.
+    pub exposure_seconds: Option<u64>,
 }
 
 impl Estimate {
     /// Counts every move that is not over.
     pub fn of(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> Self {
         let mut estimate = Self::default();
-        let (mut worst_of_steps, mut lacking) = (Bytes(0), Vec::new());
+        let (mut worst_of_steps, mut steps, mut lacking) = (Bytes(0), 0_u64, Vec::new());
         for step in &task.plan.steps {
             let mut brokers = BTreeMap::new();
             let open = |index: &&usize| match course.standings.get(**index) {
@@ -60,19 +64,23 @@ impl Estimate {
             }
             let busiest =
                 brokers.values().map(|t: &Traffic| t.incoming_bytes.max(t.outgoing_bytes));
-            worst_of_steps = worst_of_steps.plus(busiest.max().unwrap_or_default());
+            let busiest = busiest.max().unwrap_or_default();
+            worst_of_steps = worst_of_steps.plus(busiest);
+            steps += u64::from(busiest.0 > 0);
             for (id, traffic) in brokers {
                 let all = estimate.brokers.entry(id).or_default();
                 all.incoming_bytes = all.incoming_bytes.plus(traffic.incoming_bytes);
                 all.outgoing_bytes = all.outgoing_bytes.plus(traffic.outgoing_bytes);
             }
         }
-        estimate.lacking = CopyBounds::of(&lacking);
         estimate.seconds = match task.pace {
             Pace::BytesPerSecond(rate) => {
+                let least = CopyBounds::of(&lacking).exposure_seconds(rate);
+                estimate.exposure_seconds = Some(least).filter(|least| *least > 0);
                 let through = u128::from(rate.0.max(1)) * u128::from(THROUGH_PERCENT);
                 let seconds = (u128::from(worst_of_steps.0) * 100).div_ceil(through);
-                Some(u64::try_from(seconds).unwrap_or(u64::MAX))
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                Some(seconds.saturating_add(steps * STEP_SECONDS))
             }
             Pace::Unthrottled | Pace::Auto => None,
         };

@@ -25,6 +25,7 @@ mod covered;
 mod dirs;
 mod elections;
 mod estimate;
+mod exposure;
 pub mod heal;
 mod health;
 mod inventory;
@@ -60,6 +61,7 @@ pub use copies::{Copied, CopyPort, CopyProgress};
 pub use covered::is_paced;
 pub use dirs::LogDirDestination;
 pub use estimate::{Estimate, Traffic};
+pub use exposure::Exposure;
 pub use health::Ill;
 pub use inventory::{
     Accounts, Copying, InFlight, Paces, ThrottleOwner, ThrottlePlace, Throttled, throttled,

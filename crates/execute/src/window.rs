@@ -261,4 +261,4 @@ fn danger(seen: &Seen, change: &Move) -> u8 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,12 +7,12 @@ use mapper::{
 
 const RATE: Rate = Rate(1_000);
 
-fn ids(ids: &[u32]) -> Replicas {
+pub(crate) fn ids(ids: &[u32]) -> Replicas {
     ids.iter().copied().map(BrokerId).collect()
 }
 
 /// A move of this many bytes, from the first broker to the second.
-fn change(partition: u32, from: u32, to: u32, bytes: u64) -> Move {
+pub(crate) fn change(partition: u32, from: u32, to: u32, bytes: u64) -> Move {
     Move {
         topic: "t".into(),
         partition: PartitionId(partition),
@@ -25,7 +25,7 @@ fn change(partition: u32, from: u32, to: u32, bytes: u64) -> Move {
     }
 }
 
-fn seen(moves: &[Move]) -> Seen {
+pub(crate) fn seen(moves: &[Move]) -> Seen {
     let mut topic = Topic { name: "t".to_owned(), ..Topic::default() };
     for change in moves {
         let mut partition = Partition::new(change.partition, change.from.iter().copied());
@@ -40,7 +40,7 @@ fn seen(moves: &[Move]) -> Seen {
     Seen { live, topics: [("t".to_owned(), topic)].into(), ..Seen::default() }
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let terms = PlanTerms { mends: Mends::Nothing, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
     let (by, evacuate) = (LeadBy::Count, Default::default());
     Plan::empty(Request::Leaders(Leaders { terms, by, per_topic: false, evacuate }))

@@ -23,6 +23,10 @@ pub struct Ended {
     pub took: Duration,
     /// The estimate before the run, in seconds.
     pub estimated_seconds: Option<u64>,
+    /// How long partitions have lacked replicas during the run, summed over partitions, in seconds.
+    pub exposure_partition_seconds: u64,
+    /// The same, as no order of moves can better it.
+    pub least_exposure_partition_seconds: Option<u64>,
     /// Dead brokers that hold no replica any more, but that the cluster still lists.
     pub emptied: Vec<BrokerId>,
     /// The vacated brokers that can be cordoned, after a complete run: whether they are cordoned now.
@@ -70,6 +74,18 @@ impl Execution<'_> {
         let (clean, took) = (self.ledger.is_empty(), start.elapsed());
         let (estimated_seconds, emptied, undrained) = (None, Vec::new(), Vec::new());
         let vacated = BTreeMap::new();
-        Ended { why, round, history, clean, took, estimated_seconds, emptied, vacated, undrained }
+        Ended {
+            why,
+            round,
+            history,
+            clean,
+            took,
+            estimated_seconds,
+            exposure_partition_seconds: self.observer.exposure.partition_seconds(),
+            least_exposure_partition_seconds: None,
+            emptied,
+            vacated,
+            undrained,
+        }
     }
 }

@@ -8,8 +8,8 @@ use super::missing_topics::gone;
 use super::rest::rest;
 use crate::error::Error;
 use execute::{
-    Abandoned, CopyProgress, Cordon, ExecutionHistory, Key, Ledger, Others, Running, Seen,
-    Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
+    Abandoned, CopyProgress, Cordon, ExecutionHistory, Exposure, Key, Ledger, Others, Running,
+    Seen, Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;
@@ -42,6 +42,7 @@ pub struct Observer {
     settling: Settling,
     abandoned: Abandoned,
     watch: Watch,
+    pub(super) exposure: Exposure,
     /// How long the last look took, with the pause after it, in seconds.
     look_seconds: u64,
     /// The time of the first look: monotonic, and in seconds since 1970.
@@ -80,6 +81,7 @@ impl Observer {
         self.read_disks(client, plan, &mut seen).await;
         let stalls = self.watch.look(plan, &mut seen, task.limits.stalled_after_seconds);
         seen.look_seconds = self.look_seconds;
+        self.exposure.look(plan, &seen);
         self.read_copies(client, ledger, &mut seen).await;
         seen.cordonable = self.cordonable(client, plan, &seen.live).await;
         let topics = throttled_topics(task, history, &seen);

@@ -235,7 +235,10 @@ impl Args {
             session.say(&take_over(session))?;
         }
         let mut ended = ended?;
-        ended.estimated_seconds = estimate.seconds.filter(|_| !resumes);
+        if !resumes {
+            ended.estimated_seconds = estimate.seconds;
+            ended.least_exposure_partition_seconds = estimate.exposure_seconds;
+        }
         let status = tell(execution.plan, &ended, session)?;
         let drained = ended.undrained.iter().all(|broker| broker.partitions.is_empty());
         if drained || status != Status::Done {

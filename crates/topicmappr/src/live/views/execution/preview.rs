@@ -82,9 +82,7 @@ impl<'a> Preview<'a> {
             throttle_bytes_per_second: rate(task.pace),
             paced_by_autothrottle: task.pace == Pace::Auto,
             seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
-            least_exposure_partition_seconds: rate(task.pace)
-                .map(|rate| estimate.lacking.exposure_seconds(rate))
-                .filter(|seconds| *seconds > 0),
+            least_exposure_partition_seconds: estimate.exposure_seconds,
             cordons: round.cordons().collect(),
             journal,
             ledger,
@@ -136,11 +134,10 @@ impl fmt::Display for Preview<'_> {
             writeln!(f, "  takes       about {}", duration(seconds))?;
         }
         if let Some(seconds) = self.least_exposure_partition_seconds {
-            let hours = seconds.div_ceil(360);
-            let (whole, tenth) = (hours / 10, hours % 10);
             writeln!(
                 f,
-                "  at risk     {whole}.{tenth} partition-hours below full replication, at least"
+                "  at risk     at least {} below full replication, summed over partitions",
+                duration(seconds)
             )?;
         }
         if !self.cordons.is_empty() {

@@ -25,6 +25,12 @@ pub(crate) struct Summary {
     /// The lower estimate before the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_seconds: Option<u64>,
+    /// How long partitions lacked replicas, summed over partitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposure_partition_seconds: Option<u64>,
+    /// The same, as no order of moves can better it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_exposure_partition_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     troubles: Vec<MoveTrouble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +71,8 @@ impl Summary {
             moving: ended.round.course.count(|standing| *standing == MoveState::Moving),
             took_seconds: ended.took.as_secs(),
             estimated_seconds: ended.estimated_seconds,
+            exposure_partition_seconds: Some(ended.exposure_partition_seconds).filter(|it| *it > 0),
+            least_exposure_partition_seconds: ended.least_exposure_partition_seconds,
             // An interrupted run does not know what would have happened.
             troubles: if left { Vec::new() } else { troubles(plan, &ended.round) },
             not_cancelled: refused.collect(),
@@ -99,6 +107,14 @@ impl fmt::Display for Summary {
         match self.estimated_seconds {
             Some(seconds) => writeln!(f, ", estimated at {}", duration(seconds))?,
             None => writeln!(f)?,
+        }
+        if let Some(seconds) = self.exposure_partition_seconds {
+            let exposure = duration(seconds);
+            write!(f, "  at risk     {exposure} below full replication, summed over partitions")?;
+            match self.least_exposure_partition_seconds {
+                Some(seconds) => writeln!(f, "; at least {}", duration(seconds))?,
+                None => writeln!(f)?,
+            }
         }
         let throttle = if self.throttle_restored { "as before" } else { "still set" };
         writeln!(f, "  throttle    {throttle}")?;
