@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use testbed::relay::Cap;
-use testbed::{Cluster, Mode, until};
+use testbed::{Builder, Cluster, Mode, until};
 
 use crate::admin::{in_flight, set};
 use crate::binary::autothrottle;
@@ -40,7 +40,11 @@ pub(crate) fn situation(mode: Mode) -> Situation {
 }
 
 pub(crate) fn situation_of(mode: Mode, brokers: u16) -> Situation {
-    let builder = Cluster::builder().mode(mode).brokers(brokers);
+    situation_in(Cluster::builder().mode(mode).brokers(brokers))
+}
+
+/// The situation in this cluster.
+pub(crate) fn situation_in(builder: Builder) -> Situation {
     let cluster = builder.network(Cap::default()).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     let partitions = (0..PARTITIONS).map(|_| vec![1001, 1002]).collect();

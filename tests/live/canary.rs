@@ -62,7 +62,7 @@ fn move_to(cluster: &Cluster, partition: i32, replicas: &[i32]) {
 }
 
 fn the_canary_is_kept_in_place_and_hidden_from_everybody_else(mode: Mode) {
-    let builder = Cluster::builder().mode(mode).brokers(3).network(Cap::default());
+    let builder = Cluster::builder().mode(mode).brokers(3).mortal([1003]).network(Cap::default());
     let cluster = builder.start().unwrap();
     Traffic::of(&cluster).create(&[(TOPIC_OF_CLIENTS.to_owned(), vec![vec![1001, 1002]])].into());
     cluster.stop_broker(1003).unwrap();

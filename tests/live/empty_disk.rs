@@ -67,7 +67,7 @@ spec:
 "#;
 
 fn cluster(mode: Mode, log_dirs: u16) -> Cluster {
-    Cluster::builder().mode(mode).brokers(3).log_dirs(log_dirs).start().unwrap()
+    Cluster::builder().mode(mode).brokers(3).log_dirs(log_dirs).mortal([LOST]).start().unwrap()
 }
 
 /// Runs the init container of broker 1001.

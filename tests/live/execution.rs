@@ -43,7 +43,7 @@ pub(crate) type Configs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Six brokers and 18 partitions of 5 MB. The operator has set throttles.
 fn lost_broker(mode: Mode) -> Situation {
-    let builder = Cluster::builder().mode(mode).brokers(6).small_fetches();
+    let builder = Cluster::builder().mode(mode).brokers(6).mortal([LOST]).small_fetches();
     let cluster = builder.start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists: [&[i32]; 3] = [&[1001, 1002, 1003], &[1003, 1004, 1005], &[1002, 1006, 1004]];

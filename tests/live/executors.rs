@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use testbed::kubernetes::Component;
-use testbed::{Cluster, Kubernetes, Mode, until};
+use testbed::{Cluster, FIRST_MEMBER, Kubernetes, Mode, until};
 
 use crate::admin::set;
 use crate::autothrottle::DAEMON;
@@ -38,7 +38,13 @@ pub(crate) fn moved() -> Partition {
 }
 
 pub(crate) fn situation(mode: Mode) -> Situation {
-    let cluster = Cluster::builder().mode(mode).brokers(3).small_fetches().start().unwrap();
+    situation_with_mortal(mode, [])
+}
+
+/// The situation, in which these servers can be paused and killed.
+fn situation_with_mortal(mode: Mode, ids: impl IntoIterator<Item = i32>) -> Situation {
+    let builder = Cluster::builder().mode(mode).brokers(3).mortal(ids);
+    let cluster = builder.small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
     traffic.write(&[(moved(), 5_000_000)].into());
@@ -175,7 +181,7 @@ fn a_second_executor_is_kept_out_by_the_state_topic() {
 #[test]
 #[ignore = "live"]
 fn an_execution_hears_of_a_rate_soon_after_an_outage() {
-    let situation = situation(Mode::KRaft);
+    let situation = situation_with_mortal(Mode::KRaft, 1001..=1003);
     let properties = situation.at("client.properties");
     fs::write(&properties, "request.timeout.ms=5000\n").unwrap();
     let run = situation.begin(&["--kafka-config", &properties, SOLE]);
@@ -193,7 +199,7 @@ fn an_execution_hears_of_a_rate_soon_after_an_outage() {
 #[test]
 #[ignore = "live"]
 fn a_second_executor_is_kept_out_by_zookeeper() {
-    let situation = situation(Mode::ZooKeeper);
+    let situation = situation_with_mortal(Mode::ZooKeeper, [FIRST_MEMBER]);
     let zookeeper = situation.cluster.zookeeper();
     let place = ["--zookeeper", zookeeper.as_str()];
     situation.the_second_is_kept_out(&place, &place);
@@ -364,7 +370,7 @@ fn another_pod_takes_over_from_config_maps() {
 #[test]
 #[ignore = "live"]
 fn a_state_topic_that_is_there_and_does_not_answer_ends_a_run_before_it_begins() {
-    let situation = situation(Mode::KRaft);
+    let situation = situation_with_mortal(Mode::KRaft, [1003]);
     let traffic = Traffic::of(&situation.cluster);
     traffic.create(&[(statelog::TOPIC.to_owned(), vec![vec![1003]])].into());
     set(&situation.cluster, "topics", statelog::TOPIC, "cleanup.policy=compact");

@@ -13,7 +13,7 @@ use crate::traffic::{SOON, Traffic};
 #[ignore = "live"]
 fn a_broker_that_is_lost_for_long_is_given_up_once() {
     // With as many racks as replicas, each with another broker. heal leaves any other case to operators.
-    let cluster = Cluster::builder().brokers(4).racks(["a", "b", "a", "b"]);
+    let cluster = Cluster::builder().brokers(4).mortal([1002, 1003]).racks(["a", "b", "a", "b"]);
     // Kafka creates the second topic at the first claim, with a broker lost. With two replicas, it puts none there.
     let factors = ["offsets.topic", "transaction.state.log"];
     let two = factors.map(|of| format!("{of}.replication.factor"));

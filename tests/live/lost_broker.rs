@@ -120,7 +120,13 @@ fn elect(cluster: &Cluster, traffic: &Traffic, plan: &Path) {
 }
 
 fn a_lost_broker_is_replaced(mode: Mode) {
-    let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(6)
+        .mortal(1001..=1006)
+        .racks(["a", "b", "c"])
+        .start()
+        .unwrap();
     let traffic = Traffic::of(&cluster);
     let topics = topics();
     traffic.create(&topics);

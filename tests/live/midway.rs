@@ -26,7 +26,13 @@ struct Situation {
 
 /// 1001's replicas of `events` and `gone` move to 1004, in the same rack. `other` belongs to another tool.
 fn a_replacement(mode: Mode) -> Situation {
-    let cluster = Cluster::builder().mode(mode).brokers(4).small_fetches().start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(4)
+        .mortal([1001, 1004])
+        .small_fetches()
+        .start()
+        .unwrap();
     let traffic = Traffic::of(&cluster);
     let topic =
         |name: &str, list: &[i32], count: usize| (name.to_owned(), vec![list.to_vec(); count]);

@@ -26,7 +26,7 @@ pub(crate) fn cluster(mode: Mode) -> &'static Cluster {
 
 /// `moving` moves from 1001 to 1003 during all tests. `lonely` was only on 1004, and `steady` partly. 1004 is dead.
 fn odd(mode: Mode) -> Cluster {
-    let builder = Cluster::builder().mode(mode).brokers(4).small_fetches();
+    let builder = Cluster::builder().mode(mode).brokers(4).mortal([LOST]).small_fetches();
     let cluster = builder.start().unwrap();
     let traffic = Traffic::of(&cluster);
     let topic = |name: &str, lists: &[&[i32]]| {

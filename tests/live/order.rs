@@ -63,7 +63,7 @@ mod soak {
 
     /// A broker is lost, and its replicas are placed elsewhere.
     fn execution(mode: Mode, flags: &[&str]) -> Measured {
-        let cluster = Cluster::builder().mode(mode).brokers(6).start().unwrap();
+        let cluster = Cluster::builder().mode(mode).brokers(6).processes().start().unwrap();
         let traffic = Traffic::of(&cluster);
         let topic = |partition: i32| format!("t{}", partition / 20);
         let of = |partition: i32| -> Partition { (topic(partition), partition % 20) };
@@ -184,7 +184,7 @@ mod soak {
     #[test]
     #[ignore = "live"]
     fn one_partition_fills_a_throttled_port_as_eight_do() {
-        let cluster = Cluster::builder().mode(Mode::KRaft).brokers(3).start().unwrap();
+        let cluster = Cluster::builder().mode(Mode::KRaft).brokers(3).processes().start().unwrap();
         let traffic = Traffic::of(&cluster);
         for rate in [2_000_000, 5_000_000, 20_000_000] {
             let [one, eight] = [1, 8].map(|count| arriving(&cluster, &traffic, rate, count));

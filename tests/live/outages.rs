@@ -4,9 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testbed::{Mode, until};
+use testbed::{Cluster, FIRST_MEMBER, Mode, until};
 
-use crate::autothrottle::{DAEMON, LEAST, Situation, situation};
+use crate::autothrottle::{DAEMON, LEAST, Situation, situation_in};
 use crate::daemon::Daemon;
 use crate::traffic::{SOON, Traffic};
 
@@ -17,6 +17,15 @@ const AWAY: Duration = Duration::from_secs(20);
 const LINES: usize = 8;
 /// More than the least rate plus the little that in-sync followers fetch, in bytes per second.
 const PACED: f64 = 450_000.0;
+
+/// The situation, with Kafka or ZooKeeper in processes that can be paused and killed.
+fn situation(mode: Mode) -> Situation {
+    let mortal = match mode {
+        Mode::KRaft => 1001..=1004,
+        Mode::ZooKeeper => FIRST_MEMBER..=FIRST_MEMBER,
+    };
+    situation_in(Cluster::builder().mode(mode).brokers(4).mortal(mortal))
+}
 
 /// Waits until the daemon gets no more answers, and measures what that costs.
 #[track_caller]

@@ -68,7 +68,7 @@ fn says(ended: Ended, code: i32, words: &str) {
 }
 
 fn a_bad_day(mode: Mode) {
-    let cluster = Cluster::builder().mode(mode).brokers(3).start().unwrap();
+    let cluster = Cluster::builder().mode(mode).brokers(3).processes().start().unwrap();
     let traffic = Traffic::of(&cluster);
     let replicas = [vec![1001, 1002, 1003], vec![1002, 1003, 1001]];
     let topics = [("busy".to_owned(), replicas.to_vec()), ("alone".to_owned(), vec![vec![1001]])];

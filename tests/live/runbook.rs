@@ -51,7 +51,8 @@ struct Scene {
 impl Scene {
     /// Six brokers in three racks. The last one is empty.
     fn new() -> Self {
-        let cluster = Cluster::builder().mode(Mode::KRaft).brokers(6).small_fetches();
+        let cluster =
+            Cluster::builder().mode(Mode::KRaft).brokers(6).mortal([1003, 1006]).small_fetches();
         let cluster = cluster.start().unwrap();
         let traffic = Traffic::of(&cluster);
         let lists =

@@ -20,7 +20,7 @@ use crate::znodes;
 use laws::{eventually, laws, lead};
 
 fn with_topic(mode: Mode) {
-    let cluster = Cluster::builder().mode(mode).brokers(3).start().unwrap();
+    let cluster = Cluster::builder().mode(mode).brokers(3).mortal(1001..=1003).start().unwrap();
     let access = statelog::Access::new([("bootstrap.servers", cluster.bootstrap())]);
     let store = Store::Topic { access: access.clone(), role: Role::Executor };
     let runtime = Runtime::new().unwrap();

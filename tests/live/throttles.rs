@@ -16,7 +16,7 @@ const LIST: &str = "follower.replication.throttled.replicas";
 
 /// `moving` moves from 1001 to 1003 during the test. On `idle` and on 1004 there are forgotten throttles.
 fn left_over(mode: Mode) -> Cluster {
-    let cluster = Cluster::builder().mode(mode).brokers(4).start().unwrap();
+    let cluster = Cluster::builder().mode(mode).brokers(4).mortal([1003]).start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists = |lists: &[i32]| vec![lists.to_vec()];
     let topics = [("moving", [1001, 1002]), ("idle", [1001, 1002])];

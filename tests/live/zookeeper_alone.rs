@@ -14,8 +14,13 @@ use crate::znodes;
 /// Two dead brokers, a requested move and a topic to delete that no controller has seen, and stored metrics, plain and
 /// compressed.
 static DEAD: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster =
-        Cluster::builder().mode(Mode::ZooKeeper).brokers(3).chroot("/some/kafka").start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(Mode::ZooKeeper)
+        .brokers(3)
+        .mortal(1001..=1003)
+        .chroot("/some/kafka")
+        .start()
+        .unwrap();
     let topic = |name: &str, lists: &[[i32; 2]]| {
         (name.to_owned(), lists.iter().map(|list| list.to_vec()).collect())
     };

@@ -95,7 +95,7 @@ pub(crate) fn openssl(folder: &Path, args: &[&str]) -> Result<(), Error> {
     Err(Error::Tool {
         tool: "openssl".into(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-        status: out.status,
+        status: out.status.to_string(),
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
     })

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
@@ -13,16 +12,24 @@ use tempfile::TempDir;
 use crate::client::{Access, Client, User};
 use crate::config;
 use crate::error::{Error, file};
+use crate::host::{Host, Told};
 use crate::jars::tail;
 use crate::jvm::{Jvm, Role, Sharing};
 use crate::ports::Block;
-use crate::process::{Process, Warden};
+use crate::process::Warden;
 use crate::relay::{Card, Relays};
+use crate::server::Server;
 use crate::spec::{Builder, Mode, Security, Version};
 use crate::wait::until;
 use crate::{archive, certificates, exporter, tool};
 
 pub(crate) const KAFKA: &str = "kafka.Kafka";
+
+/// The configuration of Kafka's logs, by file.
+pub(crate) const LOGGING: [(&str, &str); 2] = [
+    ("log4j.properties", include_str!("log4j.properties")),
+    ("log4j2.properties", include_str!("log4j2.properties")),
+];
 
 /// Kafka on loopback. Dropping it ends every server and removes every file.
 ///
@@ -30,13 +37,15 @@ pub(crate) const KAFKA: &str = "kafka.Kafka";
 #[derive(Debug)]
 pub struct Cluster {
     // Fields drop in this order: servers, then files, then the warden.
-    servers: Mutex<BTreeMap<String, Process>>,
+    servers: Mutex<BTreeMap<String, Server>>,
     relays: Option<Relays>,
     folder: TempDir,
     warden: Warden,
     spec: Builder,
     version: Version,
     jvm: Jvm,
+    /// Its servers may run in the JVM of all clusters.
+    is_hosted: bool,
     ports: Block,
     pub(crate) id: String,
 }
@@ -54,6 +63,7 @@ impl Cluster {
 
     pub(crate) fn start_with(spec: Builder, sharing: Sharing) -> Result<Self, Error> {
         let version = spec.version_or_newest()?;
+        let is_hosted = matches!(sharing, Sharing::Use) && spec.is_hosted(version);
         let jvm = Jvm::of(version, spec.mode, sharing)?;
         let mut hosts: Vec<Ipv4Addr> = (0..spec.brokers).map(|index| spec.host(index)).collect();
         hosts.push(Ipv4Addr::LOCALHOST);
@@ -70,6 +80,7 @@ impl Cluster {
             folder,
             version,
             jvm,
+            is_hosted,
             ports: Block::take(&bound)?,
             id: config::new_id()?,
             spec,
@@ -136,6 +147,11 @@ impl Cluster {
         self.spec.mode
     }
 
+    /// Whether the server with this id runs in the JVM of all clusters.
+    pub(crate) fn hosts(&self, id: i32) -> bool {
+        self.is_hosted && self.spec.shares_jvm(id)
+    }
+
     /// The release it runs.
     pub fn version(&self) -> Version {
         self.version
@@ -194,16 +210,13 @@ impl Cluster {
 
     /// The same for several at once.
     pub fn kill_brokers(&self, ids: &[i32]) -> Result<(), Error> {
-        self.take_down(ids, |process| {
-            process.kill();
-            Ok(())
-        })
+        self.take_down(ids, Server::kill)
     }
 
     /// Stops a broker cleanly, and returns when the cluster has noticed.
     pub fn stop_broker(&self, id: i32) -> Result<(), Error> {
         let timeout = self.spec.timeout;
-        self.take_down(&[id], |process| process.terminate(timeout))
+        self.take_down(&[id], |server| server.terminate(timeout))
     }
 
     /// Pauses all brokers. They accept connections, but neither answer nor end.
@@ -219,7 +232,7 @@ impl Cluster {
     fn signal_brokers(&self, name: &str) -> Result<(), Error> {
         let servers = self.servers();
         let mut brokers = servers.iter().filter(|(server, _)| server.starts_with("broker-"));
-        brokers.try_for_each(|(_, process)| process.signal(name))
+        brokers.try_for_each(|(_, server)| server.signal(name))
     }
 
     /// Starts a stopped broker, and returns when it is registered.
@@ -267,27 +280,12 @@ impl Cluster {
         args: impl IntoIterator<Item = S>,
     ) -> Result<String, Error> {
         let all: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        let log = self.path().join("tools.log");
-        let command = self.jvm.command(
-            Role::Tool,
-            256,
-            self.path(),
-            &log,
-            &[],
-            tool::class(name, self.version),
-        );
-        let out = Command::new(&command[0])
-            .args(&command[1..])
-            .args(&all)
-            .stdin(std::process::Stdio::null())
-            .output()
-            .map_err(missing_java)?;
-        let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
-        if out.status.success() {
+        let host = Host::of(self.version, self.spec.mode)?;
+        let Told { status, stdout, stderr } = host.tool(tool::class(name, self.version), &all)?;
+        if status == "0" {
             return Ok(stdout);
         }
-        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-        Err(Error::Tool { tool: name.to_owned(), args: all, status: out.status, stdout, stderr })
+        Err(Error::Tool { tool: name.to_owned(), args: all, status, stdout, stderr })
     }
 
     /// Stops every server cleanly: brokers first.
@@ -296,12 +294,12 @@ impl Cluster {
         let brokers: Vec<String> =
             servers.keys().filter(|name| name.starts_with("broker-")).cloned().collect();
         for name in &brokers {
-            if let Some(mut process) = servers.remove(name) {
-                process.terminate(self.spec.timeout)?;
+            if let Some(mut server) = servers.remove(name) {
+                server.terminate(self.spec.timeout)?;
             }
         }
-        while let Some((_, mut process)) = servers.pop_first() {
-            process.terminate(self.spec.timeout)?;
+        while let Some((_, mut server)) = servers.pop_first() {
+            server.terminate(self.spec.timeout)?;
         }
         Ok(())
     }
@@ -325,13 +323,12 @@ impl Cluster {
     }
 
     /// The map is valid even after a test panicked while it held the lock.
-    pub(crate) fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+    pub(crate) fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Server>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_files(&self, hosts: &[Ipv4Addr]) -> Result<(), Error> {
-        self.write("log4j.properties", include_str!("log4j.properties"))?;
-        self.write("log4j2.properties", include_str!("log4j2.properties"))?;
+        LOGGING.iter().try_for_each(|(name, text)| self.write(name, text))?;
         self.write(exporter::CONFIG.0, exporter::CONFIG.1)?;
         if self.spec.security > Security::Open {
             certificates::write(&self.path().join("tls"), hosts)?;
@@ -389,6 +386,9 @@ impl Cluster {
             Mode::ZooKeeper => self.await_absence(id, &[])?,
         }
         let name = config::broker_folder(id);
+        if self.hosts(id) {
+            return self.launch_hosted(&name, "kafka", "server.properties");
+        }
         let log = self.log_of(&name);
         if log.exists() {
             let lives = (1..).map(|n| log.with_extension(format!("log.{n}")));
@@ -416,10 +416,18 @@ impl Cluster {
         self.run_server(name, &command)
     }
 
+    /// Starts a server in the JVM of all clusters.
+    pub(crate) fn launch_hosted(&self, name: &str, kind: &str, config: &str) -> Result<(), Error> {
+        let host = Host::of(self.version, self.spec.mode)?;
+        let server = host.launch(kind, &self.path().join(name).join(config), &self.log_of(name));
+        self.servers().insert(name.to_owned(), Server::Hosted(server));
+        Ok(())
+    }
+
     /// Starts a server that ends with the cluster.
     pub(crate) fn run_server(&self, name: &str, command: &[OsString]) -> Result<(), Error> {
         let process = self.warden.launch(name, command)?;
-        self.servers().insert(name.to_owned(), process);
+        self.servers().insert(name.to_owned(), Server::Own(process));
         Ok(())
     }
 
@@ -431,21 +439,24 @@ impl Cluster {
             Mode::ZooKeeper => format!("[KafkaServer id={id}] started"),
             Mode::KRaft => "Transitioning from RECOVERY to RUNNING".to_owned(),
         };
+        let is_hosted = self.hosts(id);
         self.await_server(&name, || {
-            let log = self.read_log(&name);
             // With KRaft, clients can connect only a moment after that line.
-            log.contains(&started)
-                && match self.spec.mode {
-                    Mode::KRaft => TcpStream::connect(at).is_ok(),
-                    Mode::ZooKeeper => self.is_registered(id),
-                }
+            (if is_hosted {
+                self.has_started(&name)
+            } else {
+                self.read_log(&name).contains(&started)
+            }) && match self.spec.mode {
+                Mode::KRaft => TcpStream::connect(at).is_ok(),
+                Mode::ZooKeeper => self.is_registered(id),
+            }
         })
     }
 
     /// Waits until a server is ready, and fails at once if it ends instead.
     pub(crate) fn await_server(&self, name: &str, ready: impl Fn() -> bool) -> Result<(), Error> {
         let seen = until(format!("start of {name}"), self.spec.timeout, || {
-            let ended = self.servers().get_mut(name).and_then(Process::ended);
+            let ended = self.servers().get_mut(name).and_then(Server::ended);
             ended.map(Some).or_else(|| ready().then_some(None))
         });
         match seen {
@@ -463,13 +474,13 @@ impl Cluster {
     fn take_down(
         &self,
         ids: &[i32],
-        end: impl Fn(&mut Process) -> Result<(), Error>,
+        end: impl Fn(&mut Server) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let read_so_far = self.controller_logs(&[]).map(|log| log.len()).collect::<Vec<_>>();
         for id in ids {
             self.spec.index(*id)?;
-            let process = self.servers().remove(&config::broker_folder(*id));
-            end(&mut process.ok_or(Error::WrongState { id: *id, state: "down" })?)?;
+            let server = self.servers().remove(&config::broker_folder(*id));
+            end(&mut server.ok_or(Error::WrongState { id: *id, state: "down" })?)?;
         }
         ids.iter().try_for_each(|id| self.await_absence(*id, &read_so_far))
     }
@@ -502,6 +513,11 @@ impl Cluster {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whether a server in the JVM of all clusters serves.
+    fn has_started(&self, name: &str) -> bool {
+        self.servers().get_mut(name).is_some_and(Server::has_started)
+    }
+
     fn last_words(&self, name: &str) -> String {
         let out = fs::read(self.path().join(name).join("stdout.log")).unwrap_or_default();
         let out = String::from_utf8_lossy(&out).into_owned();
@@ -511,13 +527,17 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // In parallel, because a JVM takes a moment to free its memory.
-        let servers = std::mem::take(&mut *self.servers());
-        std::thread::scope(|scope| {
-            for process in servers.into_values() {
-                scope.spawn(move || drop(process));
-            }
-        });
+        let mut brokers = std::mem::take(&mut *self.servers());
+        let others = brokers.extract_if(.., |name, _| !name.starts_with("broker-")).collect();
+        // Brokers end by themselves while their controller answers. In parallel, because a JVM takes a moment to free its
+        // memory.
+        for servers in [brokers, others] {
+            std::thread::scope(|scope| {
+                for server in servers.into_values() {
+                    scope.spawn(move || drop(server));
+                }
+            });
+        }
     }
 }
 
@@ -526,6 +546,6 @@ fn scram_config(user: &User) -> String {
     format!("{},{}", of("SCRAM-SHA-512"), of("SCRAM-SHA-256"))
 }
 
-fn missing_java(source: std::io::Error) -> Error {
+pub(crate) fn missing_java(source: std::io::Error) -> Error {
     Error::Missing { program: "java".into(), package: "openjdk-17-jdk-headless", source }
 }

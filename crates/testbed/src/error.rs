@@ -83,7 +83,7 @@ pub enum Error {
         /// The server.
         node: String,
         /// Its exit status.
-        status: ExitStatus,
+        status: String,
         /// The end of its logs.
         log: String,
     },
@@ -105,7 +105,7 @@ pub enum Error {
         /// Its arguments.
         args: Vec<String>,
         /// Its exit status.
-        status: ExitStatus,
+        status: String,
         /// Its output.
         stdout: String,
         /// Its error output.
@@ -127,6 +127,11 @@ pub enum Error {
         /// Its current state.
         state: &'static str,
     },
+    /// A server in the JVM of all clusters cannot be killed or paused.
+    #[error(
+        "this server shares its JVM with others: build the cluster with processes() or mortal()"
+    )]
+    Hosted,
     /// A combination that Kafka does not support.
     #[error("Kafka {version} does not run with {mode:?}")]
     Unsupported {

@@ -46,5 +46,5 @@ fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<
     }
     let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
     let args = vec![what.to_owned()];
-    Err(Error::Tool { tool: "helm".into(), args, status: out.status, stdout, stderr })
+    Err(Error::Tool { tool: "helm".into(), args, status: out.status.to_string(), stdout, stderr })
 }

@@ -30,7 +30,6 @@ pub(crate) enum Role {
     ZooKeeper,
     Controller,
     Broker,
-    Tool,
 }
 
 impl Role {
@@ -39,7 +38,6 @@ impl Role {
             Self::ZooKeeper => "zookeeper",
             Self::Controller => "controller",
             Self::Broker => "broker",
-            Self::Tool => "tool",
         }
     }
 }
@@ -68,6 +66,20 @@ impl Jvm {
         let java = java();
         let archives = jars.folder().join(format!("{}-{mode:?}", identity(&java)));
         Ok(Self { classpath: jars.classpath()?, java, archives, sharing })
+    }
+
+    /// Adds a folder of classes at the end: archives stay valid.
+    pub(crate) fn add_to_classpath(&mut self, folder: &Path) {
+        self.classpath = format!("{}:{}", self.classpath, folder.display());
+    }
+
+    pub(crate) fn classpath(&self) -> &str {
+        &self.classpath
+    }
+
+    /// The compiler of this Java.
+    pub(crate) fn compiler(&self) -> PathBuf {
+        self.java.with_file_name("javac")
     }
 
     /// The folder of the archives. It exists once they are recorded.

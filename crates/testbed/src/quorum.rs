@@ -21,6 +21,10 @@ use crate::{cache, config};
 /// The id of the first controller or ZooKeeper server; the others follow.
 pub const FIRST_MEMBER: i32 = config::QUORUM;
 
+/// ZooKeeper does not wait for the disk, and its files stay small.
+pub(crate) const ZOOKEEPER_OPTIONS: [&str; 3] =
+    ["-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024", "-Dzookeeper.snapCount=1000000"];
+
 impl Cluster {
     /// The address of the first KRaft controller or ZooKeeper server: `host:port`.
     pub fn quorum(&self) -> String {
@@ -36,15 +40,14 @@ impl Cluster {
 
     /// Stops a controller or ZooKeeper server cleanly.
     pub fn stop_member(&self, id: i32) -> Result<(), Error> {
-        let process = self.servers().remove(&self.member_name(id)?);
-        process.ok_or(Error::WrongState { id, state: "down" })?.terminate(self.spec().timeout)
+        let server = self.servers().remove(&self.member_name(id)?);
+        server.ok_or(Error::WrongState { id, state: "down" })?.terminate(self.spec().timeout)
     }
 
     /// Kills one as a power cut does.
     pub fn kill_member(&self, id: i32) -> Result<(), Error> {
-        let process = self.servers().remove(&self.member_name(id)?);
-        process.ok_or(Error::WrongState { id, state: "down" })?.kill();
-        Ok(())
+        let server = self.servers().remove(&self.member_name(id)?);
+        server.ok_or(Error::WrongState { id, state: "down" })?.kill()
     }
 
     /// Starts a stopped one, and returns when it listens or serves.
@@ -69,7 +72,7 @@ impl Cluster {
 
     fn signal_quorum(&self, name: &str) -> Result<(), Error> {
         let server = config::member_folder(self.mode(), 0);
-        self.servers().get(&server).map_or(Ok(()), |process| process.signal(name))
+        self.servers().get(&server).map_or(Ok(()), |server| server.signal(name))
     }
 
     fn member_index(&self, id: i32) -> Result<u16, Error> {
@@ -155,20 +158,21 @@ impl Cluster {
 
     fn launch_member(&self, index: u16) -> Result<(), Error> {
         let name = config::member_folder(self.mode(), index);
+        let is_hosted = self.hosts(FIRST_MEMBER + i32::from(index));
         match self.mode() {
+            Mode::KRaft if is_hosted => self.launch_hosted(&name, "kafka", "server.properties"),
+            // The servers of an ensemble have another main class, which cannot be stopped from outside.
+            Mode::ZooKeeper if is_hosted && self.spec().members == 1 => {
+                self.launch_hosted(&name, "zookeeper", "zoo.cfg")
+            }
             Mode::KRaft => {
                 let heap = self.spec().heap_mib * 3 / 4;
                 self.launch(&name, Role::Controller, heap, &[], KAFKA, "server.properties")
             }
             Mode::ZooKeeper => {
-                let options = [
-                    "-Dzookeeper.forceSync=no",
-                    "-Dzookeeper.preAllocSize=1024",
-                    "-Dzookeeper.snapCount=1000000",
-                ];
                 let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
                 let heap = self.spec().heap_mib * 5 / 8;
-                self.launch(&name, Role::ZooKeeper, heap, &options, class, "zoo.cfg")
+                self.launch(&name, Role::ZooKeeper, heap, &ZOOKEEPER_OPTIONS, class, "zoo.cfg")
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The description of a cluster.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -87,7 +88,18 @@ pub struct Builder {
     pub(crate) properties: Vec<(String, String)>,
     pub(crate) cards: Option<Cap>,
     pub(crate) exporter: bool,
+    pub(crate) processes: Processes,
     pub(crate) timeout: Duration,
+}
+
+/// The heap of a broker, in MiB.
+const HEAP_MIB: u32 = 256;
+
+/// Which servers have a JVM of their own.
+#[derive(Debug, Clone)]
+pub(crate) enum Processes {
+    All,
+    Of(BTreeSet<i32>),
 }
 
 impl Default for Builder {
@@ -103,10 +115,11 @@ impl Default for Builder {
             security: Security::Open,
             hosts: Hosts::Distinct,
             chroot: String::new(),
-            heap_mib: 256,
+            heap_mib: HEAP_MIB,
             properties: Vec::new(),
             cards: None,
             exporter: false,
+            processes: Processes::Of(BTreeSet::new()),
             timeout: Duration::from_secs(180),
         }
     }
@@ -215,6 +228,19 @@ impl Builder {
         self
     }
 
+    /// Gives every server a JVM of its own, so that each can be killed or paused. It costs seconds of a core for each;
+    /// otherwise all clusters of a release share one JVM.
+    pub fn processes(mut self) -> Self {
+        self.processes = Processes::All;
+        self
+    }
+
+    /// Gives these servers a JVM of their own, so that each can be killed or paused.
+    pub fn mortal(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
+        self.processes = Processes::Of(ids.into_iter().collect());
+        self
+    }
+
     /// The largest heap of each broker, in MiB. A controller gets a quarter less, and a ZooKeeper server three eighths
     /// less. For clusters of tens of thousands of partitions.
     pub fn heap_mib(mut self, mib: u32) -> Self {
@@ -243,6 +269,22 @@ impl Builder {
             Ok(version)
         } else {
             Err(Error::Unsupported { version, mode: self.mode })
+        }
+    }
+
+    /// Whether servers without a JVM of their own run in that of all clusters. The exporter is an agent of a JVM, large heaps
+    /// would be one heap, and Kafka 3.9 writes the logs of all controllers to one file.
+    pub(crate) fn is_hosted(&self, version: Version) -> bool {
+        let all = matches!(self.processes, Processes::All) || self.exporter;
+        let logs_apart = self.mode == Mode::ZooKeeper || !version.is_3();
+        !all && self.heap_mib <= HEAP_MIB && logs_apart
+    }
+
+    /// Whether the server with this id may run there.
+    pub(crate) fn shares_jvm(&self, id: i32) -> bool {
+        match &self.processes {
+            Processes::All => false,
+            Processes::Of(own) => !own.contains(&id),
         }
     }
 

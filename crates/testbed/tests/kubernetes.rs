@@ -222,7 +222,7 @@ fn brokers_live_and_die_with_their_pods() {
     }
     kubernetes.apply(THREE).unwrap();
     let pods = kubernetes.ready_pods("kafka", "app=kafka", 3).unwrap();
-    let cluster = Arc::new(Cluster::builder().brokers(3).start().unwrap());
+    let cluster = Arc::new(Cluster::builder().brokers(3).mortal([1002, 1003]).start().unwrap());
     let set = PodSet { namespace: "kafka".into(), name: "kafka".into(), base: 1001 };
     let brokers = Brokers::join(&kubernetes, &cluster, [set]).unwrap();
     let when = |what: &str, id: i32, so: &dyn Fn(&Life) -> bool| {

@@ -120,7 +120,13 @@ fn a_node_dies(mode: Mode, maps: Option<&str>) {
     if let Some(maps) = maps {
         kubernetes.apply(&config_map("topic-maps", json!({}), "maps", maps)).unwrap();
     }
-    let cluster = Cluster::builder().mode(mode).brokers(10).racks(RACKS).start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(10)
+        .mortal([1003, 1009])
+        .racks(RACKS)
+        .start()
+        .unwrap();
     cluster.stop_broker(STANDBY).unwrap();
     let scene = Scene {
         kubernetes: &kubernetes,

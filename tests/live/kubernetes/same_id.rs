@@ -54,7 +54,8 @@ impl Scene {
         (0..3).for_each(|index| machine(&format!("node-{index}"), index).join(&kubernetes));
         kubernetes.apply(&stateful_set("events", 3).to_string()).unwrap();
         kubernetes.ready_pods("kafka", "app=kafka-events", 3).unwrap();
-        let cluster = Arc::new(Cluster::builder().brokers(3).racks(ZONES).start().unwrap());
+        let cluster =
+            Arc::new(Cluster::builder().brokers(3).mortal([1003]).racks(ZONES).start().unwrap());
         let pods = PodSet { namespace: "kafka".into(), name: "kafka-events".into(), base: 1001 };
         let brokers = Brokers::join(&kubernetes, &cluster, [pods]).unwrap();
         Self { kubernetes, cluster, brokers, kubeconfig }

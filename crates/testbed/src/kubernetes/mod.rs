@@ -271,7 +271,9 @@ impl Kubernetes {
         let log = || self.last_words(name);
         match seen {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Error::Died { node: name.to_owned(), status, log: log() }),
+            Ok(Some(status)) => {
+                Err(Error::Died { node: name.to_owned(), status: status.to_string(), log: log() })
+            }
             Err(Error::Timeout { what, within, .. }) => {
                 Err(Error::Timeout { what, within, log: format!("\n{}", log()) })
             }
