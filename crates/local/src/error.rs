@@ -78,32 +78,26 @@ impl Error {
 
     /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Flag { .. } | Self::Flags(_) => "usage",
-            Self::NoSource => "source",
-            Self::File(error) => error.code(),
-            Self::Snapshot { .. } => "snapshot",
-            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
-            Self::Scope(_) => "topics",
-            Self::MapFindings(_) => "maps",
-            Self::Stream(_) => "stream",
-        }
+        self.code_and_status().0
     }
 
     /// The exit status.
     pub fn status(&self) -> Status {
+        self.code_and_status().1
+    }
+
+    fn code_and_status(&self) -> (&'static str, Status) {
         match self {
-            Self::File(error) => error.status(),
-            Self::Stream(_) => Status::Outside,
-            Self::NoSource
-            | Self::Flag { .. }
-            | Self::Flags(_)
-            | Self::Snapshot { .. }
-            | Self::PlanFile { .. }
-            | Self::NotOurs(_)
-            | Self::OtherCluster { .. }
-            | Self::Scope(_)
-            | Self::MapFindings(_) => Status::BadInput,
+            Self::Flag { .. } | Self::Flags(_) => ("usage", Status::BadInput),
+            Self::NoSource => ("source", Status::BadInput),
+            Self::File(error) => (error.code(), error.status()),
+            Self::Snapshot { .. } => ("snapshot", Status::BadInput),
+            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => {
+                ("plan-file", Status::BadInput)
+            }
+            Self::Scope(_) => ("topics", Status::BadInput),
+            Self::MapFindings(_) => ("maps", Status::BadInput),
+            Self::Stream(_) => ("stream", Status::Outside),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Explains an error to scripts and to operators: its code, its exit status, and the next step.
 //!
-//! Each function names every variant: a new error does not compile until all three are decided here.
+//! Each table names every variant: a new error does not compile until all three are decided here.
 
 use super::Error;
 use crate::status::Status;
@@ -9,81 +9,58 @@ use coordination::{LinesError, LinesKind, NotOurLine};
 impl Error {
     /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Local(error) => error.code(),
-            Self::Lines(LinesError::File(error)) => error.code(),
-            Self::Lines(LinesError::NotStored { .. }) => "write-failed",
-            Self::NoClusterId { .. } => "cluster-id",
-            Self::OtherPlan { .. }
-            | Self::Lines(LinesError::Refused { .. })
-            | Self::Record { .. } => "journal",
-            Self::Lines(LinesError::Locked { .. })
-            | Self::HeldBy { .. }
-            | Self::Held(_)
-            | Self::LockLost { .. } => "held",
-            Self::NoDaemon { .. } => "no-autothrottle",
-            Self::WouldBeUnavailable { .. } => "unavailable",
-            Self::Definitions(_) => "definitions",
-            Self::State { .. } | Self::OtherState { .. } => "state",
-            Self::Kafka(_) => "kafka",
-            Self::Claim(_) | Self::Silent { .. } => "claim",
-            Self::ZooKeeper(_) => "zookeeper",
-            Self::Kubernetes(_) | Self::LockRights(_) => "kubernetes",
-            Self::Pods(_) | Self::Contradiction { .. } => "pods",
-            Self::NoIdentity { .. } => "identity",
-            Self::Changed { .. } => "changed",
-            Self::Unproven { .. } | Self::NoAnswer { .. } => "no-answer",
-            Self::Runtime(_) => "runtime",
-        }
+        self.code_and_status().0
     }
 
     /// The exit status.
     pub fn status(&self) -> Status {
+        self.code_and_status().1
+    }
+
+    fn code_and_status(&self) -> (&'static str, Status) {
         match self {
-            Self::Local(error) => error.status(),
-            Self::Changed { .. } | Self::WouldBeUnavailable { .. } | Self::NoDaemon { .. } => {
-                Status::NoPlan
+            Self::Local(error) => (error.code(), error.status()),
+            Self::Lines(LinesError::File(error)) => (error.code(), error.status()),
+            Self::Lines(LinesError::NotStored { .. }) => ("write-failed", Status::Outside),
+            Self::NoClusterId { .. } => ("cluster-id", Status::BadInput),
+            Self::OtherPlan { .. } | Self::Lines(LinesError::Refused { .. }) => {
+                ("journal", Status::BadInput)
             }
-            Self::Held(_)
-            | Self::LockLost { .. }
-            | Self::Lines(LinesError::Locked { .. })
-            | Self::HeldBy { .. } => Status::Held,
-            Self::Claim(error) => match **error {
-                statelog::Error::Lost(_) => Status::Held,
-                _ => Status::Outside,
-            },
+            Self::Record { .. } => ("journal", Status::Outside),
+            Self::Lines(LinesError::Locked { .. })
+            | Self::HeldBy { .. }
+            | Self::Held(_)
+            | Self::LockLost { .. } => ("held", Status::Held),
+            Self::NoDaemon { .. } => ("no-autothrottle", Status::NoPlan),
+            Self::WouldBeUnavailable { .. } => ("unavailable", Status::NoPlan),
+            Self::Definitions(_) => ("definitions", Status::BadInput),
+            Self::State { .. } | Self::OtherState { .. } => ("state", Status::BadInput),
             Self::Kafka(error) => match **error {
-                kafka::Error::Config(_) => Status::BadInput,
-                _ => Status::Outside,
+                kafka::Error::Config(_) => ("kafka", Status::BadInput),
+                _ => ("kafka", Status::Outside),
             },
+            Self::Claim(error) => match **error {
+                statelog::Error::Lost(_) => ("claim", Status::Held),
+                _ => ("claim", Status::Outside),
+            },
+            Self::Silent { .. } => ("claim", Status::Outside),
             Self::ZooKeeper(error) => match **error {
                 // Most likely the operator mistyped the chroot.
-                zookeeper::Error::NoKafka { .. } => Status::BadInput,
-                _ => Status::Outside,
+                zookeeper::Error::NoKafka { .. } => ("zookeeper", Status::BadInput),
+                _ => ("zookeeper", Status::Outside),
             },
             Self::Kubernetes(error) => match **error {
                 kubernetes::Error::NoConfig
                 | kubernetes::Error::BadConfig { .. }
-                | kubernetes::Error::NotFound { .. } => Status::BadInput,
-                _ => Status::Outside,
+                | kubernetes::Error::NotFound { .. } => ("kubernetes", Status::BadInput),
+                _ => ("kubernetes", Status::Outside),
             },
-            Self::Record { .. }
-            | Self::LockRights(_)
-            | Self::Silent { .. }
-            | Self::Unproven { .. }
-            | Self::NoAnswer { .. }
-            | Self::Runtime(_)
-            | Self::Lines(LinesError::NotStored { .. }) => Status::Outside,
-            Self::Lines(LinesError::File(error)) => error.status(),
-            Self::NoClusterId { .. }
-            | Self::OtherPlan { .. }
-            | Self::Lines(LinesError::Refused { .. })
-            | Self::Definitions(_)
-            | Self::State { .. }
-            | Self::OtherState { .. }
-            | Self::Pods(_)
-            | Self::Contradiction { .. }
-            | Self::NoIdentity { .. } => Status::BadInput,
+            Self::LockRights(_) => ("kubernetes", Status::Outside),
+            Self::Pods(_) | Self::Contradiction { .. } => ("pods", Status::BadInput),
+            Self::NoIdentity { .. } => ("identity", Status::BadInput),
+            Self::Changed { .. } => ("changed", Status::NoPlan),
+            Self::Unproven { .. } | Self::NoAnswer { .. } => ("no-answer", Status::Outside),
+            Self::Runtime(_) => ("runtime", Status::Outside),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What an error means for scripts and operators: its code, its exit status, and what to do about it.
 //!
-//! Each function names every variant: a new error does not compile until all three are decided here.
+//! Each table names every variant: a new error does not compile until all three are decided here.
 
 use super::Error;
 use local::Status;
@@ -12,72 +12,45 @@ use std::collections::BTreeMap;
 impl Error {
     /// The stable word by which scripts recognize the error.
     pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::Console(error) => error.code(),
-            Self::Live(error) => error.code(),
-            Self::Local(error) => error.code(),
-            Self::FilesOnly(_) => "usage",
-            Self::TwoSources { .. } => "source",
-            Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
-                "snapshot"
-            }
-            Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
-            Self::Explain(_) => "partition",
-            Self::JournalExists(_) => "journal",
-            Self::OtherTools { .. } => "held",
-            Self::NoLedger | Self::NothingPaced { .. } => "ledger",
-            Self::Returned { .. } => "returned",
-            Self::Cordoned { .. } => "cordoned",
-            Self::NotAgreed => "not-agreed",
-            Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
-            Self::NotReloadable { .. } => "not-reloadable",
-            Self::NotOnDelete { .. } => "update-strategy",
-            Self::Maps(_) | Self::UnknownMap { .. } => "maps",
-            Self::UnknownBrokers { .. } => "brokers",
-            Self::NoPlan { why, .. } => match **why {
-                NoPlan::TooLarge { .. } => "too-large",
-                _ => "no-plan",
-            },
-            Self::Broken(_) => "broken-promise",
-            Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
-            Self::LogDir { .. } => "log-dir",
-            Self::OthersDisk { .. } => "identity",
-            Self::NotLost { .. } => "not-lost",
-        }
+        self.code_and_status().0
     }
 
     /// The exit status.
     pub(crate) fn status(&self) -> Status {
+        self.code_and_status().1
+    }
+
+    fn code_and_status(&self) -> (&'static str, Status) {
         match self {
-            Self::Console(error) => error.status(),
-            Self::Live(error) => error.status(),
-            Self::Local(error) => error.status(),
+            Self::Console(error) => (error.code(), error.status()),
+            Self::Live(error) => (error.code(), error.status()),
+            Self::Local(error) => (error.code(), error.status()),
+            Self::FilesOnly(_) => ("usage", Status::BadInput),
+            Self::TwoSources { .. } => ("source", Status::BadInput),
+            Self::Explain(wrong) => (explain_code(wrong), Status::BadInput),
+            Self::JournalExists(_) => ("journal", Status::BadInput),
+            Self::OtherTools { .. } => ("held", Status::Held),
+            Self::NoLedger => ("ledger", Status::BadInput),
+            Self::NothingPaced { .. } => ("ledger", Status::NoPlan),
+            Self::Returned { .. } => ("returned", Status::NoPlan),
+            Self::Cordoned { .. } => ("cordoned", Status::NoPlan),
+            Self::NotAgreed => ("not-agreed", Status::BadInput),
+            Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => {
+                ("not-unregistered", Status::NoPlan)
+            }
+            Self::NotReloadable { .. } => ("not-reloadable", Status::NoPlan),
+            Self::NotOnDelete { .. } => ("update-strategy", Status::NoPlan),
+            Self::Maps(_) | Self::UnknownMap { .. } => ("maps", Status::BadInput),
+            Self::UnknownBrokers { .. } => ("brokers", Status::BadInput),
             Self::NoPlan { why, .. } => match **why {
-                NoPlan::TooLarge { .. } => Status::BadInput,
-                _ => Status::NoPlan,
+                NoPlan::TooLarge { .. } => ("too-large", Status::BadInput),
+                _ => ("no-plan", Status::NoPlan),
             },
-            Self::Broken(_)
-            | Self::Returned { .. }
-            | Self::Cordoned { .. }
-            | Self::NotLost { .. }
-            | Self::NotUnregistered { .. }
-            | Self::HoldsReplicas { .. }
-            | Self::NotOnDelete { .. }
-            | Self::NotReloadable { .. }
-            | Self::NothingPaced { .. } => Status::NoPlan,
-            Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
-            Self::OtherTools { .. } => Status::Held,
-            Self::FilesOnly(_)
-            | Self::TwoSources { .. }
-            | Self::JournalExists(_)
-            | Self::NoLedger
-            | Self::NotAgreed
-            | Self::Maps(_)
-            | Self::UnknownMap { .. }
-            | Self::UnknownBrokers { .. }
-            | Self::Explain(_)
-            | Self::LogDir { .. }
-            | Self::OthersDisk { .. } => Status::BadInput,
+            Self::Broken(_) => ("broken-promise", Status::NoPlan),
+            Self::NoNumbers { .. } | Self::OddNumbers { .. } => ("metrics", Status::Outside),
+            Self::LogDir { .. } => ("log-dir", Status::BadInput),
+            Self::OthersDisk { .. } => ("identity", Status::BadInput),
+            Self::NotLost { .. } => ("not-lost", Status::NoPlan),
         }
     }
 
@@ -165,6 +138,14 @@ fn known_maps(known: &[String]) -> String {
         "give the maps with --maps FILE".to_owned()
     } else {
         format!("the maps are {}", known.join(", "))
+    }
+}
+
+fn explain_code(wrong: &ExplainError) -> &'static str {
+    match wrong {
+        ExplainError::OtherSnapshot { .. } | ExplainError::Request(_) => "snapshot",
+        ExplainError::UnknownBroker(_) => "brokers",
+        _ => "partition",
     }
 }
 
