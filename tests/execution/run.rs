@@ -3,9 +3,10 @@
 use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{DRAINED, Event, World, ids, topic};
 use execute::{
-    Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, JournalEntry, Key, Ledger,
-    LedgerEntry, LogDirDestination, MOVES_PER_BROKER, MoveState, Pace, PauseOn, Setting, Settling,
-    Stray, Task, ThrottleResource, ThrottledEntries, WhyLeft, legs, next, repace, throttled_topics,
+    Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, ExecutionTerms, JournalEntry, Key,
+    Ledger, LedgerEntry, LogDirDestination, MOVES_PER_BROKER, MoveState, Pace, PauseOn, Setting,
+    Settling, Stray, Task, ThrottleResource, ThrottledEntries, WhyLeft, legs, next, repace,
+    throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Rate, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -223,17 +224,12 @@ impl Run {
     fn round(&mut self, allowed: usize) {
         self.cluster.now += 1;
         let plan = self.plan.clone();
-        let task = Task {
-            plan: &plan,
-            plan_id: "p",
-            cluster_id: "c",
-            aim: self.aim,
-            pace: self.world.pace,
+        let terms = ExecutionTerms {
             limits: self.world.limits,
             pause_on: self.world.pause_on,
-            join: false,
-            keep_cordons: false,
+            ..ExecutionTerms::new(self.aim, self.world.pace)
         };
+        let task = Task { plan: &plan, plan_id: "p", cluster_id: "c", terms };
         if !self.gives_up_nothing_that_is_hidden(&task) {
             return;
         }

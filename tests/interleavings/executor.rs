@@ -4,8 +4,8 @@ use crate::daemon::words;
 use crate::process::{Lost, Process, SOON};
 use crate::world::{Role, Wrote};
 use execute::{
-    Abandoned, Action, Aim, ExecutionHistory, ExecutionLimits, ExecutionOutcome, JournalEntry,
-    Ledger, LedgerEntry, MoveState, Others, Pace, PauseOn, Seen, Settling, Stray, Task, next,
+    Abandoned, Action, Aim, ExecutionHistory, ExecutionOutcome, ExecutionTerms, JournalEntry,
+    Ledger, LedgerEntry, MoveState, Others, Pace, Seen, Settling, Stray, Task, next,
     records_what_stands,
 };
 use mapper::Plan;
@@ -160,17 +160,9 @@ impl Executor {
 
     fn task<'p>(&self, plan: &'p Plan, plan_id: &'p str) -> Task<'p> {
         let world = self.process.world();
-        Task {
-            plan,
-            plan_id,
-            cluster_id: "c",
-            aim: Aim::CarryOut,
-            pace: Pace::BytesPerSecond(world.pace),
-            limits: ExecutionLimits::default(),
-            pause_on: PauseOn::Never,
-            join: world.join,
-            keep_cordons: false,
-        }
+        let all = ExecutionTerms::new(Aim::CarryOut, Pace::BytesPerSecond(world.pace));
+        let terms = ExecutionTerms { join: world.join, ..all };
+        Task { plan, plan_id, cluster_id: "c", terms }
     }
 
     async fn looks(&mut self) -> Seen {

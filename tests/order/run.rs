@@ -2,7 +2,7 @@
 
 use crate::fluid::{Fluid, Stream};
 use execute::{
-    Action, Aim, CopyPort, ExecutionHistory, ExecutionLimits, JournalEntry, Ledger,
+    Action, Aim, CopyPort, ExecutionHistory, ExecutionTerms, JournalEntry, Ledger,
     MOVES_PER_BROKER, Pace, PauseOn, Running, Seen, Task, ThrottleResource, Watch, next,
 };
 use mapper::snapshot::Leader;
@@ -107,17 +107,9 @@ impl Run {
 
     /// What the executor does. Returns the seconds until its next look.
     fn acts(&mut self) -> f64 {
-        let task = Task {
-            plan: &self.plan,
-            plan_id: "p",
-            cluster_id: "c",
-            aim: Aim::CarryOut,
-            pace: self.pace,
-            limits: ExecutionLimits::default(),
-            pause_on: PauseOn::New,
-            join: false,
-            keep_cordons: false,
-        };
+        let all = ExecutionTerms::new(Aim::CarryOut, self.pace);
+        let terms = ExecutionTerms { pause_on: PauseOn::New, ..all };
+        let task = Task { plan: &self.plan, plan_id: "p", cluster_id: "c", terms };
         let round = next(&task, &self.history, &self.ledger, &self.seen);
         let (mut pause, mut took) = (PAUSE, 0.0);
         for action in round.actions {

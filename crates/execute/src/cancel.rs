@@ -28,7 +28,7 @@ pub(crate) fn cancel(
     let may = |index: &usize| !history.not_cancelled.contains_key(index);
     let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
     let moves: Vec<usize> =
-        moving.iter().copied().filter(may).filter(runs).take(task.limits.batch).collect();
+        moving.iter().copied().filter(may).filter(runs).take(task.terms.limits.batch).collect();
     let cancels = !moves.is_empty();
     call_off(moves, round);
     // Includes partitions that another tool has changed since, or is moving.
@@ -71,7 +71,7 @@ pub(crate) fn cancel_for_the_dead(
     round: &mut Round,
 ) {
     round.not_cancelled = not_cancelled(task, history, seen);
-    if task.limits.on_dead_broker == OnDeadBroker::Wait {
+    if task.terms.limits.on_dead_broker == OnDeadBroker::Wait {
         return;
     }
     let dead = |index: &usize| {
@@ -80,7 +80,7 @@ pub(crate) fn cancel_for_the_dead(
     };
     let moving = round.course.all(|standing| *standing == MoveState::Moving);
     let may = |index: &usize| !history.not_cancelled.contains_key(index);
-    let moves: Vec<usize> = moving.filter(dead).filter(may).take(task.limits.batch).collect();
+    let moves: Vec<usize> = moving.filter(dead).filter(may).take(task.terms.limits.batch).collect();
     call_off(moves, round);
     reorder(task, history, seen, round);
 }
@@ -130,9 +130,16 @@ fn out_of_order(
             })
     };
     let still = |index: &usize| match course.standings.get(*index) {
-        Some(MoveState::Ready) => task.aim == Aim::Cancel,
+        Some(MoveState::Ready) => task.terms.aim == Aim::Cancel,
         Some(MoveState::Hindered(MoveHindrance::DeadReplicas { .. })) => true,
         Some(_) | None => false,
     };
-    history.cancelled.iter().copied().filter(still).filter(back).take(task.limits.batch).collect()
+    history
+        .cancelled
+        .iter()
+        .copied()
+        .filter(still)
+        .filter(back)
+        .take(task.terms.limits.batch)
+        .collect()
 }

@@ -46,7 +46,7 @@ mod tests {
     use crate::next;
     use crate::progress::{PlanProgress, cordoned};
     use crate::seen::{Cordon, Stored};
-    use crate::task::{Aim, ExecutionLimits, Pace, PauseOn, Task};
+    use crate::task::{Aim, ExecutionTerms, Pace, Task};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
     use mapper::{PartitionId, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, Replicas};
 
@@ -73,17 +73,8 @@ mod tests {
     }
 
     fn task(plan: &Plan) -> Task<'_> {
-        Task {
-            plan,
-            plan_id: "p",
-            cluster_id: "c",
-            aim: Aim::CarryOut,
-            pace: Pace::Unthrottled,
-            limits: ExecutionLimits::default(),
-            pause_on: PauseOn::Never,
-            join: false,
-            keep_cordons: false,
-        }
+        let terms = ExecutionTerms::new(Aim::CarryOut, Pace::Unthrottled);
+        Task { plan, plan_id: "p", cluster_id: "c", terms }
     }
 
     fn seen(cordon: Cordon) -> Seen {

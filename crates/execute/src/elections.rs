@@ -30,7 +30,7 @@ pub(crate) fn elections(
                 in_sync && seen.live.contains(&first)
             })
     });
-    electable.take(task.limits.batch).collect()
+    electable.take(task.terms.limits.batch).collect()
 }
 
 /// The broker that should lead a finished move's partition and does not, if the plan chose another first replica.

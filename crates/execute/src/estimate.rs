@@ -73,7 +73,7 @@ impl Estimate {
                 all.outgoing_bytes = all.outgoing_bytes.plus(traffic.outgoing_bytes);
             }
         }
-        estimate.seconds = match task.pace {
+        estimate.seconds = match task.terms.pace {
             Pace::BytesPerSecond(rate) => {
                 let least = CopyBounds::of(&lacking).exposure_seconds(rate);
                 estimate.exposure_seconds = Some(least).filter(|least| *least > 0);

@@ -56,11 +56,11 @@ pub(crate) fn reasons_to_pause(
     at_start: &BTreeSet<TopicPartition>,
     seen: &Seen,
 ) -> BTreeMap<TopicPartition, Ill> {
-    if task.pause_on == PauseOn::Never {
+    if task.terms.pause_on == PauseOn::Never {
         return BTreeMap::new();
     }
     let mut found = ill(seen);
-    if task.pause_on == PauseOn::New {
+    if task.terms.pause_on == PauseOn::New {
         found.retain(|of, _| !at_start.contains(of));
     }
     if found.is_empty() {

@@ -84,4 +84,6 @@ pub use round::{NoNewMoves, Round};
 pub use seen::{Cordon, Lying, Running, Seen, Stored};
 pub use settling::Settling;
 pub use stall::{LimitingSide, Stall, StallCause, Watch};
-pub use task::{Aim, ExecutionLimits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
+pub use task::{
+    Aim, ExecutionLimits, ExecutionTerms, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task,
+};

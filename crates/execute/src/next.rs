@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn next(task: &Task<'_>, history: &ExecutionHistory, ledger: &Ledger, seen: &Seen) -> Round {
     let course = PlanProgress::of(task, history, seen);
     let mut round = Round::of(course);
-    match task.aim {
+    match task.terms.aim {
         Aim::CarryOut => carry_out(task, history, ledger, seen, &mut round),
         Aim::Cancel => cancel(task, history, ledger, seen, &mut round),
     }
@@ -38,7 +38,7 @@ pub fn throttled_topics(
     history: &ExecutionHistory,
     seen: &Seen,
 ) -> BTreeSet<String> {
-    let about = match (task.pace, task.aim) {
+    let about = match (task.terms.pace, task.terms.aim) {
         (Pace::Unthrottled, _) => return BTreeSet::new(),
         (_, Aim::Cancel) => Vec::new(),
         (_, Aim::CarryOut) => {
@@ -79,7 +79,7 @@ fn carry_out(
         // Our moves are in flight: the journal was lost, and the other tools came later.
         let ours = round.course.count(|standing| *standing == MoveState::Moving) > 0;
         let under_way = ours || !ledger.is_empty();
-        if !round.course.foreign.is_empty() && !task.join && !under_way {
+        if !round.course.foreign.is_empty() && !task.terms.join && !under_way {
             round.held = Some(NoNewMoves::OtherTools(round.course.foreign.clone()));
             round.actions.push(Action::Stop(ExecutionOutcome::HeldByOthers));
             return;
@@ -87,7 +87,7 @@ fn carry_out(
         round.actions.push(Action::Write(JournalEntry::Started {
             plan: task.plan_id.to_owned(),
             cluster_id: task.cluster_id.to_owned(),
-            pace: task.pace,
+            pace: task.terms.pace,
             ill: ill_at_start.clone(),
         }));
     }
@@ -111,10 +111,10 @@ fn carry_out(
     if pacing.sets_cordons() {
         picked = PickedMoves::default();
     }
-    if task.keep_cordons && round.course.standings.iter().all(|of| *of == MoveState::Done) {
+    if task.terms.keep_cordons && round.course.standings.iter().all(|of| *of == MoveState::Done) {
         pacing.leave_cordons();
     }
-    if task.pace == Pace::Auto {
+    if task.terms.pace == Pace::Auto {
         round.to_announce = picked.all().collect();
     }
     let covered = |index: &usize| {
@@ -166,7 +166,7 @@ fn submit(
 
 /// Whether the time of `--until` has passed.
 fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
-    task.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
+    task.terms.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
 }
 
 /// The reason that keeps every new move from being submitted, if there is one.
@@ -180,7 +180,7 @@ fn held(
         return None;
     }
     let others = &course.foreign - &seen.abandoned;
-    if !others.is_empty() && !task.join {
+    if !others.is_empty() && !task.terms.join {
         return Some(NoNewMoves::OtherTools(others));
     }
     let ill = health::reasons_to_pause(task, ill_at_start, seen);
@@ -255,7 +255,7 @@ fn within_limits(
     for broker in under_way.iter().flat_map(|change| taking_part(seen, change)) {
         *busy.entry(broker).or_default() += 1;
     }
-    let free = task.limits.moves.saturating_sub(under_way.len()).min(task.limits.batch);
+    let free = task.terms.limits.moves.saturating_sub(under_way.len()).min(task.terms.limits.batch);
     let (mut window, turns) = CopyWindow::of(task, seen, &under_way, ready);
     let mut picked = PickedMoves::default();
     for turn in turns {
@@ -267,7 +267,7 @@ fn within_limits(
             continue;
         }
         let part = taking_part(seen, turn.change);
-        let limit = task.limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER);
+        let limit = task.terms.limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER);
         if part.iter().any(|id| busy.get(id).is_some_and(|count| *count >= limit)) {
             continue;
         }
@@ -347,7 +347,7 @@ fn finish(
         if since.is_none() {
             let at_seconds = seen.at_seconds;
             round.actions.push(Action::Write(JournalEntry::Stuck { at_seconds }));
-        } else if waited >= task.limits.patience_seconds {
+        } else if waited >= task.terms.limits.patience_seconds {
             round.actions.push(Action::Write(JournalEntry::GaveUp));
         }
         return;

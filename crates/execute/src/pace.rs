@@ -37,7 +37,7 @@ pub(crate) fn pace(
     keep: &Keep,
 ) -> Holding {
     let needs = needed_lists(task, ledger, seen, about);
-    let rate = match task.pace {
+    let rate = match task.terms.pace {
         Pace::BytesPerSecond(rate) => WantedRate::At(rate),
         Pace::Unthrottled | Pace::Auto => WantedRate::LeaveAsItIs,
     };
@@ -59,7 +59,7 @@ pub(crate) fn covers(
     seen: &Seen,
     change: &Move,
 ) -> bool {
-    match task.pace {
+    match task.terms.pace {
         Pace::BytesPerSecond(_) => {}
         Pace::Unthrottled => return true,
         // Rates of an earlier run are restored when its moves are over. Until then nothing begins that could depend on
@@ -82,7 +82,7 @@ fn log_dir_rates(
     about: &[usize],
 ) -> BTreeSet<Setting> {
     let mut rates = BTreeSet::new();
-    if let Pace::BytesPerSecond(_) = task.pace {
+    if let Pace::BytesPerSecond(_) = task.terms.pace {
         let copies = |id: &BrokerId| seen.copies_between_dirs(*id);
         let all = task.plan.moves.iter();
         let under_way = all.flat_map(|change| dirs::copying(seen, change)).filter(copies);
@@ -122,7 +122,7 @@ fn listed(
 /// The lists for everything in flight, and for the moves that are about to begin.
 fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) -> NeededLists {
     let mut needs = NeededLists::new();
-    if let Pace::BytesPerSecond(_) = task.pace {
+    if let Pace::BytesPerSecond(_) = task.terms.pace {
         let about = about.iter().filter_map(|index| task.of(*index));
         let about = about.filter(|change| !seen.has_arrived(change));
         for change in task.running(seen).chain(about) {
@@ -160,7 +160,7 @@ fn needed_rates(
         let rate = |of: &ThrottledReplica| rate_setting(of.broker, rate_of(setting.key));
         rates.extend(entries.iter().map(rate));
     }
-    if let Pace::BytesPerSecond(_) = task.pace {
+    if let Pace::BytesPerSecond(_) = task.terms.pace {
         let both = |id: &BrokerId| Key::OF_BROKERS.map(|key| rate_setting(*id, key));
         rates.extend(keep.iter().flat_map(both));
     }

@@ -13,18 +13,40 @@ pub struct Task<'p> {
     pub plan_id: &'p str,
     /// The cluster in which it is carried out.
     pub cluster_id: &'p str,
+    /// What the run was asked for.
+    pub terms: ExecutionTerms,
+}
+
+/// Direction, throttle and limits of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecutionTerms {
     /// Forward, or stop.
     pub aim: Aim,
     /// The throttle of every broker of a move.
     pub pace: Pace,
     /// The limits that slow it down.
     pub limits: ExecutionLimits,
-    /// Which unhealthy partitions stop new moves.
+    /// Which unhealthy partitions stop new moves (`--pause-on`).
     pub pause_on: PauseOn,
     /// Continue although other tools move replicas as well (`--join`).
     pub join: bool,
     /// Leave a cordon that this plan has set, if every move is done (`--keep-cordons`).
     pub keep_cordons: bool,
+}
+
+impl ExecutionTerms {
+    /// Terms under which only the moves of other tools stop new moves.
+    #[must_use]
+    pub fn new(aim: Aim, pace: Pace) -> Self {
+        Self {
+            aim,
+            pace,
+            limits: ExecutionLimits::default(),
+            pause_on: PauseOn::Never,
+            join: false,
+            keep_cordons: false,
+        }
+    }
 }
 
 impl<'p> Task<'p> {

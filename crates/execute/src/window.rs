@@ -127,7 +127,7 @@ impl<'a> CopyWindow<'a> {
     /// Whether the move begins: each of its ports has place, or the busiest one has, and shares the others. With a limit
     /// in moves, there are no windows.
     pub(crate) fn has_place(&self, turn: &Turn<'_>) -> bool {
-        if self.task.limits.moves_per_broker.is_some() {
+        if self.task.terms.limits.moves_per_broker.is_some() {
             return true;
         }
         let is_open = |used: &PortUse| self.is_open(used.port);
@@ -196,7 +196,7 @@ impl<'a> CopyWindow<'a> {
             CopyPort::Out(id) => (id, Key::LeaderRate),
             CopyPort::Dirs(id) => (id, Key::LogDirRate),
         };
-        match self.task.pace {
+        match self.task.terms.pace {
             Pace::BytesPerSecond(rate) => rate,
             Pace::Unthrottled => UNTHROTTLED,
             Pace::Auto => {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::task::{Aim, ExecutionLimits, PauseOn};
+use crate::task::{Aim, ExecutionTerms, PauseOn};
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use mapper::{
     BrokerId, Bytes, LeadBy, Leaders, Mends, PartitionId, Plan, PlanTerms, Ratio, Replicas, Request,
@@ -47,17 +47,9 @@ pub(crate) fn plan() -> Plan {
 }
 
 fn task(plan: &Plan, pace: Pace) -> Task<'_> {
-    Task {
-        plan,
-        plan_id: "p",
-        cluster_id: "c",
-        aim: Aim::CarryOut,
-        pace,
-        limits: ExecutionLimits::default(),
-        pause_on: PauseOn::New,
-        join: false,
-        keep_cordons: false,
-    }
+    let all = ExecutionTerms::new(Aim::CarryOut, pace);
+    let terms = ExecutionTerms { pause_on: PauseOn::New, ..all };
+    Task { plan, plan_id: "p", cluster_id: "c", terms }
 }
 
 /// The partitions that begin now, and those that come next, with these moves in flight.

@@ -114,7 +114,7 @@ fn beside_the_dead(task: &Task<'_>, seen: &Seen, round: &Round) -> Option<String
     let (running, live) = (&seen.running, &seen.live);
     let waits = |of: &&TopicPartition| running.get(of).is_some_and(|r| r.waits_for_the_dead(live));
     let waits: Vec<&TopicPartition> = round.course.foreign.iter().filter(waits).collect();
-    if task.join || waits.is_empty() {
+    if task.terms.join || waits.is_empty() {
         return None;
     }
     let brokers: BTreeSet<BrokerId> =

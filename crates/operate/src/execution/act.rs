@@ -119,7 +119,7 @@ impl<'c> Execution<'c> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.journal.append(&entries)?;
             if let Some(lock) = &mut books.lock {
-                let events = entries.iter().filter_map(|entry| event(entry, self.plan_id));
+                let events = entries.iter().filter_map(|entry| event(entry, self.task.plan_id));
                 events.for_each(|(reason, note)| lock.tell(reason, note));
             }
             if let Some(mirror) = &mut books.mirror {
@@ -266,7 +266,7 @@ impl<'c> Execution<'c> {
         &self,
         moves: &'m [usize],
     ) -> impl Iterator<Item = (usize, &'c Move)> + use<'c, 'm> {
-        let plan = self.plan;
+        let plan = self.task.plan;
         moves.iter().filter_map(|index| Some((*index, plan.moves.get(*index)?)))
     }
 }

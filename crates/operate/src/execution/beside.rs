@@ -74,8 +74,9 @@ impl Execution<'_> {
         places: &Places,
         context: &mut RunContext<'_>,
     ) -> Result<(), Error> {
-        let (client, plan) = (self.client, self.plan_id);
-        let found = Beside::of(client, self.cluster_id, plan, (claim, places), context).await?;
+        let (client, plan) = (self.client, self.task.plan_id);
+        let found =
+            Beside::of(client, self.task.cluster_id, plan, (claim, places), context).await?;
         if let Some(Beside { history, ledger, .. }) = found {
             for line in adopted(&ledger, &self.ledger) {
                 self.ledger.apply(line);

@@ -41,8 +41,8 @@ impl Execution<'_> {
         }
         self.meet(claim, context).await?;
         let us = holder(&places.ledger);
-        let store = stores::executors(claim, &context.access, self.cluster_id)?;
-        let lock = taken(self.client, store, &us, Some(self.plan), context).await?;
+        let store = stores::executors(claim, &context.access, self.task.cluster_id)?;
+        let lock = taken(self.client, store, &us, Some(self.task.plan), context).await?;
         if let Some(books) = self.books.as_mut() {
             books.lock = lock;
         }
@@ -62,7 +62,7 @@ impl Execution<'_> {
         places: &Places,
         context: &mut RunContext<'_>,
     ) -> Result<(), Error> {
-        let store = stores::executors(claim, &context.access, self.cluster_id)?;
+        let store = stores::executors(claim, &context.access, self.task.cluster_id)?;
         if let Some(store) = store
             && !stores::exists(self.client, &store).await?
         {

@@ -16,14 +16,14 @@ impl Execution<'_> {
         context: &mut RunContext<'_>,
     ) -> Result<Acted, Error> {
         match acted {
-            Err(error) if self.terms.aim == Aim::CarryOut && may_not_move(&error) => {
+            Err(error) if self.task.terms.aim == Aim::CarryOut && may_not_move(&error) => {
                 if denied.is_none() {
                     let text = format!(
                         "{error}: nothing more is begun, and the throttle is put back once nothing is in flight"
                     );
                     context.note(&Note { text, hint: error.hint() })?;
                     // Cancelling a move needs the same right.
-                    self.terms.limits.on_dead_broker = OnDeadBroker::Wait;
+                    self.task.terms.limits.on_dead_broker = OnDeadBroker::Wait;
                     self.write(vec![JournalEntry::GaveUp])?;
                     *denied = Some(error);
                 }

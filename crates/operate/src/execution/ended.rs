@@ -57,14 +57,14 @@ impl Execution<'_> {
         let mut ended = self.ended(why, round, start);
         if matches!(outcome, Some(ExecutionOutcome::Complete | ExecutionOutcome::LeftOut)) {
             let topics = &look.seen.topics;
-            let drained = self.plan.request.emptied();
+            let drained = self.task.plan.request.emptied();
             emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
-            ended.undrained = undrained(&self.plan.request, topics.values());
+            ended.undrained = undrained(&self.task.plan.request, topics.values());
         }
         if outcome == Some(ExecutionOutcome::Complete) {
             let vacated = look.seen.cordonable.iter();
             ended.vacated = vacated.map(|id| (*id, look.seen.has_cordon(*id))).collect();
-            ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
+            ended.emptied = emptied::emptied(self.client, self.task.plan, &look.seen).await;
         }
         Ok(ended)
     }

@@ -18,7 +18,7 @@ impl Execution<'_> {
     ) -> Result<bool, Error> {
         let asked = self.books.as_mut().and_then(|books| books.inbox.next());
         let Some((id, rate)) = asked else { return Ok(false) };
-        let problem = match (self.terms.aim, self.terms.pace) {
+        let problem = match (self.task.terms.aim, self.task.terms.pace) {
             (Aim::Cancel, _) => Some("the plan is being cancelled".to_owned()),
             (Aim::CarryOut, Pace::Auto) => {
                 Some("autothrottle sets the rates of this execution: ask it".to_owned())
@@ -40,7 +40,7 @@ impl Execution<'_> {
             }
             None => {
                 let pace = Pace::BytesPerSecond(rate);
-                self.terms.pace = pace;
+                self.task.terms.pace = pace;
                 self.write(vec![JournalEntry::Paced { pace }])?;
                 (
                     format!("the throttle is {} per second from now on", Bytes(rate.0)),

@@ -51,7 +51,7 @@ pub async fn refuse_below_ingest(
     round: &Round,
     context: &mut RunContext<'_>,
 ) -> Result<(), Error> {
-    let Pace::BytesPerSecond(rate) = execution.terms.pace else { return Ok(()) };
+    let Pace::BytesPerSecond(rate) = execution.task.terms.pace else { return Ok(()) };
     refuse(starved(execution, look, round, rate).await, rate, context)
 }
 
@@ -127,11 +127,11 @@ pub(super) async fn starved(
     let moves: Vec<(&Move, BrokerId)> = round
         .course
         .all(open)
-        .filter_map(|index| execution.plan.moves.get(index))
+        .filter_map(|index| execution.task.plan.moves.get(index))
         .filter(|change| change.added().next().is_some())
         .filter_map(|change| Some((change, leader(&look.seen, change)?)))
         .collect();
-    let limits = execution.terms.limits;
+    let limits = execution.task.terms.limits;
     let at_a_time = limits.moves.min(limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER));
     judged(execution.client, &moves, at_a_time, rate).await
 }

@@ -182,7 +182,7 @@ impl Execution<'_> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         let Some(lock) = books.lock.as_mut() else { return Ok(()) };
         let there = lock.read().await?.clone();
-        let told = Told::by(&there, self.plan_id)?;
+        let told = Told::by(&there, self.task.plan_id)?;
         let is_ours = |owner: &Owner| owner.place == us.place && !self.is_new;
         let other = told.owner.as_ref().filter(|owner| !is_ours(owner));
         if let Some(owner) = other {
@@ -213,14 +213,14 @@ impl Execution<'_> {
         if matches!(journal.first(), Some(JournalEntry::Started { .. })) {
             books.journal.append(&journal)?;
             self.history = ExecutionHistory::replay(journal);
-            self.history.apply(JournalEntry::Resumed { pace: self.terms.pace });
+            self.history.apply(JournalEntry::Resumed { pace: self.task.terms.pace });
         }
         Ok(())
     }
 
     /// The mirror of our files from now on.
     fn mirror_of(&self, us: &Holder, there: &Records, journal: &Path) -> Result<Mirror, Error> {
-        let owner = Owner::now(us, self.plan_id, self.cluster_id);
+        let owner = Owner::now(us, self.task.plan_id, self.task.cluster_id);
         let wanted = owned(&owner, &self.ledger);
         Ok(Mirror::of(there, wanted, &owner, &LinesFile::read(journal, LinesKind::Journal)?))
     }

@@ -31,7 +31,6 @@ mod requests;
 mod rest;
 mod seats;
 mod signals;
-mod terms;
 
 pub use alone::Alone;
 pub use beside::Beside;
@@ -56,16 +55,14 @@ use crate::throttles::{ledger_in, open_ledger};
 use away::Away;
 use coordination::{Lead, LinesFile, LinesKind};
 use execute::{
-    Batch, Estimate, ExecutionHistory, JournalEntry, Ledger, LedgerEntry, MoveState, PlanProgress,
-    Round, Stall, Task, next,
+    Batch, Estimate, ExecutionHistory, ExecutionTerms, JournalEntry, Ledger, LedgerEntry,
+    MoveState, PlanProgress, Round, Stall, Task, next,
 };
-use mapper::Plan;
 use mirror::Mirror;
 use requests::Inbox;
 use rest::{PAUSE, rest};
 pub use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
-pub use terms::Terms;
 
 /// How long a run retries while the cluster does not answer.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -74,14 +71,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct Execution<'c> {
     /// Connection to the cluster that the plan is for.
     pub client: &'c kafka::Client,
-    /// The plan, with each leg of a move as a move.
-    pub plan: &'c Plan,
-    /// SHA-256 of the plan as this program writes it, before legs are cut.
-    pub plan_id: &'c str,
-    /// The cluster's id, as Kafka reports it.
-    pub cluster_id: &'c str,
-    /// Direction, throttle and limits of this run.
-    pub terms: Terms,
+    /// The input of [`next`]: plan, cluster and terms.
+    pub task: Task<'c>,
     /// The files of this run; `None`: a rehearsal.
     books: Option<Books>,
     history: ExecutionHistory,
@@ -115,7 +106,7 @@ struct Books {
 
 impl<'c> Execution<'c> {
     /// Locks the ledger, so that no other process on this machine changes the cluster, and the journal.
-    fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+    fn open(opened: &'c Opened, terms: ExecutionTerms) -> Result<Self, Error> {
         let places = &opened.places;
         // A wrong journal file is refused before a ledger file is created.
         opened.history()?;
@@ -132,14 +123,14 @@ impl<'c> Execution<'c> {
     }
 
     /// Opens the files for reading only, for a preview of the execution.
-    fn rehearse(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+    fn rehearse(opened: &'c Opened, terms: ExecutionTerms) -> Result<Self, Error> {
         let (history, ledger) = (opened.history()?, ledger_in(&opened.places.ledger)?);
         Ok(Self::new(opened, terms, None, history, ledger))
     }
 
     fn new(
         opened: &'c Opened,
-        terms: Terms,
+        terms: ExecutionTerms,
         books: Option<Books>,
         history: ExecutionHistory,
         ledger: Ledger,
@@ -147,10 +138,7 @@ impl<'c> Execution<'c> {
         let Opened { client, plan, plan_id, cluster_id, .. } = opened;
         let mut execution = Self {
             client,
-            plan,
-            plan_id,
-            cluster_id,
-            terms,
+            task: Task { plan, plan_id, cluster_id, terms },
             books,
             history,
             is_new: ledger == Ledger::default(),
@@ -169,28 +157,13 @@ impl<'c> Execution<'c> {
     /// operator agrees.
     fn taken_up(&mut self) {
         if self.history.plan.is_some() {
-            self.history.apply(JournalEntry::Resumed { pace: self.terms.pace });
+            self.history.apply(JournalEntry::Resumed { pace: self.task.terms.pace });
         }
     }
 
     /// Begins only moves that this daemon throttles.
     pub fn paced_by(&mut self, pacer: Pacer) {
         self.pacer = Some(pacer);
-    }
-
-    /// The input of [`next`]: plan, cluster and terms.
-    pub fn task(&self) -> Task<'c> {
-        Task {
-            plan: self.plan,
-            plan_id: self.plan_id,
-            cluster_id: self.cluster_id,
-            aim: self.terms.aim,
-            pace: self.terms.pace,
-            limits: self.terms.limits,
-            pause_on: self.terms.pause_on,
-            join: self.terms.join,
-            keep_cordons: self.terms.keep_cordons,
-        }
     }
 
     /// Runs rounds until the plan is over or a signal arrives, then releases the lock.
@@ -211,7 +184,7 @@ impl<'c> Execution<'c> {
     ) -> Result<Ended, Error> {
         let (start, mut leaving, mut denied) = (Instant::now(), None, None);
         if self.history.plan.is_some() {
-            self.write(vec![JournalEntry::Resumed { pace: self.terms.pace }])?;
+            self.write(vec![JournalEntry::Resumed { pace: self.task.terms.pace }])?;
         }
         let mut told = Told::default();
         loop {
@@ -219,12 +192,12 @@ impl<'c> Execution<'c> {
                 Looked::Seen { look, took } => (look, took),
                 Looked::Signal(signal) => {
                     let seen = execute::Seen::default();
-                    let course = PlanProgress::of(&self.task(), &self.history, &seen);
+                    let course = PlanProgress::of(&self.task, &self.history, &seen);
                     let round = Round::of(course);
                     return self.detached(signal, round, start);
                 }
             };
-            let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
+            let mut round = next(&self.task, &self.history, &self.ledger, &look.seen);
             if self.looks_again(&round) {
                 continue;
             }
@@ -237,7 +210,7 @@ impl<'c> Execution<'c> {
             }
             let acted = self.act(std::mem::take(&mut round.actions), until).await;
             let acted = self.unless_denied(acted, &mut denied, context)?;
-            told.tell(&self.task(), &look, &round, &self.history.stalled, context)?;
+            told.tell(&self.task, &look, &round, &self.history.stalled, context)?;
             if let Some(outcome) = acted.outcome {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
                 return match denied.filter(|_| leaving.is_none()) {
@@ -277,8 +250,7 @@ impl<'c> Execution<'c> {
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
             // Daemons are read before and after the look: the look may show a value that a daemon restores during it.
             let others = self.others(context).await?;
-            let task = self.task();
-            let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
+            let looking = self.observer.look(self.client, &self.task, &self.history, &self.ledger);
             let looked = tokio::select! {
                 looked = looking => looked,
                 signal = signals.next() => return Ok(Looked::Signal(signal)),
@@ -312,8 +284,7 @@ impl<'c> Execution<'c> {
         let met = self.meeting.as_ref();
         let told = || met.map_or(execute::Others::None, Meeting::others);
         let others = told();
-        let task = self.task();
-        let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
+        let looking = self.observer.look(self.client, &self.task, &self.history, &self.ledger);
         let mut look = looking.await?;
         look.seen.others = others.or(told());
         Ok(look)
@@ -321,7 +292,7 @@ impl<'c> Execution<'c> {
 
     /// The round that would follow now.
     pub fn first_round(&self, look: &Look) -> Round {
-        next(&self.task(), &self.history, &self.ledger, &look.seen)
+        next(&self.task, &self.history, &self.ledger, &look.seen)
     }
 
     /// The history so far, including earlier runs.
@@ -389,5 +360,5 @@ impl Told {
 
 /// The estimate for the rest of the plan, from the first look.
 pub fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
-    Estimate::of(&execution.task(), &round.course, &look.seen)
+    Estimate::of(&execution.task, &round.course, &look.seen)
 }

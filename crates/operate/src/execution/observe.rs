@@ -79,7 +79,7 @@ impl Observer {
         self.abandoned.mark(&mut seen);
         // Disks come first, because the choice of topics depends on free space and on the bytes copied.
         self.read_disks(client, plan, &mut seen).await;
-        let stalls = self.watch.look(plan, &mut seen, task.limits.stalled_after_seconds);
+        let stalls = self.watch.look(plan, &mut seen, task.terms.limits.stalled_after_seconds);
         seen.look_seconds = self.look_seconds;
         self.exposure.look(plan, &seen);
         self.read_copies(client, ledger, &mut seen).await;

@@ -1,12 +1,12 @@
 //! Opens the plan, its cluster and its files, for every command on an execution.
 
 use super::places::{journal_of, read_plan};
-use super::{Execution, Places, Terms};
+use super::{Execution, Places};
 use crate::error::Error;
 use crate::events::RunContext;
 use crate::live;
 use coordination::{LinesFile, LinesKind};
-use execute::{ExecutionHistory, JournalEntry};
+use execute::{ExecutionHistory, ExecutionTerms, JournalEntry};
 use mapper::Plan;
 use std::path::PathBuf;
 
@@ -112,7 +112,7 @@ impl Opened {
     }
 
     /// The execution: locked by this process, or a preview (`dry_run`).
-    pub fn execution(&self, terms: Terms, dry_run: bool) -> Result<Execution<'_>, Error> {
+    pub fn execution(&self, terms: ExecutionTerms, dry_run: bool) -> Result<Execution<'_>, Error> {
         match dry_run {
             true => Execution::rehearse(self, terms),
             false => Execution::open(self, terms),

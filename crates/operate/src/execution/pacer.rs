@@ -327,7 +327,7 @@ impl Execution<'_> {
         round: &mut Round,
         context: &mut RunContext<'_>,
     ) -> Result<Option<Instant>, Error> {
-        let (plan, cluster_id) = (self.plan, self.cluster_id);
+        let (plan, cluster_id) = (self.task.plan, self.task.cluster_id);
         let Some(pacer) = self.pacer.as_mut().filter(|_| !round.to_announce.is_empty()) else {
             return Ok(None);
         };

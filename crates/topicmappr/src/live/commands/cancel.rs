@@ -35,14 +35,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
-        let (told, files) = ((&execution.task(), execution.history()), opened.places.files());
+        let (told, files) = ((&execution.task, execution.history()), opened.places.files());
         let put_back = PutBack::all(execution.ledger(), &round.strays);
         let view = CancelView::of(told, &look.seen, &round, put_back, files);
         session.event(&view)?;
         if args.consent.dry_run {
             return Ok(if view.is_empty() { Status::Done } else { Status::Findings });
         }
-        let question = format!("Cancel in cluster {}? Type yes:", execution.cluster_id);
+        let question = format!("Cancel in cluster {}? Type yes:", execution.task.cluster_id);
         session.agrees(args.consent, &question, "yes")?;
         execution.claim(&args.claim.by(), &opened.places, true, &mut session.context()?).await?;
         let ended = execution.run(Signals::listen()?, &mut session.context()?).await?;

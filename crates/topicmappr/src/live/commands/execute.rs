@@ -6,8 +6,8 @@ use crate::live::views::{Next, Preview, Summary};
 use crate::session::Session;
 use console::units::{rate, seconds, size};
 use execute::{
-    Aim, Estimate, ExecutionLimits, ExecutionOutcome, MoveState, NoNewMoves, OnDeadBroker, Pace,
-    PauseOn, Round, cordoned, returned,
+    Aim, Estimate, ExecutionLimits, ExecutionOutcome, ExecutionTerms, MoveState, NoNewMoves,
+    OnDeadBroker, Pace, PauseOn, Round, cordoned, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -16,8 +16,7 @@ use mapper::{Bytes, Plan};
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{
-    Ended, Execution, Opened, Pacer, Places, Signal, Signals, Terms, Why, estimate,
-    refuse_below_ingest,
+    Ended, Execution, Opened, Pacer, Places, Signal, Signals, Why, estimate, refuse_below_ingest,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -149,7 +148,7 @@ fn has_begun(journal: &Path) -> bool {
 }
 
 impl Args {
-    fn terms(&self) -> Result<Terms, Error> {
+    fn terms(&self) -> Result<ExecutionTerms, Error> {
         let at_most = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits = ExecutionLimits {
             moves: self.max_moves.map_or(usize::MAX, at_most),
@@ -178,7 +177,7 @@ impl Args {
             (pace, _) => pace,
         };
         let (join, keep_cordons) = (self.join, self.keep_cordons);
-        Ok(Terms { aim: Aim::CarryOut, pace, limits, pause_on, join, keep_cordons })
+        Ok(ExecutionTerms { aim: Aim::CarryOut, pace, limits, pause_on, join, keep_cordons })
     }
 
     /// The daemon, if it leads in this cluster.
@@ -239,7 +238,7 @@ impl Args {
             ended.estimated_seconds = estimate.seconds;
             ended.least_exposure_partition_seconds = estimate.exposure_seconds;
         }
-        let status = tell(execution.plan, &ended, session)?;
+        let status = tell(execution.task.plan, &ended, session)?;
         let drained = ended.undrained.iter().all(|broker| broker.partitions.is_empty());
         if drained || status != Status::Done {
             return Ok(status);
@@ -268,14 +267,14 @@ impl Args {
         let round = execution.first_round(&look);
         let resumes = execution.history().plan.is_some();
         let estimate = estimate(execution, &look, &round);
-        let preview = Preview::of(&execution.task(), &round, &estimate, resumes, places.files());
+        let preview = Preview::of(&execution.task, &round, &estimate, resumes, places.files());
         session.event(&preview)?;
         refuse_other_tools(&round)?;
-        let back = returned(&execution.task(), &round.course, &look.seen);
+        let back = returned(&execution.task, &round.course, &look.seen);
         if !back.is_empty() && !self.even_if_returned {
             return Err(Error::Returned { brokers: back });
         }
-        let onto = cordoned(&execution.task(), &round.course);
+        let onto = cordoned(&execution.task, &round.course);
         // After the start, other moves are only reported, so that the execution can finish.
         if !onto.is_empty() && execution.history().submitted.is_empty() {
             return Err(Error::Cordoned { brokers: onto });
@@ -300,7 +299,7 @@ impl Args {
         if self.resume && !resumes {
             session.say(&Note::new("there is no journal: beginning"))?;
         }
-        let id = execution.cluster_id;
+        let id = execution.task.cluster_id;
         let (question, word) = match bytes > self.confirm_above {
             true => (format!("{bytes} will be copied. Type the cluster's id, {id}:"), id),
             false => (format!("Go on in cluster {id}? Type yes:"), "yes"),

@@ -7,14 +7,14 @@ use crate::error::Error;
 use crate::live::views::{PutBack, RollbackView};
 use crate::planning;
 use crate::session::Session;
-use ::execute::{Aim, ExecutionLimits, Pace, PauseOn, WayBack, way_back};
+use ::execute::{Aim, ExecutionTerms, Pace, WayBack, way_back};
 use mapper::{
     Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, PlanTerms, RackRule, Ratio,
     Rebuild, Request, Snapshot, TopicSelection,
 };
 use operate::Status;
 use operate::events::Note;
-use operate::execution::{Execution, Opened, Signals, Terms, Why};
+use operate::execution::{Execution, Opened, Signals, Why};
 use operate::files::OutFile;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -121,15 +121,8 @@ async fn prepare(
 }
 
 /// Moves in flight keep their throttle.
-pub(super) fn cancelling() -> Terms {
-    Terms {
-        aim: Aim::Cancel,
-        pace: Pace::Unthrottled,
-        limits: ExecutionLimits::default(),
-        pause_on: PauseOn::Never,
-        join: true,
-        keep_cordons: false,
-    }
+pub(super) fn cancelling() -> ExecutionTerms {
+    ExecutionTerms { join: true, ..ExecutionTerms::new(Aim::Cancel, Pace::Unthrottled) }
 }
 
 /// The status if a signal ends the command here.
@@ -139,7 +132,7 @@ async fn cancel(
 ) -> Result<Option<Status>, Error> {
     let ended = execution.run(Signals::listen()?, &mut session.context()?).await?;
     match ended.why {
-        Why::Left(_) => execute::tell(execution.plan, &ended, session).map(Some),
+        Why::Left(_) => execute::tell(execution.task.plan, &ended, session).map(Some),
         Why::Over(_) => Ok(None),
     }
 }

@@ -6,7 +6,7 @@ use crate::live::flags::{BesideArgs, ExecutionArgs};
 use crate::live::views::StatusView;
 use crate::session::Session;
 use coordination::is_locked;
-use execute::{Aim, ExecutionLimits, Pace, PauseOn, PlanProgress, Round, Task};
+use execute::{Aim, ExecutionTerms, Pace, PlanProgress, Round, Task};
 use operate::Status;
 use operate::execution::{Beside, Observer, Opened};
 use operate::throttles::ledger_in;
@@ -36,16 +36,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 runs: is_locked(&places.ledger),
             },
         };
+        let pace = history.pace.unwrap_or(Pace::Unthrottled);
         let task = Task {
             plan: &opened.plan,
             plan_id: &opened.plan_id,
             cluster_id: &opened.cluster_id,
-            aim: Aim::CarryOut,
-            pace: history.pace.unwrap_or(Pace::Unthrottled),
-            limits: ExecutionLimits::default(),
-            pause_on: PauseOn::Never,
-            join: true,
-            keep_cordons: false,
+            terms: ExecutionTerms { join: true, ..ExecutionTerms::new(Aim::CarryOut, pace) },
         };
         let look = Observer::default().look(&opened.client, &task, &history, &ledger).await?;
         let course = PlanProgress::of(&task, &history, &look.seen);
