@@ -5,10 +5,11 @@ use super::{Allowance, Map, MapFacts, MapSet, MapTopics};
 use crate::ids::BrokerId;
 use crate::scope::{Scope, TopicPattern};
 use crate::snapshot::{Partition, Snapshot, Topic};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A topic that no map takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmapped {
     /// Its name.
     pub topic: String,

@@ -6,7 +6,7 @@ mod report;
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::views::{Moves, Report, Surroundings};
+use crate::views::{Moves, Report, Sums, Surroundings};
 use console::units::percent;
 use local::Note;
 use local::Status;
@@ -94,11 +94,9 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
         session.show(&Moves::of(&plan))?;
         return Ok(Status::Done);
     }
-    let around = Surroundings {
-        snapshot: facts.as_ref().map(|facts| &facts.snapshot),
-        ..Surroundings::default()
-    };
-    session.show(&Report::of(&plan, around))?;
+    let snapshot = facts.as_ref().map(|facts| &facts.snapshot);
+    let (sums, around) = (Sums::of(&plan, snapshot), Surroundings::default());
+    session.show(&Report::of(&plan, snapshot, &sums, &around))?;
     Ok(Status::Done)
 }
 

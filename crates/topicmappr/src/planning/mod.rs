@@ -12,7 +12,7 @@ use crate::flags::PlanningArgs;
 use crate::flags::holders;
 use crate::lost::LostBroker;
 use crate::session::Session;
-use crate::views::{Caution, Cautions, Next, PlacementChoice, Report, Sums, Surroundings};
+use crate::views::{Caution, Cautions, PlacementChoice, Report, Sums, Surroundings};
 use jiff::SignedDuration;
 use local::words::listed;
 use local::{Note, Status};
@@ -21,7 +21,6 @@ use mapper::snapshot::Broker;
 use mapper::{BrokerId, Move, NoPlan, Plan, Request, Snapshot};
 use outputs::Staging;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// A plan, with the findings from making it.
@@ -48,15 +47,8 @@ pub(crate) fn refused(snapshot: &Snapshot, request: &Request, why: NoPlan) -> Er
 /// A plan that was checked and, unless warnings prevent it, written.
 pub(crate) struct Prepared {
     plan: Plan,
-    placement: Option<PlacementChoice>,
-    lost: Vec<LostBroker>,
-    unmapped: Vec<Unmapped>,
-    cautions: Vec<Caution>,
-    /// Warnings prevented the plan from being written.
-    pub(crate) stopped: bool,
-    sums: Option<Sums>,
-    files: Vec<PathBuf>,
-    next: Next,
+    sums: Sums,
+    around: Surroundings,
 }
 
 /// Checks, evaluates, writes and reports: the last step of a command.
@@ -67,9 +59,9 @@ pub(crate) fn finish(
     outputs: Outputs,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
-    let mut prepared = prepare(planned, &facts, args, outputs, session)?;
+    let prepared = prepare(planned, &facts, args, outputs, session)?;
     session.show(&prepared.report(&facts.snapshot))?;
-    let status = if prepared.stopped { Status::Warned } else { Status::Done };
+    let status = if prepared.is_stopped() { Status::Warned } else { Status::Done };
     session.let_go((prepared, facts));
     Ok(status)
 }
@@ -84,9 +76,10 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
     // A check of a large plan takes about as long as writing it; the thread that finishes first computes the sums.
-    let sums = OnceLock::new();
+    let summed = OnceLock::new();
+    let sums = || Sums::of(&planned.plan, Some(snapshot));
     let add_up = || {
-        sums.get_or_init(|| Sums::of(&planned.plan, Some(snapshot)));
+        summed.get_or_init(sums);
     };
     let (weighed, judged) = mapper::both(
         planned.plan.moves.len(),
@@ -101,73 +94,51 @@ pub(crate) fn prepare(
             judged
         },
     );
-    let Weighed { lost, cautions, stopped, staging } = weighed?;
+    let (mut around, staging) = weighed?;
     judged?;
     let written = staging?.publish()?;
+    let sums = summed.into_inner().unwrap_or_else(sums);
     let Planned { plan, placement, unmapped, .. } = planned;
-    let next = if stopped {
-        next::despite(&cautions, session)
+    (around.placement, around.unmapped, around.files) = (placement, unmapped, written.files());
+    around.next = if around.stopped {
+        next::despite(&around.warnings, session)
     } else {
         next::after(&plan, &written, snapshot, session)
     };
-    session.say(&Cautions { all: &cautions, stopped })?;
+    session.say(&Cautions { all: &around.warnings, stopped: around.stopped })?;
     if plan.request.terms().ignore_cordons {
         session.say(&Note::new(past_cordons(&plan, snapshot)))?;
     }
-    let files = written.files();
-    Ok(Prepared {
-        plan,
-        placement,
-        lost,
-        unmapped,
-        cautions,
-        stopped,
-        sums: sums.into_inner(),
-        files,
-        next,
-    })
+    Ok(Prepared { plan, sums, around })
 }
 
-/// A plan with its warnings. It is written to temporary files, unless warnings prevent it.
-struct Weighed {
-    lost: Vec<LostBroker>,
-    cautions: Vec<Caution>,
-    stopped: bool,
-    staging: Result<Staging, Error>,
-}
-
+/// The warnings about a plan. It is written to temporary files, unless warnings prevent it.
 fn weigh(
     planned: &Planned,
     facts: &Facts,
     args: &PlanningArgs,
     outputs: Outputs,
     session: &Session<'_, '_>,
-) -> Result<Weighed, Error> {
+) -> Result<(Surroundings, Result<Staging, Error>), Error> {
     let Planned { plan, .. } = planned;
     let lost = lost_brokers(plan, facts)?;
-    let cautions = cautions(planned, facts, &lost, args);
+    let warnings = cautions(planned, facts, &lost, args);
     let ignored = &session.global.warns.ignore_warns;
-    let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
+    let stopped = warnings.iter().any(|caution| !ignored.covers(caution.code));
     let staging =
         if stopped { Ok(Staging::default()) } else { outputs.stage(plan, &facts.snapshot) };
-    Ok(Weighed { lost, cautions, stopped, staging })
+    Ok((Surroundings { lost, warnings, stopped, ..Surroundings::default() }, staging))
 }
 
 impl Prepared {
-    /// The page with the whole result; call it once.
-    pub(crate) fn report<'a>(&'a mut self, snapshot: &'a Snapshot) -> Report<'a> {
-        let around = Surroundings {
-            snapshot: Some(snapshot),
-            placement: self.placement.as_ref(),
-            lost: &self.lost,
-            unmapped: &self.unmapped,
-            warnings: &self.cautions,
-            stopped: self.stopped,
-            sums: self.sums.take(),
-            files: std::mem::take(&mut self.files),
-            next: std::mem::take(&mut self.next),
-        };
-        Report::of(&self.plan, around)
+    /// The page with the whole result.
+    pub(crate) fn report<'a>(&'a self, snapshot: &'a Snapshot) -> Report<'a> {
+        Report::of(&self.plan, Some(snapshot), &self.sums, &self.around)
+    }
+
+    /// Whether warnings prevented the plan from being written.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.around.stopped
     }
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a PlacementChoice>,
     left_out: &'a [LeftOut],
-    brokers: Vec<BrokerChange>,
-    changes: Vec<TopicChange>,
+    brokers: &'a [BrokerChange],
+    changes: &'a [TopicChange],
     before: &'a Figures,
     after: &'a Figures,
     /// The best reachable.
@@ -54,23 +54,16 @@ pub(crate) struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     leader_bytes: Option<LeaderBytes>,
     #[serde(flatten)]
-    transfer: Transfer,
-    each_step: Vec<StepView>,
+    transfer: &'a Transfer,
+    each_step: &'a [StepView],
     solver: &'a Solver,
     #[serde(skip_serializing_if = "<[LostBroker]>::is_empty")]
     lost: &'a [LostBroker],
-    unmapped: Vec<UnmappedTopic<'a>>,
+    unmapped: &'a [Unmapped],
     warnings: &'a [Caution],
     stopped_by_warnings: bool,
-    files: Vec<PathBuf>,
-    next: Next,
-}
-
-/// A topic that no map takes.
-#[derive(Debug, Serialize)]
-struct UnmappedTopic<'a> {
-    topic: &'a str,
-    lost_replicas: usize,
+    files: &'a [PathBuf],
+    next: &'a Next,
 }
 
 /// How the brokers of new replicas were chosen, and why.
@@ -105,37 +98,37 @@ impl Sums {
 
 /// What surrounds a plan.
 #[derive(Default)]
-pub(crate) struct Surroundings<'a> {
-    /// What it was made from, where that is at hand.
-    pub(crate) snapshot: Option<&'a Snapshot>,
-    pub(crate) placement: Option<&'a PlacementChoice>,
+pub(crate) struct Surroundings {
+    pub(crate) placement: Option<PlacementChoice>,
     /// What becomes of the lost brokers, where Kubernetes was asked.
-    pub(crate) lost: &'a [LostBroker],
+    pub(crate) lost: Vec<LostBroker>,
     /// Topics that no map takes.
-    pub(crate) unmapped: &'a [Unmapped],
-    pub(crate) warnings: &'a [Caution],
+    pub(crate) unmapped: Vec<Unmapped>,
+    pub(crate) warnings: Vec<Caution>,
     /// Whether the warnings kept the plan from being written.
     pub(crate) stopped: bool,
-    /// The plan added up, where that is done.
-    pub(crate) sums: Option<Sums>,
     /// What was written.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) next: Next,
 }
 
 impl<'a> Report<'a> {
-    /// Adds a plan up, where that is not done.
-    pub(crate) fn of(plan: &'a Plan, around: Surroundings<'a>) -> Self {
-        let sums = around.sums.unwrap_or_else(|| Sums::of(plan, around.snapshot));
+    /// The report of a plan. The snapshot is what it was made from, where that is at hand.
+    pub(crate) fn of(
+        plan: &'a Plan,
+        snapshot: Option<&'a Snapshot>,
+        sums: &'a Sums,
+        around: &'a Surroundings,
+    ) -> Self {
         Self {
             command: plan.request.command(),
             cluster_id: plan.cluster_id.as_deref(),
-            captured_at: around.snapshot.and_then(Snapshot::captured_at),
+            captured_at: snapshot.and_then(Snapshot::captured_at),
             snapshot: &plan.snapshot,
-            placement: around.placement,
+            placement: around.placement.as_ref(),
             left_out: &plan.left_out,
-            brokers: sums.brokers,
-            changes: sums.changes,
+            brokers: &sums.brokers,
+            changes: &sums.changes,
             before: &plan.before,
             after: &plan.after,
             floor: plan.floor,
@@ -143,15 +136,15 @@ impl<'a> Report<'a> {
             uneven_leaders: UnevenLeaders::of(plan),
             unrelieved: Unrelieved::of(plan),
             leader_bytes: plan.solver.leader_bytes,
-            transfer: sums.transfer,
-            each_step: sums.each_step,
+            transfer: &sums.transfer,
+            each_step: &sums.each_step,
             solver: &plan.solver,
-            lost: around.lost,
-            unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
-            warnings: around.warnings,
+            lost: &around.lost,
+            unmapped: &around.unmapped,
+            warnings: &around.warnings,
             stopped_by_warnings: around.stopped,
-            files: around.files,
-            next: around.next,
+            files: &around.files,
+            next: &around.next,
         }
     }
 }
@@ -165,11 +158,11 @@ impl fmt::Display for Report<'_> {
             None => writeln!(f)?,
         }
         LeftOutView(self.left_out).fmt(f)?;
-        brokers::write(&self.brokers, f)?;
+        brokers::write(self.brokers, f)?;
         lost::write(self.lost, f)?;
-        changes::write(&self.changes, f)?;
+        changes::write(self.changes, f)?;
         Load { before: self.before, after: self.after }.fmt(f)?;
-        steps::write(&self.each_step, f)?;
+        steps::write(self.each_step, f)?;
         heading(f, "Summary")?;
         if let Some(placement) = self.placement {
             write!(f, "  placement     by {}", placement.by)?;
@@ -208,12 +201,6 @@ impl fmt::Display for Report<'_> {
             writeln!(f, "                and {} more", self.files.len() - LONG)?;
         }
         self.next.fmt(f)
-    }
-}
-
-impl<'a> UnmappedTopic<'a> {
-    fn of(unmapped: &'a Unmapped) -> Self {
-        Self { topic: &unmapped.topic, lost_replicas: unmapped.lost_replicas }
     }
 }
 

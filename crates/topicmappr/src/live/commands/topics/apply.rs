@@ -104,12 +104,12 @@ fn finish(
     }
     let planned = plan::prepare(looked, &args.planning, outputs, session);
     let looked = &applied.looked;
-    let (mut plan, no_plan) = match planned {
+    let (plan, no_plan) = match planned {
         Ok(plan) => (plan, None),
         Err(error) => (None, Some(error)),
     };
-    let stopped = plan.as_ref().is_some_and(|plan| plan.stopped);
-    let report = plan.as_mut().map(|plan| plan.report(&looked.snapshot));
+    let stopped = plan.as_ref().is_some_and(|plan| plan.is_stopped());
+    let report = plan.as_ref().map(|plan| plan.report(&looked.snapshot));
     let view = TopicsView::after(&applied).with_plan(report, no_plan.as_ref());
     session.show(&view)?;
     if let Some(why) = &looked.prune_refused {
