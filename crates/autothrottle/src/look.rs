@@ -11,10 +11,8 @@ use crate::machines::Machines;
 use crate::measure::{self, Numbers};
 use crate::settings::DaemonSettings;
 use execute::{Key, Ledger, Seen, ThrottleResource};
-use futures::StreamExt;
-use futures::stream;
-use kafka::Client;
-use kafka::admin::ClusterBroker;
+use kafka::admin::{ClusterBroker, LogDirFacts};
+use kafka::{Client, in_parallel};
 use mapper::{BrokerId, PartitionId, Rate, Replicas, TopicPartition};
 use metrics::{Backend, BrokerAddress, MetricsSource};
 use operate::execution::{Observer, topics_of};
@@ -24,8 +22,6 @@ use throttle::{BrokerSeen, PerDirection, RateOverrides, ReplicationRole};
 
 /// The longest wait for a broker's log sizes.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The most brokers that are asked at the same time.
-const AT_ONCE: usize = 32;
 /// The pause between the two answers that turn a counter into a rate.
 const BETWEEN: Duration = Duration::from_secs(5);
 /// How often brokers' rates are read while nothing moves and nothing is ours.
@@ -267,11 +263,10 @@ async fn sizes(
     live: &BTreeSet<BrokerId>,
 ) -> Sizes {
     let of_live = wanted.into_iter().filter(|(id, _)| live.contains(id));
-    let asked = stream::iter(of_live)
-        .map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
-    let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+    let asked =
+        of_live.map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
     let mut sizes = Sizes::new();
-    for (id, answer) in answers {
+    for (id, answer) in in_parallel(asked).await {
         let dirs = match answer {
             Ok(dirs) => dirs,
             Err(error) => {
@@ -279,12 +274,8 @@ async fn sizes(
                 continue;
             }
         };
-        for (topic, replicas) in dirs.into_iter().flat_map(|dir| dir.topics) {
-            let of_topic = replicas.into_iter().map(|(partition, size)| {
-                ((TopicPartition { topic: topic.clone(), partition }, id), size)
-            });
-            sizes.extend(of_topic);
-        }
+        let replicas = dirs.into_iter().flat_map(LogDirFacts::into_replicas);
+        sizes.extend(replicas.map(|(of, size)| ((of, id), size)));
     }
     sizes
 }

@@ -153,7 +153,8 @@ impl Seen {
         running.is_some_and(|running| same_set(&running.target, &change.to))
     }
 
-    pub(crate) fn leader(&self, change: &Move) -> Option<BrokerId> {
+    /// The broker that leads the partition of a move.
+    pub fn leader(&self, change: &Move) -> Option<BrokerId> {
         match self.partition(change)?.leader() {
             Leader::Broker(id) => Some(id),
             Leader::None | Leader::Unknown => None,

@@ -31,6 +31,17 @@ pub struct LogDirFacts {
     pub arriving: BTreeMap<String, DirReplicas>,
 }
 
+impl LogDirFacts {
+    /// The replicas in it, with their sizes.
+    pub fn into_replicas(self) -> impl Iterator<Item = (TopicPartition, Bytes)> {
+        self.topics.into_iter().flat_map(|(topic, replicas)| {
+            replicas.into_iter().map(move |(partition, size)| {
+                (TopicPartition { topic: topic.clone(), partition }, size)
+            })
+        })
+    }
+}
+
 /// The replicas of one topic in one log dir.
 pub type DirReplicas = Vec<(PartitionId, Bytes)>;
 

@@ -12,17 +12,14 @@ use execute::{
     Action, ExecutionOutcome, JournalEntry, LedgerEntry, LogDirDestination, Setting,
     ThrottleResource,
 };
-use futures::StreamExt;
-use futures::stream;
 use kafka::admin::{Altering, NoAnswer, Refusal};
+use kafka::in_parallel;
 use mapper::{BrokerId, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// The time limit for a broker to accept log dirs for replicas.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 
 /// The result of a round's actions.
 #[derive(Debug, Default)]
@@ -149,13 +146,13 @@ impl<'c> Execution<'c> {
         for LogDirDestination { index, of, broker, log_dir } in places {
             of_brokers.entry(broker).or_default().insert(of, (index, log_dir));
         }
-        let told = stream::iter(of_brokers).map(async |(broker, places)| {
+        let told = of_brokers.into_iter().map(async |(broker, places)| {
             let dirs = places.iter().map(|(of, (_, log_dir))| (of.clone(), log_dir.clone()));
             let dirs: BTreeMap<TopicPartition, String> = dirs.collect();
             let answer = self.client.alter_log_dirs(broker, &dirs, PATIENCE).await;
             (broker, places, answer)
         });
-        let mut answers: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
+        let mut answers = in_parallel(told).await;
         answers.sort_by_key(|(broker, ..)| *broker);
         let (mut not_told, mut entries) = (BTreeSet::new(), Vec::new());
         for (broker, places, answer) in answers {

@@ -8,8 +8,8 @@ use crate::events::{Note, RunContext};
 use crate::runtime::{host, us};
 use crate::stores;
 use coordination::{Holder, Lead, Seen, Store, Wait};
-use futures::{StreamExt, stream};
 use kafka::admin::Cluster;
+use kafka::in_parallel;
 use mapper::{BrokerId, Plan, plural};
 use statelog::{Access, REPLICATION, StateTopic, TOPIC};
 use std::collections::BTreeSet;
@@ -19,8 +19,6 @@ use std::time::Duration;
 
 /// The time limit for a broker to report its cordon. A broker that does not answer counts as not cordoned.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 
 impl Execution<'_> {
     /// Takes the cluster's lock until [`run`](Self::run) ends, or until this value is dropped. Then takes over the
@@ -168,11 +166,11 @@ pub(super) async fn taken(
 
 /// Brokers that report a cordon of all their log dirs.
 async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerId> {
-    let asked = cluster.live().map(|id| async move {
-        (id, client.cordons(id, PATIENCE).await.is_ok_and(|cordons| cordons.every))
+    let asked = cluster.live().map(async |id| {
+        let every = client.cordons(id, PATIENCE).await.is_ok_and(|cordons| cordons.every);
+        every.then_some(id)
     });
-    let told = stream::iter(asked).buffer_unordered(AT_ONCE);
-    told.filter_map(|(id, every)| async move { every.then_some(id) }).collect().await
+    in_parallel(asked).await.into_iter().flatten().collect()
 }
 
 /// Creates the state topic, with a replica on brokers that stay; another process may have created it by now.

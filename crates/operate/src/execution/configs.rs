@@ -3,9 +3,8 @@
 use super::act::unless_lost;
 use crate::error::Error;
 use execute::{Setting, ThrottleResource};
-use futures::StreamExt;
-use futures::stream;
 use kafka::admin::{ConfigChange, ConfigResource};
+use kafka::in_parallel;
 use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest number of topics in one request.
 const TOPICS: usize = 200;
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 
 /// Sets these configs, or deletes those without a value. Logs each change that Kafka refuses or does not answer, and
 /// returns their number. The next look shows the actual values.
@@ -44,9 +41,9 @@ pub async fn set_configs(
             }
         }
     }
-    let told = stream::iter(of_brokers.into_values())
-        .map(async |changes| client.set_configs(&changes, PATIENCE).await);
-    let mut answers: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
+    let told =
+        of_brokers.into_values().map(async |changes| client.set_configs(&changes, PATIENCE).await);
+    let mut answers = in_parallel(told).await;
     for some in of_topics.chunks(TOPICS) {
         answers.push(client.set_configs(some, TOPICS_PATIENCE).await);
     }

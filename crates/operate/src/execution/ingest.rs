@@ -7,11 +7,10 @@ use super::{Execution, Look};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::catch_up::behind;
-use execute::{MOVES_PER_BROKER, MoveState, Pace, Round, Running, Seen};
-use futures::StreamExt;
-use futures::stream;
-use mapper::snapshot::Leader;
-use mapper::{BrokerId, Bytes, Move, Rate, Reason, TopicPartition};
+use execute::{MOVES_PER_BROKER, MoveState, Pace, Round, Seen};
+use kafka::admin::LogDirFacts;
+use kafka::in_parallel;
+use mapper::{BrokerId, Bytes, Move, Rate, Reason, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -19,7 +18,6 @@ use std::time::{Duration, Instant};
 /// The time between the two reads.
 const WATCHED: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(5);
-const AT_ONCE: usize = 32;
 /// The least throttle, in percent of the rate of new data.
 const MARGIN: u64 = 120;
 
@@ -64,27 +62,41 @@ pub async fn refuse_below_ingest_of(
     rate: Rate,
     context: &mut RunContext<'_>,
 ) -> Result<(), Error> {
-    let moves: Vec<Move> =
-        behind(seen, broker).iter().filter_map(|of| return_of(seen, of, broker)).collect();
-    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
-    let measured = judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await;
-    refuse(measured, rate, context)
+    let of = behind(seen, broker);
+    // A replica that the broker copies from scratch counts as a move to it.
+    let moves = of.iter().filter_map(|of| copy(seen, of, &[broker], None)).collect();
+    refuse(all_starved(client, seen, moves, rate).await, rate, context)
 }
 
-/// A replica that the broker copies from scratch, as a move to it.
-fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move> {
-    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
-    let others = partition.replicas.iter().copied().filter(|id| *id != broker);
+/// Replicas that `adding` copies, as a move to `target`; `None`: to the present replicas.
+fn copy(
+    seen: &Seen,
+    of: &TopicPartition,
+    adding: &[BrokerId],
+    target: Option<&Replicas>,
+) -> Option<Move> {
+    let replicas = &seen.topics.get(&of.topic)?.partition(of.partition)?.replicas;
     Some(Move {
         topic: of.topic.as_str().into(),
         partition: of.partition,
-        from: others.collect(),
+        from: replicas.iter().copied().filter(|id| !adding.contains(id)).collect(),
         via: Vec::new(),
-        to: partition.replicas.clone(),
+        to: target.unwrap_or(replicas).clone(),
         log_dirs: Vec::new(),
-        reason: Reason::Lost,
+        reason: Reason::Forced,
         bytes: None,
     })
+}
+
+/// Whether a rate is enough for all these moves at the same time.
+async fn all_starved(
+    client: &kafka::Client,
+    seen: &Seen,
+    moves: Vec<Move>,
+    rate: Rate,
+) -> Measured {
+    let led = moves.iter().filter_map(|change| Some((change, seen.leader(change)?)));
+    judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await
 }
 
 fn refuse(measured: Measured, rate: Rate, context: &mut RunContext<'_>) -> Result<(), Error> {
@@ -129,7 +141,7 @@ pub(super) async fn starved(
         .all(open)
         .filter_map(|index| execution.task.plan.moves.get(index))
         .filter(|change| change.added().next().is_some())
-        .filter_map(|change| Some((change, leader(&look.seen, change)?)))
+        .filter_map(|change| Some((change, look.seen.leader(change)?)))
         .collect();
     let limits = execution.task.terms.limits;
     let at_a_time = limits.moves.min(limits.moves_per_broker.unwrap_or(MOVES_PER_BROKER));
@@ -154,33 +166,10 @@ async fn judged(
 
 /// Whether a rate is enough for all copies in flight, whichever tool began them.
 pub async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: Rate) -> Measured {
-    let moves: Vec<Move> =
-        seen.running.iter().filter_map(|(of, run)| move_of(seen, of, run)).collect();
-    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
-    judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await
-}
-
-/// A running reassignment as a move.
-fn move_of(seen: &Seen, of: &TopicPartition, running: &Running) -> Option<Move> {
-    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
-    let all = partition.replicas.iter().copied();
-    Some(Move {
-        topic: of.topic.as_str().into(),
-        partition: of.partition,
-        from: all.filter(|id| !running.adding.contains(id)).collect(),
-        via: Vec::new(),
-        to: running.target.clone(),
-        log_dirs: Vec::new(),
-        reason: Reason::Forced,
-        bytes: None,
-    })
-}
-
-fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
-    match seen.topics.get(&*change.topic)?.partition(change.partition)?.leader() {
-        Leader::Broker(id) => Some(id),
-        Leader::None | Leader::Unknown => None,
-    }
+    let running = seen.running.iter();
+    let moves =
+        running.filter_map(|(of, run)| copy(seen, of, &run.adding, Some(&run.target))).collect();
+    all_starved(client, seen, moves, rate).await
 }
 
 /// The rate of new data of each partition whose leader answered both reads.
@@ -211,17 +200,11 @@ async fn sizes(
     client: &kafka::Client,
     led: &BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
 ) -> BTreeMap<TopicPartition, u64> {
-    let asked = stream::iter(led)
+    let asked = led
+        .iter()
         .map(async |(broker, wanted)| client.log_dirs_of(*broker, wanted, PATIENCE).await);
-    let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-    let dirs = answers.into_iter().filter_map(Result::ok).flatten();
-    let of_topics = dirs.flat_map(|dir| dir.topics);
-    let all = of_topics.flat_map(|(topic, replicas)| {
-        replicas.into_iter().map(move |(partition, size)| {
-            (TopicPartition { topic: topic.clone(), partition }, size.0)
-        })
-    });
-    all.collect()
+    let dirs = in_parallel(asked).await.into_iter().filter_map(Result::ok).flatten();
+    dirs.flat_map(LogDirFacts::into_replicas).map(|(of, size)| (of, size.0)).collect()
 }
 
 /// The broker with the highest need, and its rate with the margin. A leader sends new data to all followers, old and

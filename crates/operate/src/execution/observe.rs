@@ -11,11 +11,9 @@ use execute::{
     Abandoned, CopyProgress, Cordon, ExecutionHistory, Exposure, Key, Ledger, Others, Running,
     Seen, Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
 };
-use futures::StreamExt;
-use futures::stream;
 use jiff::Timestamp;
 use kafka::admin::{ConfigKeys, ConfigResource, Cordons, LogDirFacts, Topics};
-use kafka::{Client, Target};
+use kafka::{Client, Target, in_parallel};
 use mapper::{BrokerId, Bytes, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -26,8 +24,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_secs(30);
 /// How long a read of `min.insync.replicas` stays valid.
 const MIN_ISR_AGE: Duration = Duration::from_secs(60);
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 /// The largest number of topics in one request.
 const TOPICS: usize = 500;
 /// Log dirs of equal size whose free space differs by less than this many bytes count as one volume.
@@ -195,11 +191,10 @@ impl Observer {
         }
         brokers.retain(|id| seen.live.contains(id) && !self.rests(*id));
         let keys = Key::ON_BROKERS.map(Key::as_str);
-        let asked = stream::iter(brokers).map(async |id| {
+        let asked = brokers.into_iter().map(async |id| {
             (id, client.configs_set(&[ConfigResource::Broker(id)], &keys, PATIENCE).await)
         });
-        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        for (id, answer) in answers {
+        for (id, answer) in in_parallel(asked).await {
             match answer {
                 Ok(told) => seen.configs.extend(told.into_iter().filter_map(known)),
                 Err(error @ kafka::Error::Authorization(_)) => return Err(error.into()),
@@ -227,7 +222,7 @@ impl Observer {
                 }
             }
         }
-        let asked = stream::iter(wanted).map(async |(id, wanted)| {
+        let asked = wanted.into_iter().map(async |(id, wanted)| {
             let dirs = client.log_dirs_of(id, &wanted, PATIENCE).await;
             // A broker that does not report log dirs is not asked for cordons either.
             let cordons = match &dirs {
@@ -236,19 +231,14 @@ impl Observer {
             };
             (id, dirs, cordons)
         });
-        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        for (id, answer, cordons) in answers {
+        for (id, answer, cordons) in in_parallel(asked).await {
             self.take_cordons(id, cordons);
             match answer {
                 Ok(dirs) => {
                     seen.free.extend(free(&dirs).map(|bytes| (id, bytes)));
                     seen.stored.insert(id, stored(&dirs));
-                    let replicas = dirs.into_iter().flat_map(|dir| dir.topics);
-                    for (topic, sizes) in replicas {
-                        seen.copies.bytes.extend(sizes.into_iter().map(|(partition, size)| {
-                            ((TopicPartition { topic: topic.clone(), partition }, id), size)
-                        }));
-                    }
+                    let replicas = dirs.into_iter().flat_map(LogDirFacts::into_replicas);
+                    seen.copies.bytes.extend(replicas.map(|(of, size)| ((of, id), size)));
                 }
                 Err(error) => self.spare(id, &error),
             }
@@ -280,10 +270,10 @@ impl Observer {
         });
         let brokers: BTreeSet<BrokerId> =
             brokers.filter(|id| seen.live.contains(id) && !self.rests(*id)).collect();
-        let asked = stream::iter(brokers)
+        let asked = brokers
+            .into_iter()
             .map(async |id| (id, tokio::time::timeout(PATIENCE * 2, client.log_dirs(id)).await));
-        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        for (id, answer) in answers {
+        for (id, answer) in in_parallel(asked).await {
             match answer {
                 Ok(Ok(dirs)) => drop(seen.stored.insert(id, stored(&dirs))),
                 Ok(Err(error)) => self.spare(id, &error),

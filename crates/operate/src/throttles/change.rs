@@ -2,10 +2,8 @@
 //! another.
 
 use execute::{Key, ThrottlePlace, ThrottleResource};
-use futures::StreamExt;
-use futures::stream;
-use kafka::Client;
 use kafka::admin::{ConfigChange, ConfigResource};
+use kafka::{Client, in_parallel};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,8 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest number of topics in one request.
 const TOPICS: usize = 200;
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 
 /// Failed changes by place, with the reason.
 pub type FailedChanges = BTreeMap<ThrottlePlace, String>;
@@ -44,10 +40,8 @@ pub async fn change(
     for some in of_topics.chunks(TOPICS) {
         failed.extend(told(client, some, TOPICS_PATIENCE).await);
     }
-    let asked = stream::iter(requests.into_values())
-        .map(async |changes| told(client, &changes, PATIENCE).await);
-    let answers: Vec<FailedChanges> = asked.buffer_unordered(AT_ONCE).collect().await;
-    failed.extend(answers.into_iter().flatten());
+    let asked = requests.into_values().map(async |changes| told(client, &changes, PATIENCE).await);
+    failed.extend(in_parallel(asked).await.into_iter().flatten());
     failed
 }
 

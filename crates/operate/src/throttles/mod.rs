@@ -10,10 +10,8 @@ pub use change::{FailedChanges, change};
 use crate::error::Error;
 use coordination::{LinesError, LinesFile, LinesKind};
 use execute::{Accounts, InFlight, Key, Ledger, LedgerEntry, ThrottlePlace, ThrottleResource};
-use futures::StreamExt;
-use futures::stream;
-use kafka::Client;
 use kafka::admin::{Cluster, ConfigResource, Reassignment, Topics};
+use kafka::{Client, in_parallel};
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +20,6 @@ use std::time::Duration;
 
 /// The time limit for one request to a broker.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The largest number of brokers asked in parallel.
-const AT_ONCE: usize = 32;
 /// The largest number of topics in one request.
 const TOPICS: usize = 500;
 
@@ -132,11 +128,10 @@ type Told = (Set, Vec<Untold>);
 async fn topic_configs(client: &Client, topics: &Topics) -> Told {
     let names: Vec<ConfigResource> = topics.keys().cloned().map(ConfigResource::Topic).collect();
     let keys = Key::OF_TOPICS.map(Key::as_str);
-    let asked = stream::iter(names.chunks(TOPICS))
-        .map(async |some| client.configs_set(some, &keys, PATIENCE * 3).await);
-    let mut answers = asked.buffer_unordered(AT_ONCE);
+    let asked =
+        names.chunks(TOPICS).map(async |some| client.configs_set(some, &keys, PATIENCE * 3).await);
     let (mut set, mut untold) = (Set::new(), Vec::new());
-    while let Some(answer) = answers.next().await {
+    for answer in in_parallel(asked).await {
         match answer {
             Ok(told) => set.extend(told.into_iter().filter_map(known)),
             Err(error) => untold.push(Untold::new("throttles of topics", &error)),
@@ -149,13 +144,12 @@ async fn broker_configs(client: &Client, cluster: &Cluster) -> Told {
     let keys = Key::RATES.map(Key::as_str);
     let brokers = cluster.live().map(ConfigResource::Broker);
     let all: Vec<ConfigResource> = brokers.chain([ConfigResource::EveryBroker]).collect();
-    let asked = stream::iter(&all).map(async |resource| {
+    let asked = all.iter().map(async |resource| {
         let one = std::slice::from_ref(resource);
         (resource, client.configs_set(one, &keys, PATIENCE).await)
     });
-    let mut answers = asked.buffer_unordered(AT_ONCE);
     let (mut set, mut untold) = (Set::new(), BTreeMap::new());
-    while let Some((resource, answer)) = answers.next().await {
+    for (resource, answer) in in_parallel(asked).await {
         match answer {
             Ok(told) => set.extend(told.into_iter().filter_map(known)),
             Err(error) => {
@@ -197,10 +191,8 @@ async fn between_log_dirs(
     let concerned = cluster
         .live()
         .filter(|id| every || paced.contains(&ThrottlePlace::On(ThrottleResource::Broker(*id))));
-    let asked = stream::iter(concerned)
-        .map(async |id| (id, client.between_log_dirs(id, PATIENCE * 3).await));
-    let mut answers = asked.buffer_unordered(AT_ONCE);
-    while let Some((id, answer)) = answers.next().await {
+    let asked = concerned.map(async |id| (id, client.between_log_dirs(id, PATIENCE * 3).await));
+    for (id, answer) in in_parallel(asked).await {
         if let Err(error) = &answer {
             look.untold.push(Untold::new(format!("copies between log dirs of {id}"), error));
         }
