@@ -42,26 +42,28 @@ impl Backend {
     /// If the chosen backend is not configured, or if a setting is invalid.
     pub fn new(settings: MetricsSettings) -> Result<Self, BadSettings> {
         let MetricsSettings { choice, http, sidecars, exporter, prometheus, datadog } = settings;
-        let wanted = |one: BackendChoice| matches!(choice, BackendChoice::Auto) || choice == one;
+        let wanted = |one| [BackendChoice::Auto, BackendChoice::Only(one)].contains(&choice);
         let mut kinds = Vec::new();
-        if !sidecars.is_empty() && wanted(BackendChoice::Sidecar) {
+        if !sidecars.is_empty() && wanted(MetricsSource::Sidecar) {
             kinds.push(Kind::Sidecar(Box::new(Sidecar::new(sidecars, &http)?)));
         }
-        if let Some(settings) = exporter.filter(|_| wanted(BackendChoice::Exporter)) {
+        if let Some(settings) = exporter.filter(|_| wanted(MetricsSource::Exporter)) {
             kinds.push(Kind::Exporter(Box::new(Exporter::new(settings, &http)?)));
         }
-        if let Some(settings) = prometheus.filter(|_| wanted(BackendChoice::Prometheus)) {
+        if let Some(settings) = prometheus.filter(|_| wanted(MetricsSource::Prometheus)) {
             kinds.push(Kind::Prometheus(Box::new(Prometheus::new(settings, &http)?)));
         }
-        if let Some(settings) = datadog.filter(|_| wanted(BackendChoice::Datadog)) {
+        if let Some(settings) = datadog.filter(|_| wanted(MetricsSource::Datadog)) {
             kinds.push(Kind::Datadog(Box::new(Datadog::new(settings, &http)?)));
         }
         let needs = match choice {
-            BackendChoice::Sidecar => "--sidecar-peers",
-            BackendChoice::Exporter => "--exporter-url",
-            BackendChoice::Prometheus => "--prometheus-url",
-            BackendChoice::Datadog => "an API key and an application key",
-            BackendChoice::Auto | BackendChoice::None => return Ok(Self { kinds, current: 0 }),
+            BackendChoice::Only(MetricsSource::Sidecar) => "--sidecar-peers",
+            BackendChoice::Only(MetricsSource::Exporter) => "--exporter-url",
+            BackendChoice::Only(MetricsSource::Prometheus) => "--prometheus-url",
+            BackendChoice::Only(MetricsSource::Datadog) => "an API key and an application key",
+            BackendChoice::Auto | BackendChoice::Only(MetricsSource::None) => {
+                return Ok(Self { kinds, current: 0 });
+            }
         };
         match kinds.is_empty() {
             true => {
@@ -179,8 +181,10 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_set_up_says_what_it_needs() {
-        let settings =
-            MetricsSettings { choice: BackendChoice::Exporter, ..MetricsSettings::default() };
+        let settings = MetricsSettings {
+            choice: BackendChoice::Only(MetricsSource::Exporter),
+            ..MetricsSettings::default()
+        };
         let error = Backend::new(settings).unwrap_err();
         assert_eq!(error.to_string(), "--metrics: exporter needs --exporter-url");
         assert!(Backend::new(MetricsSettings::default()).is_ok(), "auto may find nothing");

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod answers;
 mod backend;
 mod base_url;
 mod capacity;

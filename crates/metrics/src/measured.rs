@@ -32,6 +32,10 @@ pub enum MetricsSource {
 }
 
 impl MetricsSource {
+    /// All of them, in the order of preference.
+    pub const ALL: [Self; 5] =
+        [Self::None, Self::Sidecar, Self::Exporter, Self::Prometheus, Self::Datadog];
+
     /// As written in `--metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -104,6 +108,21 @@ pub struct Measured {
 
 /// The size of one replica of each partition, by topic.
 pub type PartitionSizes = BTreeMap<String, BTreeMap<PartitionId, Bytes>>;
+
+/// Adds the size of one replica. Of several replicas, the largest counts. An answer without one of the three says nothing.
+pub(crate) fn put_size(
+    sizes: &mut PartitionSizes,
+    topic: &str,
+    partition: Option<&str>,
+    bytes: Option<f64>,
+) {
+    let partition = partition.and_then(|id| id.parse().ok()).map(PartitionId);
+    let size = bytes.and_then(Rate::from_f64).map(|size| Bytes(size.0));
+    if let (false, Some(partition), Some(size)) = (topic.is_empty(), partition, size) {
+        let largest = sizes.entry(topic.to_owned()).or_default().entry(partition).or_default();
+        *largest = size.max(*largest);
+    }
+}
 
 /// The sizes of partitions that a backend knows.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,11 @@
 use crate::datadog::DatadogSettings;
 use crate::exporter::{ExporterSettings, ExporterUrl, MetricAt};
 use crate::http_settings::HttpSettings;
+use crate::measured::MetricsSource;
 use crate::prometheus::PrometheusSettings;
 use crate::sidecar::SidecarPeers;
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, iter};
 
 /// The chosen backend: `--metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,35 +15,16 @@ pub enum BackendChoice {
     /// The first configured one that answers: sidecar, exporter, Prometheus, Datadog. Without any of them, none.
     #[default]
     Auto,
-    /// None.
-    None,
-    /// The sidecar of each broker.
-    Sidecar,
-    /// Each broker's own page.
-    Exporter,
-    /// Prometheus.
-    Prometheus,
-    /// Datadog.
-    Datadog,
-}
-
-impl BackendChoice {
-    /// As written in `--metrics`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::None => "none",
-            Self::Sidecar => "sidecar",
-            Self::Exporter => "exporter",
-            Self::Prometheus => "prometheus",
-            Self::Datadog => "datadog",
-        }
-    }
+    /// This one.
+    Only(MetricsSource),
 }
 
 impl fmt::Display for BackendChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Only(source) => source.fmt(f),
+        }
     }
 }
 
@@ -50,15 +32,8 @@ impl FromStr for BackendChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [
-            Self::Auto,
-            Self::None,
-            Self::Sidecar,
-            Self::Exporter,
-            Self::Prometheus,
-            Self::Datadog,
-        ];
-        let found = all.into_iter().find(|choice| choice.as_str() == text);
+        let all = iter::once(Self::Auto).chain(MetricsSource::ALL.map(Self::Only));
+        let found = all.clone().find(|choice| choice.to_string() == text);
         found.ok_or_else(|| format!("write one of {}", mapper::joined(all)))
     }
 }

@@ -11,15 +11,16 @@ mod wire;
 pub use events::{Event, Events, EventsFull};
 pub use settings::{DatadogKeys, DatadogQuery, DatadogSettings};
 
+use crate::answers::Answers;
 use crate::base_url::below;
 use crate::error::MetricsError;
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
+    self, BrokerAddress, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
-use crate::numbers::{FoundNumbers, Number};
-use mapper::{BrokerId, Bytes, PartitionId, Rate, few};
+use crate::numbers::Number;
+use mapper::{BrokerId, few};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tags::{HostFacts, HostTags};
@@ -64,7 +65,7 @@ impl Datadog {
         for (number, answer) in answers {
             match answer {
                 Ok(all) => series.extend(all.into_iter().map(|one| (number, one))),
-                Err(error) => round.failed.push((number, error)),
+                Err(error) => round.answers.failed.push((number, error)),
             }
         }
         let hosts = series.iter().filter(|(_, one)| self.id_of(one).is_none());
@@ -123,15 +124,13 @@ impl Datadog {
 }
 
 fn put_size(series: &DatadogSeries, sizes: &mut PartitionSizes) {
-    let size = series.last().and_then(|(_, value)| Rate::from_f64(value)).map(|b| Bytes(b.0));
-    let partition = series.tag("partition").and_then(|id| id.parse().ok());
-    if let (Some(topic), Some(partition), Some(size)) = (series.tag("topic"), partition, size) {
+    let topic = match series.tag("topic").unwrap_or_default() {
         // Datadog's tags cannot begin with two underscores.
-        let topic = if topic == "_consumer_offsets" { "__consumer_offsets" } else { topic };
-        let known = sizes.entry(topic.to_owned()).or_default();
-        let largest = known.entry(PartitionId(partition)).or_default();
-        *largest = size.max(*largest);
-    }
+        "_consumer_offsets" => "__consumer_offsets",
+        topic => topic,
+    };
+    let bytes = series.last().map(|(_, value)| value);
+    measured::put_size(sizes, topic, series.tag("partition"), bytes);
 }
 
 /// The answers of one round, while they are collected.
@@ -139,11 +138,9 @@ struct DatadogRound<'a> {
     brokers: &'a [BrokerAddress],
     now: SystemTime,
     window: Duration,
-    found: BTreeMap<BrokerId, FoundNumbers>,
+    answers: Answers,
     /// The host whose value counts for each broker. After a replacement, two hosts may have the broker's id.
     hosts: BTreeMap<(BrokerId, Number), String>,
-    failed: Vec<(Number, MetricsError)>,
-    notices: BTreeSet<String>,
     homeless: BTreeSet<String>,
 }
 
@@ -153,10 +150,8 @@ impl<'a> DatadogRound<'a> {
             brokers,
             now,
             window,
-            found: BTreeMap::new(),
+            answers: Answers::default(),
             hosts: BTreeMap::new(),
-            failed: Vec::new(),
-            notices: BTreeSet::new(),
             homeless: BTreeSet::new(),
         }
     }
@@ -173,12 +168,12 @@ impl<'a> DatadogRound<'a> {
         if age > self.window * 2 {
             return; // older than the requested span
         }
-        let found = self.found.entry(id).or_default();
+        let found = self.answers.found.entry(id).or_default();
         if let Some(other) = found.get(&number) {
             let first = self.hosts.get(&(id, number)).map_or("", String::as_str);
             let (low, high) = if first < host { (first, host) } else { (host, first) };
-            self.notices
-                .insert(format!("hosts {low} and {high} both say that they are broker {id}"));
+            let text = format!("hosts {low} and {high} both say that they are broker {id}");
+            self.answers.notices.insert(text);
             if (other.age, first) <= (age, host) {
                 return;
             }
@@ -189,7 +184,7 @@ impl<'a> DatadogRound<'a> {
 
     fn homeless(&mut self, host: &str, tags: Option<&Result<HostFacts, MetricsError>>) {
         match tags {
-            Some(Err(error)) => self.notices.insert(format!("host {host}: {error}")),
+            Some(Err(error)) => self.answers.notices.insert(format!("host {host}: {error}")),
             _ => self.homeless.insert(if host.is_empty() { "(none)" } else { host }.to_owned()),
         };
     }
@@ -202,38 +197,24 @@ impl<'a> DatadogRound<'a> {
         if !self.homeless.is_empty() {
             let hosts = few(&self.homeless, NAMED);
             let text = format!("no tag {} on hosts {hosts}", settings.broker_id_tag);
-            self.notices.insert(text);
+            self.answers.notices.insert(text);
         }
         let url = http::shown(&below(&settings.url, "api/v1/query"));
-        let nothing = self.found.is_empty();
-        let absent = match self.failed.first() {
-            Some((_, error)) if nothing => error.clone(),
-            _ => {
-                let problem =
-                    format!("no series with a tag {}:ID, nor on its host", settings.broker_id_tag);
-                MetricsError::NotThere { url, problem }
-            }
-        };
-        if !nothing {
-            self.notices
-                .extend(self.failed.iter().map(|(number, error)| format!("{number}: {error}")));
-        }
+        let problem =
+            format!("no series with a tag {}:ID, nor on its host", settings.broker_id_tag);
+        let absent = MetricsError::NotThere { url, problem };
+        let mut measured = self.answers.measured(MetricsSource::Datadog, self.brokers, absent);
         let types: BTreeMap<BrokerId, String> = known
             .values()
             .filter_map(|tags| tags.as_ref().ok())
             .filter_map(|tags| Some((tags.id?, tags.instance_type.clone()?)))
             .collect();
-        let mut answer = |id| match self.found.remove(&id).map(|found| BrokerMetrics::of(&found)) {
-            Some(metrics) if !metrics.is_empty() => {
-                Ok(BrokerMetrics { instance_type: types.get(&id).cloned(), ..metrics })
+        for (id, answer) in &mut measured.brokers {
+            if let Ok(metrics) = answer {
+                metrics.instance_type = types.get(id).cloned();
             }
-            _ => Err(absent.clone()),
-        };
-        Measured {
-            source: MetricsSource::Datadog,
-            brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
-            notices: self.notices.into_iter().collect(),
         }
+        measured
     }
 }
 

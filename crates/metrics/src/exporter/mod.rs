@@ -13,12 +13,12 @@ use crate::exposition::{self, Sample};
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
+    self, BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
 };
 use crate::numbers::Number;
 use crate::selector::Selector;
 use futures::StreamExt;
-use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use mapper::BrokerId;
 use reqwest::Url;
 use shelf::{BrokerSums, Shelf};
 use std::collections::BTreeMap;
@@ -176,13 +176,8 @@ impl Exporter {
             let Some(selector) = selectors.iter().find(|selector| selector.takes(&sample)) else {
                 continue;
             };
-            let (topic, partition) = (sample.label("topic"), sample.label("partition").parse());
-            let size = Rate::from_f64(sample.value * selector.factor).map(|size| Bytes(size.0));
-            if let (false, Ok(partition), Some(size)) = (topic.is_empty(), partition, size) {
-                let known = sizes.entry(topic.to_owned()).or_default();
-                let largest = known.entry(PartitionId(partition)).or_default();
-                *largest = size.max(*largest);
-            }
+            let (partition, bytes) = (sample.label("partition"), sample.value * selector.factor);
+            measured::put_size(sizes, sample.label("topic"), Some(partition), Some(bytes));
         }
         Ok(())
     }

@@ -7,16 +7,17 @@ mod wire;
 
 pub use settings::{PrometheusSettings, QueryFor};
 
+use crate::answers::Answers;
 use crate::base_url::below;
 use crate::error::MetricsError;
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
+    self, BrokerAddress, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
-use crate::numbers::{FoundNumbers, Number};
+use crate::numbers::Number;
 use crate::secret::Shows;
-use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use mapper::{BrokerId, joined};
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +59,7 @@ impl Prometheus {
         for (number, answer) in futures::future::join_all(asked).await {
             match answer {
                 Ok(series) => round.take(number, &series),
-                Err(error) => round.failed.push((number, error)),
+                Err(error) => round.answers.failed.push((number, error)),
             }
         }
         round.end(&http::shown(&self.settings.url))
@@ -97,14 +98,8 @@ impl Prometheus {
 }
 
 fn put_size(series: &Series, sizes: &mut PartitionSizes) {
-    let size = Rate::from_f64(series.value).map(|size| Bytes(size.0));
-    let partition = series.label("partition").parse();
-    if let (false, Ok(partition), Some(size)) = (series.label("topic").is_empty(), partition, size)
-    {
-        let known = sizes.entry(series.label("topic").to_owned()).or_default();
-        let largest = known.entry(PartitionId(partition)).or_default();
-        *largest = size.max(*largest);
-    }
+    let partition = Some(series.label("partition"));
+    measured::put_size(sizes, series.label("topic"), partition, Some(series.value));
 }
 
 /// The answers of one round, while they are collected.
@@ -115,9 +110,7 @@ struct PrometheusRound<'a> {
     ids: BTreeSet<BrokerId>,
     /// The brokers on each host. A host with several brokers identifies none of them.
     hosts: BTreeMap<String, Vec<BrokerId>>,
-    found: BTreeMap<BrokerId, FoundNumbers>,
-    failed: Vec<(Number, MetricsError)>,
-    notices: BTreeSet<String>,
+    answers: Answers,
     /// Label values that match no requested broker, with one example for the message.
     strange: Option<String>,
 }
@@ -134,9 +127,7 @@ impl<'a> PrometheusRound<'a> {
             now: SystemTime::now(),
             ids: brokers.iter().map(|broker| broker.id).collect(),
             hosts,
-            found: BTreeMap::new(),
-            failed: Vec::new(),
-            notices: BTreeSet::new(),
+            answers: Answers::default(),
             strange: None,
         }
     }
@@ -149,14 +140,14 @@ impl<'a> PrometheusRound<'a> {
             };
             let age = series.at.and_then(|at| self.now.duration_since(at).ok()).unwrap_or_default();
             let reading = Reading { value: series.value, age };
-            if self.found.entry(id).or_default().insert(number, reading).is_some() {
+            if self.answers.found.entry(id).or_default().insert(number, reading).is_some() {
                 twice.insert(id);
             }
         }
         // It is unknown which of the two is right, and their sum may count the same bytes twice.
         for id in twice {
-            self.found.entry(id).or_default().remove(&number);
-            self.notices.insert(format!(
+            self.answers.found.entry(id).or_default().remove(&number);
+            self.answers.notices.insert(format!(
                 "broker {id}: {number} has several series with the same {}; its query is to sum by ({0})",
                 self.label
             ));
@@ -173,13 +164,12 @@ impl<'a> PrometheusRound<'a> {
         match self.hosts.get(host).map(Vec::as_slice) {
             Some([id]) => Some(*id),
             Some(several) => {
-                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
                 let text = format!(
                     "{}={value:?} may be any of brokers {}: name a label that holds the id with --prometheus-label",
                     self.label,
-                    ids.join(", ")
+                    joined(several)
                 );
-                self.notices.insert(text);
+                self.answers.notices.insert(text);
                 None
             }
             None => {
@@ -189,25 +179,9 @@ impl<'a> PrometheusRound<'a> {
         }
     }
 
-    fn end(mut self, url: &str) -> Measured {
-        let nothing = self.found.is_empty();
-        let absent = match self.failed.first() {
-            Some((_, error)) if nothing => error.clone(),
-            _ => MetricsError::NotThere { url: url.to_owned(), problem: self.looked_for() },
-        };
-        if !nothing {
-            self.notices
-                .extend(self.failed.iter().map(|(number, error)| format!("{number}: {error}")));
-        }
-        let mut answer = |id| match self.found.remove(&id).map(|found| BrokerMetrics::of(&found)) {
-            Some(metrics) if !metrics.is_empty() => Ok(metrics),
-            _ => Err(absent.clone()),
-        };
-        Measured {
-            source: MetricsSource::Prometheus,
-            brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
-            notices: self.notices.into_iter().collect(),
-        }
+    fn end(self, url: &str) -> Measured {
+        let absent = MetricsError::NotThere { url: url.to_owned(), problem: self.looked_for() };
+        self.answers.measured(MetricsSource::Prometheus, self.brokers, absent)
     }
 
     fn looked_for(&self) -> String {

@@ -58,8 +58,10 @@ async fn when_all_are_silent_brokers_have_failed_and_are_not_merely_unknown() {
     let measured = backend.fetch(&brokers([(1, "a")])).await;
     assert!(measured.brokers[&BrokerId(1)].is_err());
     assert_eq!(measured.notices.len(), 2, "{:?}", measured.notices);
-    let none =
-        Backend::new(MetricsSettings { choice: BackendChoice::None, ..MetricsSettings::default() })
-            .unwrap();
+    let none = Backend::new(MetricsSettings {
+        choice: BackendChoice::Only(MetricsSource::None),
+        ..MetricsSettings::default()
+    })
+    .unwrap();
     assert!(!none.learns_by_repetition());
 }

@@ -5,7 +5,7 @@ use crate::server::{Answer, Server, ok, status};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use mappr_metrics::{
     Backend, BackendChoice, DatadogKeys, DatadogSettings, Event, Events, EventsFull, HeaderSecret,
-    HttpSettings, MetricsError, MetricsSettings,
+    HttpSettings, MetricsError, MetricsSettings, MetricsSource,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ fn settings(url: &str) -> DatadogSettings {
 fn backend(url: &str) -> Backend {
     let datadog = Some(settings(url));
     Backend::new(MetricsSettings {
-        choice: BackendChoice::Datadog,
+        choice: BackendChoice::Only(MetricsSource::Datadog),
         datadog,
         ..MetricsSettings::default()
     })

@@ -14,7 +14,7 @@ fn backend(url: &str, change: impl FnOnce(&mut PrometheusSettings)) -> Backend {
     let mut settings = PrometheusSettings::at(url).unwrap();
     change(&mut settings);
     let settings = MetricsSettings {
-        choice: BackendChoice::Prometheus,
+        choice: BackendChoice::Only(MetricsSource::Prometheus),
         prometheus: Some(settings),
         ..MetricsSettings::default()
     };
