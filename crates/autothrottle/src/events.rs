@@ -93,8 +93,7 @@ fn news(before: &RoundEvents, now: &RoundEvents) -> Vec<(&'static str, String)> 
     let mut set: Vec<String> =
         set.map(|((broker, role), rate)| format!("broker {broker} ({role}): {rate}")).collect();
     if !set.is_empty() {
-        let moving: Vec<&str> = now.moving.iter().map(String::as_str).collect();
-        set.push(format!("topics: {}", moving.join(", ")));
+        set.push(format!("topics: {}", mapper::joined(&now.moving)));
         news.push(("Replication throttle set", set.join("\n")));
     }
     let gone = before.rates.keys().filter(|at| !now.rates.contains_key(at));

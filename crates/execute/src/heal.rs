@@ -114,16 +114,9 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
         Ailment::UnderMinIsr { partitions, missing }
         | Ailment::AtMinIsr { partitions, missing }
         | Ailment::UnderReplicated { partitions, missing } => {
-            let others: Vec<String> = missing
-                .iter()
-                .filter(|id| !lost.contains_key(id))
-                .map(ToString::to_string)
-                .collect();
-            let what = || {
-                let lag = others.join(", ");
-                format!("{} replicas of live brokers: {lag}", counted(partitions, "lacks", "lack"))
-            };
-            (!others.is_empty()).then(what)
+            let lag = mapper::joined(missing.iter().filter(|id| !lost.contains_key(id)));
+            let what = counted(partitions, "lacks", "lack");
+            (!lag.is_empty()).then(|| format!("{what} replicas of live brokers: {lag}"))
         }
         Ailment::Offline { partitions, .. } => {
             Some(format!("{} no leader", counted(partitions, "has", "have")))

@@ -68,8 +68,8 @@ impl Login {
                 spoken: Spoken::NoSasl,
             }),
             Some(ResponseError::UnsupportedSaslMechanism) => {
-                let offered: Vec<&str> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
-                let reason = format!("it offers only {}", offered.join(", "));
+                let offered = mapper::joined(answer.mechanisms.iter().map(StrBytes::as_str));
+                let reason = format!("it offers only {offered}");
                 Err(refused(connection, &self.sasl, reason))
             }
             Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),

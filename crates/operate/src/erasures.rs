@@ -2,7 +2,7 @@
 
 use crate::words::{counted, listed};
 use health::{Erasure, WhyErased};
-use mapper::BrokerId;
+use mapper::{BrokerId, joined};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -98,12 +98,11 @@ impl Erasures {
 impl fmt::Display for Erasures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = counted(self.erased.len(), "partition");
-        let dirs: Vec<String> = self.empty.iter().map(|dir| dir.display().to_string()).collect();
+        let dirs = joined(self.empty.iter().map(|dir| dir.display()));
         write!(
             f,
-            "broker {} has no log of {count} in {}: starting it erases the last copy",
-            self.broker,
-            dirs.join(", ")
+            "broker {} has no log of {count} in {dirs}: starting it erases the last copy",
+            self.broker
         )
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::files;
+use mapper::joined;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -62,10 +63,7 @@ impl<T: Clone, E: From<Error> + fmt::Display> Watched<T, E> {
             let same = from == state.from;
             Ok((if same { None } else { Some((self.make)(&from)?) }, from))
         });
-        let paths = || {
-            let paths: Vec<String> = self.paths.iter().map(|p| p.display().to_string()).collect();
-            paths.join(", ")
-        };
+        let paths = || joined(self.paths.iter().map(|path| path.display()));
         match made {
             Ok((value, from)) => {
                 if let Some(value) = value {

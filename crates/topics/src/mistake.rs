@@ -129,6 +129,5 @@ pub enum DefinitionMistake {
 fn names(maps: &[MapName]) -> String {
     // In the order of the maps. A name in two documents is refused elsewhere.
     let mut seen = BTreeSet::new();
-    let names: Vec<&str> = maps.iter().map(MapName::as_str).filter(|n| seen.insert(*n)).collect();
-    names.join(", ")
+    mapper::joined(maps.iter().filter(|name| seen.insert(*name)))
 }

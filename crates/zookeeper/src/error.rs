@@ -3,7 +3,7 @@
 //! Every variant is a failure outside the caller's input, except [`Error::NoKafka`], which may be a mistyped chroot.
 //! Messages state facts; [`Error::hint`] says what to try next.
 
-use mapper::{BrokerId, PartitionId, SnapshotError};
+use mapper::{BrokerId, PartitionId, SnapshotError, joined};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -215,12 +215,11 @@ fn names(found: &BTreeSet<String>) -> String {
     if found.is_empty() {
         return "nothing that we may see".to_owned();
     }
-    found.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    joined(found)
 }
 
 fn ids(replicas: &[BrokerId]) -> String {
-    let each: Vec<_> = replicas.iter().map(ToString::to_string).collect();
-    format!("[{}]", each.join(", "))
+    format!("[{}]", joined(replicas))
 }
 
 #[cfg(test)]

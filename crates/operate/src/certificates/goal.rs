@@ -3,6 +3,7 @@
 use crate::certificates::date;
 use jiff::Timestamp;
 use kafka::certificates::{Certificate, Served};
+use mapper::joined;
 use std::collections::BTreeSet;
 
 /// What every listener has to show after the reload.
@@ -43,16 +44,13 @@ impl Goal {
             }
             Self::SwapKeys { .. } => unbelieved(served),
             Self::TrustBoth { old, new } => {
-                let wanted: BTreeSet<String> = old.union(new).cloned().collect();
-                let takes = taken(served)?;
-                let missing: Vec<&str> = wanted.difference(&takes).map(String::as_str).collect();
-                let said = || format!("it does not take clients of {}", missing.join(", "));
+                let missing = &(old | new) - &taken(served)?;
+                let said = || format!("it does not take clients of {}", joined(&missing));
                 (!missing.is_empty()).then(said)
             }
             Self::DropOld { new } => {
                 let takes = taken(served)?;
-                let told = takes.iter().cloned().collect::<Vec<_>>().join(", ");
-                (takes != *new).then(|| format!("it takes clients of {told}"))
+                (takes != *new).then(|| format!("it takes clients of {}", joined(&takes)))
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::runtime::{host, us};
 use crate::stores;
+use crate::words::listed;
 use coordination::{Holder, Lead, Seen, Store, Wait};
 use kafka::admin::Cluster;
 use kafka::in_parallel;
@@ -207,11 +208,10 @@ pub(super) async fn seen(
 
 /// The first execution creates this program's first topic in the cluster. The note announces it to the operator.
 fn made_topic(brokers: &[BrokerId]) -> Note {
-    let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
     Note::new(format!(
         "made the topic {TOPIC} on {} {}, compacted, in which executors claim the cluster; --sole-executor does without",
-        plural(ids.len(), "broker", "brokers"),
-        ids.join(", ")
+        plural(brokers.len(), "broker", "brokers"),
+        listed(brokers)
     ))
 }
 

@@ -1,6 +1,7 @@
 //! The Events that an execution writes on its Lease.
 
 use execute::JournalEntry;
+use mapper::joined;
 
 /// The Event for a journal line: its reason, and a note. `None` for lines that no operator waits for.
 pub(super) fn event(entry: &JournalEntry, plan: &str) -> Option<(&'static str, String)> {
@@ -8,8 +9,7 @@ pub(super) fn event(entry: &JournalEntry, plan: &str) -> Option<(&'static str, S
         JournalEntry::Started { .. } => Some(("ExecutionBegun", format!("plan {plan}"))),
         JournalEntry::Resumed { .. } => Some(("ExecutionResumed", format!("plan {plan}"))),
         JournalEntry::Paused { partitions } => {
-            let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-            Some(("ExecutionPaused", format!("new moves wait for {}", names.join(", "))))
+            Some(("ExecutionPaused", format!("new moves wait for {}", joined(partitions))))
         }
         JournalEntry::Unpaused => Some(("ExecutionUnpaused", "new moves go on".to_owned())),
         JournalEntry::Detached => {

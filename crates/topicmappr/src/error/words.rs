@@ -1,17 +1,15 @@
 //! Parts of the sentences of errors.
 
 use local::words::ranges;
-use mapper::{BrokerId, Bytes};
+use mapper::{BrokerId, Bytes, joined};
 use std::collections::BTreeMap;
 
 pub(super) fn back(brokers: &BTreeMap<BrokerId, Bytes>) -> String {
-    let each = brokers.iter().map(|(id, bytes)| format!("{id} (planning again saves {bytes})"));
-    each.collect::<Vec<_>>().join(", ")
+    joined(brokers.iter().map(|(id, bytes)| format!("{id} (planning again saves {bytes})")))
 }
 
 pub(super) fn onto(brokers: &BTreeMap<BrokerId, usize>) -> String {
-    let each = brokers.iter().map(|(id, moves)| format!("{id} (of {moves} moves)"));
-    each.collect::<Vec<_>>().join(", ")
+    joined(brokers.iter().map(|(id, moves)| format!("{id} (of {moves} moves)")))
 }
 
 pub(super) fn named(unknown: &[BrokerId]) -> String {

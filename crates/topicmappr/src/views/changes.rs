@@ -4,7 +4,7 @@ use super::heading;
 use super::report::LONG;
 use super::table::Table;
 use local::words::counted;
-use mapper::{Bytes, Move, Plan, Reason, Snapshot};
+use mapper::{Bytes, Move, Plan, Reason, Snapshot, joined};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,14 +74,8 @@ impl TopicChange {
             self.partitions.to_string(),
             self.replicas.to_string(),
             bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string()),
-            self.why(),
+            joined(self.reasons.iter().map(|(why, count)| format!("{why} {count}"))),
         ]
-    }
-
-    fn why(&self) -> String {
-        let counts = self.reasons.iter();
-        let texts: Vec<String> = counts.map(|(why, count)| format!("{why} {count}")).collect();
-        texts.join(", ")
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which rules clash, and what would make a plan possible.
 
-use local::words::ranges;
-use local::words::{counted, listed, uncordon};
+use local::words::{counted, listed, ranges, uncordon};
 use mapper::{Bytes, Clash, ClashRule, RackRule, Ratio, Remedy};
 use std::fmt;
 

@@ -95,10 +95,7 @@ fn target(one: &PlanDifference, change: Option<&PlanChange>) -> String {
         return "-".to_owned();
     };
     match one.differs {
-        Differs::OtherStep => {
-            let steps: Vec<String> = change.steps.iter().map(ToString::to_string).collect();
-            format!("step {}", steps.join(", "))
-        }
+        Differs::OtherStep => format!("step {}", mapper::joined(&change.steps)),
         Differs::OtherLogDirs => change.log_dirs.join(" "),
         _ => joined(&change.to),
     }

@@ -16,7 +16,9 @@ use super::{brokers, changes, heading, lost, steps};
 use crate::lost::LostBroker;
 use local::words::counted;
 use mapper::maps::Unmapped;
-use mapper::{BalanceFloor, Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver};
+use mapper::{
+    BalanceFloor, Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver, joined,
+};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -191,8 +193,8 @@ impl fmt::Display for Report<'_> {
         self.write_violations(f)?;
         self.write_unmapped(f)?;
         if self.stopped_by_warnings {
-            let codes: Vec<&str> = self.warnings.iter().map(|warning| warning.code).collect();
-            writeln!(f, "  written       nothing, because of warnings: {}", codes.join(", "))?;
+            let codes = joined(self.warnings.iter().map(|warning| warning.code));
+            writeln!(f, "  written       nothing, because of warnings: {codes}")?;
         }
         for file in self.files.iter().take(LONG) {
             writeln!(f, "  written       {}", file.display())?;

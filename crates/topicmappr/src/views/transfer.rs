@@ -1,7 +1,7 @@
 //! What a plan copies, how close that is to the least possible, and how long it takes.
 
 use super::nothing;
-use local::words::counted;
+use local::words::{counted, duration};
 use mapper::{BrokerId, Bytes, Plan, Rate};
 use serde::Serialize;
 use std::fmt;
@@ -161,11 +161,7 @@ impl fmt::Display for Transfer {
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = match self.seconds {
-            seconds @ ..120 => format!("{seconds} s"),
-            seconds @ 120..7200 => format!("{} min", seconds.div_ceil(60)),
-            seconds => format!("{} h", seconds.div_ceil(3600)),
-        };
+        let time = duration(self.seconds);
         write!(f, "{time} at {} MB/s", self.rate_bytes_per_second.0 / 1_000_000)
     }
 }

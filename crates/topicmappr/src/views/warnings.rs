@@ -2,8 +2,7 @@
 
 use super::Ink;
 use jiff::SignedDuration;
-use local::words::counted;
-use local::words::ranges;
+use local::words::{counted, ranges};
 use mapper::maps::{MapFinding, MapSeverity, Unmapped};
 use mapper::{BrokerId, Warning};
 use serde::Serialize;

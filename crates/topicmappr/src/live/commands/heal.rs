@@ -207,8 +207,8 @@ impl Args {
         let (status, done) = match run_words(&on_plan("execute", plan, flags, session), session) {
             // Copies that have not begun are no longer needed.
             Err(Error::Returned { brokers }) => {
-                let ids: Vec<String> = brokers.keys().map(ToString::to_string).collect();
-                let back = format!("broker {} is back: the heal is cancelled", ids.join(", "));
+                let ids = mapper::joined(brokers.keys());
+                let back = format!("broker {ids} is back: the heal is cancelled");
                 session.say(&Note::new(&back))?;
                 let status = run_words(&on_plan("cancel", plan, Vec::new(), session), session)?;
                 (status, ("HealCancelled", back))

@@ -4,13 +4,12 @@ use super::{answer, known, percent};
 use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
-use local::words::ranges;
-use local::words::{counted, listed};
+use local::words::{counted, listed, ranges};
 use mapper::explain::{
     BrokerVerdict, Comes, Instead, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount,
     WhyItStays, Without,
 };
-use mapper::{BrokerId, WhyLeftOut};
+use mapper::{BrokerId, WhyLeftOut, joined};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -81,9 +80,7 @@ fn left_out(why: &WhyLeftOut) -> String {
 }
 
 fn racks(counts: &[RackCount]) -> String {
-    let texts: Vec<String> =
-        counts.iter().map(|count| format!("{} x{}", count.rack, count.replicas)).collect();
-    texts.join(", ")
+    joined(counts.iter().map(|count| format!("{} x{}", count.rack, count.replicas)))
 }
 
 fn place(broker: BrokerId, rack: Option<&String>) -> String {
@@ -182,10 +179,9 @@ fn write_without(without: &Without, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "           and {} more", without.breaks.len() - LONG)?;
     }
     if !without.dependents.is_empty() {
-        let waiting: Vec<String> =
-            without.dependents.iter().take(LONG).map(ToString::to_string).collect();
+        let waiting = joined(without.dependents.iter().take(LONG));
         let count = counted(without.dependents.len(), "move");
-        writeln!(f, "  waiting  {count} that need its space: {}", waiting.join(", "))?;
+        writeln!(f, "  waiting  {count} that need its space: {waiting}")?;
     }
     if without.after.max_used_ratio.is_some() {
         let (with, without) = (&without.after, &without.after_without);

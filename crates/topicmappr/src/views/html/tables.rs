@@ -6,7 +6,7 @@ use super::super::nothing;
 use super::super::steps::StepView;
 use super::escape::Text;
 use local::words::{counted, listed};
-use mapper::{BrokerId, LeftOut, Move, Plan};
+use mapper::{BrokerId, LeftOut, Move, Plan, joined};
 use std::fmt;
 
 /// A section with a table; a column whose name starts with `>` holds numbers.
@@ -114,11 +114,8 @@ fn one(index: usize, change: &Move, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// The brokers of a list, those that the other lacks marked.
 fn marked(list: &[BrokerId], other: &[BrokerId], mark: &str) -> String {
-    let texts: Vec<String> = list
-        .iter()
-        .map(
-            |id| if other.contains(id) { id.to_string() } else { format!("<{mark}>{id}</{mark}>") },
-        )
-        .collect();
-    texts.join(", ")
+    joined(list.iter().map(|id| match other.contains(id) {
+        true => id.to_string(),
+        false => format!("<{mark}>{id}</{mark}>"),
+    }))
 }

@@ -2,8 +2,7 @@
 
 use super::{PodProblems, Problem};
 use crate::views::table::Table;
-use local::words::counted;
-use local::words::ranges;
+use local::words::{counted, ranges};
 use mapper::BrokerId;
 use mapper::maps::{Drift, Map, MapName, Resolved};
 use serde::Serialize;

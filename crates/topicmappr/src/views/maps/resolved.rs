@@ -85,6 +85,5 @@ fn racks(members: &[MemberView<'_>]) -> String {
     for member in members {
         *racks.entry(member.rack.unwrap_or("unknown")).or_insert(0) += 1;
     }
-    let texts: Vec<String> = racks.iter().map(|(rack, count)| format!("{rack} {count}")).collect();
-    texts.join(", ")
+    mapper::joined(racks.iter().map(|(rack, count)| format!("{rack} {count}")))
 }

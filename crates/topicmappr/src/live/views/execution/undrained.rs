@@ -1,7 +1,7 @@
 //! Brokers that the plan empties and that are not empty, and the sweep that moves the rest.
 
 use crate::live::views::shown;
-use mapper::{Bytes, Plan, TopicPartition, Undrained};
+use mapper::{Bytes, Plan, Undrained, joined};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
@@ -47,14 +47,14 @@ impl fmt::Display for SweepView<'_> {
 /// What one broker still holds.
 pub(super) fn left(undrained: &Undrained) -> String {
     let Undrained { broker, partitions, out_of_scope } = undrained;
-    let named: Vec<String> = partitions.iter().take(NAMED).map(TopicPartition::to_string).collect();
+    let named = joined(partitions.iter().take(NAMED));
     let more = partitions.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     let ours = match partitions.len() {
         0 => None,
         count => {
             let what = counted(count, "partition");
-            Some(format!("{what} of the plan's topics ({}{more})", named.join(", ")))
+            Some(format!("{what} of the plan's topics ({named}{more})"))
         }
     };
     let others = (*out_of_scope > 0)
@@ -66,7 +66,7 @@ pub(super) fn left(undrained: &Undrained) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mapper::{BrokerId, PartitionId};
+    use mapper::{BrokerId, PartitionId, TopicPartition};
 
     #[test]
     fn what_was_to_stay_is_told_from_what_came_meanwhile() {
