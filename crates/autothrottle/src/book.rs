@@ -184,26 +184,15 @@ impl Book {
         }
     }
 
-    /// Records an override: of all brokers that copy, or of one broker.
+    /// Records one override for each of these brokers. `None` is all brokers that copy.
     pub(crate) async fn ask(
         &self,
-        broker: Option<BrokerId>,
+        brokers: impl IntoIterator<Item = Option<BrokerId>>,
         asked: RateOverride,
     ) -> Result<(), Error> {
         let RateOverride { rate, autoremove } = asked;
         let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
-        self.write(vec![LedgerEntry::Asked { broker, asked }]).await
-    }
-
-    /// Records one override for each of these brokers.
-    pub(crate) async fn ask_each(
-        &self,
-        brokers: impl IntoIterator<Item = BrokerId>,
-        asked: RateOverride,
-    ) -> Result<(), Error> {
-        let RateOverride { rate, autoremove } = asked;
-        let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
-        let entry = |id| LedgerEntry::Asked { broker: Some(id), asked };
+        let entry = |broker| LedgerEntry::Asked { broker, asked };
         self.write(brokers.into_iter().map(entry).collect()).await
     }
 
@@ -243,9 +232,9 @@ mod tests {
             autoremove,
         };
         let book = taken(&path).await.unwrap();
-        book.ask(None, asked(50.0, true)).await.unwrap();
-        book.ask(Some(BrokerId(1)), asked(7.0, false)).await.unwrap();
-        book.ask(Some(BrokerId(2)), asked(8.0, false)).await.unwrap();
+        book.ask([None], asked(50.0, true)).await.unwrap();
+        book.ask([Some(BrokerId(1))], asked(7.0, false)).await.unwrap();
+        book.ask([Some(BrokerId(2))], asked(8.0, false)).await.unwrap();
         book.withdraw([Some(BrokerId(2))]).await.unwrap();
         let before = book.overrides();
         assert!(taken(&path).await.is_err(), "another process has it");
@@ -262,7 +251,7 @@ mod tests {
         let path = folder.path().join("state");
         let _another = taken(&path).await.unwrap();
         let book = book(&path, true);
-        let asked = book.ask(None, RateOverride { rate: Rate(1), autoremove: false });
+        let asked = book.ask([None], RateOverride { rate: Rate(1), autoremove: false });
         let refused = tokio::select! {
             biased;
             _ = book.take() => panic!("it is another's"),
@@ -278,7 +267,7 @@ mod tests {
         let book = taken(&path).await.unwrap();
         book.let_go();
         let asked = RateOverride { rate: Rate(1), autoremove: false };
-        let refused = book.ask(None, asked).await;
+        let refused = book.ask([None], asked).await;
         assert!(matches!(refused, Err(Error::NotLeading { .. })), "{refused:?}");
         assert_eq!(book.overrides(), RateOverrides::default());
     }
@@ -293,7 +282,7 @@ mod tests {
         std::fs::copy(&path, folder.path().join("other")).unwrap();
         std::fs::rename(folder.path().join("other"), &path).unwrap();
         let asked = RateOverride { rate: Rate(1), autoremove: false };
-        let refused = book.ask(None, asked).await;
+        let refused = book.ask([None], asked).await;
         assert!(matches!(refused, Err(Error::Lost { .. })), "{refused:?}");
         assert!(book.overrides().global.is_none(), "it counts as not written");
         let again = book.write(Vec::new()).await;

@@ -150,7 +150,7 @@ async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, R
     }
     if !new.is_empty() {
         tracing::info!(brokers = ?new, rate = %asked.rate, "an execution asks for overrides");
-        api.book.ask_each(new, asked).await.map_err(not_written)?;
+        api.book.ask(new.into_iter().map(Some), asked).await.map_err(not_written)?;
         api.wake.notify_one();
     }
     Ok(answer)

@@ -82,7 +82,7 @@ async fn set(api: &Api, broker: Option<BrokerId>, asked: AskedQuery) -> Result<R
         rate: rate(asked.rate.as_deref())?,
         autoremove: autoremove(asked.autoremove.as_deref())?,
     };
-    api.book.ask(broker, asked).await.map_err(not_written)?;
+    api.book.ask([broker], asked).await.map_err(not_written)?;
     api.wake.notify_one();
     tracing::info!(broker = broker.map(|id| id.0), rate = %asked.rate, asked.autoremove, "override asked for");
     let floors = floors(api, broker);

@@ -69,35 +69,34 @@ fn registry(shown: &BoardContent, running_since: Duration) -> Registry {
     );
     let took = ConstGauge::new(round.took.as_secs_f64());
     registry.register_with_unit("last_round", "What the last round took", Unit::Seconds, took);
-    let count = |cause| round.copies.iter().filter(|copy| copy.cause == cause).count() as u64;
-    let moving = ConstGauge::new(count(WhyNotInSync::Reassignment));
-    registry.register(
-        "reassigning_partitions",
-        "Partitions with replicas that a reassignment fills",
-        moving,
-    );
-    let behind = ConstGauge::new(count(WhyNotInSync::Recovery));
-    registry.register("recovering_partitions", "Partitions with replicas that fell behind", behind);
-    let held = ConstGauge::new(round.held as u64);
-    registry.register("held_configs", "Configs in the cluster that are ours at the moment", held);
-    let strays = ConstGauge::new(round.strays.len() as u64);
-    registry.register(
-        "stray_configs",
-        "Configs that are not as wanted, and left as they are",
-        strays,
-    );
-    let unmeasured = ConstGauge::new(round.unmeasured as u64);
-    registry.register(
-        "brokers_without_metrics",
-        "Live brokers whose metrics are missing",
-        unmeasured,
-    );
-    let notes = ConstGauge::new(round.decision.notes.len() as u64);
-    registry.register(
-        "notes",
-        "What an operator should know of the last round, see /v1/state",
-        notes,
-    );
+    let count = |cause| round.copies.iter().filter(|copy| copy.cause == cause).count();
+    let all = [
+        (
+            "reassigning_partitions",
+            "Partitions with replicas that a reassignment fills",
+            count(WhyNotInSync::Reassignment),
+        ),
+        (
+            "recovering_partitions",
+            "Partitions with replicas that fell behind",
+            count(WhyNotInSync::Recovery),
+        ),
+        ("held_configs", "Configs in the cluster that are ours at the moment", round.held),
+        (
+            "stray_configs",
+            "Configs that are not as wanted, and left as they are",
+            round.strays.len(),
+        ),
+        ("brokers_without_metrics", "Live brokers whose metrics are missing", round.unmeasured),
+        (
+            "notes",
+            "What an operator should know of the last round, see /v1/state",
+            round.decision.notes.len(),
+        ),
+    ];
+    for (name, help, value) in all {
+        registry.register(name, help, ConstGauge::new(value as u64));
+    }
     rates(round, &mut registry);
     registry
 }
