@@ -5,10 +5,11 @@ use crate::lease_args::LeaseArgs;
 use crate::machines::MachineArgs;
 use crate::sidecar::SidecarArgs;
 use clap::ArgAction;
-use console::{LogArgs, MetricsArgs};
+use console::{LogArgs, MetricsArgs, NamedValue, one_of};
 use mapper::{Bytes, Rate, Ratio};
 use std::path::PathBuf;
 use std::time::Duration;
+use throttle::Share;
 
 /// Keep a Kafka cluster's replication as fast as its clients allow.
 #[derive(Debug, clap::Parser)]
@@ -123,8 +124,8 @@ pub(crate) struct RateArgs {
     #[arg(long, value_name = "ROUNDS", default_value_t = 1)]
     pub(crate) failure_threshold: u32,
     /// Choose how rates follow from free network capacity
-    #[arg(long, value_enum, value_name = "HOW", default_value = "fair")]
-    pub(crate) share: ShareArg,
+    #[arg(long, value_name = "HOW", default_value = "fair", value_parser = one_of(&SHARES))]
+    pub(crate) share: Share,
     /// Set network capacities in MB/s: JSON, or a file of it
     ///
     /// Keys are broker ids, instance types or "default": {"i3.4xlarge": 1250, "1001": {"tx": 500, "rx": 400}}.
@@ -177,13 +178,14 @@ pub(crate) struct RateArgs {
 }
 
 /// How rates follow from what networks can spare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ShareArg {
-    /// Paths share, max-min fair: what one end cannot use goes elsewhere
-    Fair,
-    /// Each broker gets all its free capacity, as in kafka-kit's autothrottle
-    Headroom,
-}
+const SHARES: [NamedValue<Share>; 2] = [
+    ("fair", Share::Fair, "Paths share, max-min fair: what one end cannot use goes elsewhere"),
+    (
+        "headroom",
+        Share::Headroom,
+        "Each broker gets all its free capacity, as in kafka-kit's autothrottle",
+    ),
+];
 
 /// Our own messages, which measure the latency that clients see.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use crate::backend::SECRETS;
 use crate::capacity::{Networks, networks};
-use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
+use crate::cli::{ApiArgs, Cli, ClusterArgs};
 use crate::error::Error;
 use crate::machines::MachineQuestion;
 use crate::other_processes::{Executors, OtherProcesses};
@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use throttle::{HealthLimits, Share, ThrottleLimits, ThrottleTerms};
+use throttle::{HealthLimits, ThrottleLimits, ThrottleTerms};
 
 /// The request of a run.
 pub(crate) struct DaemonSettings {
@@ -187,10 +187,6 @@ fn command_line(args: &[OsString]) -> String {
 
 fn limits(cli: &Cli) -> Result<ThrottleLimits, Error> {
     let rates = &cli.rates;
-    let share = match rates.share {
-        ShareArg::Fair => Share::Fair,
-        ShareArg::Headroom => Share::Headroom,
-    };
     let terms = ThrottleTerms {
         min_rate: rates.min_rate,
         max_tx: rates.max_tx_rate,
@@ -201,7 +197,7 @@ fn limits(cli: &Cli) -> Result<ThrottleLimits, Error> {
         pace_recovery: rates.pace_recovery,
         recovery_bytes: rates.recovery_bytes,
         pace_all: rates.pace_all,
-        share,
+        share: rates.share,
         health: HealthLimits {
             p99_produce: rates.max_p99_produce,
             p99_fetch: rates.max_p99_fetch,

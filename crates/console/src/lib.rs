@@ -6,9 +6,11 @@ mod layers;
 mod live;
 mod logs;
 pub mod units;
+mod values;
 
 pub use error::{Error, is_help};
 pub use layers::{Environment, parse};
 #[cfg(feature = "live")]
 pub use live::{MetricsArgs, PodArgs};
 pub use logs::LogArgs;
+pub use values::{NamedValue, one_of};

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
+use console::{NamedValue, one_of};
 use local::Status;
 use local::maps::Maps;
 use mapper::{Assignment, LeadBy, Leaders, Mends, PlanTerms, Snapshot};
@@ -21,8 +22,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
     brokers: Option<BrokerList>,
     /// Choose how leadership is measured
-    #[arg(long, value_enum, value_name = "BY", default_value = "count")]
-    by: By,
+    #[arg(long, value_name = "BY", default_value = "count", value_parser = one_of(&MEASURES))]
+    by: LeadBy,
     /// Even the leaders of each topic separately
     #[arg(long)]
     per_topic: bool,
@@ -33,13 +34,10 @@ pub(crate) struct Args {
     planning: PlanningArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum By {
-    /// The number of partitions that it leads
-    Count,
-    /// The bytes of the partitions that it leads
-    Bytes,
-}
+const MEASURES: [NamedValue<LeadBy>; 2] = [
+    ("count", LeadBy::Count, "The number of partitions that it leads"),
+    ("bytes", LeadBy::Bytes, "The bytes of the partitions that it leads"),
+];
 
 pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let outputs = Outputs::find(&args.planning)?;
@@ -92,10 +90,7 @@ impl Args {
                 mends: Mends::Nothing,
                 ..PlanTerms::new(assignments, self.planning.storage_headroom)
             },
-            by: match self.by {
-                By::Count => LeadBy::Count,
-                By::Bytes => LeadBy::Bytes,
-            },
+            by: self.by,
             per_topic: self.per_topic,
             evacuate: BrokerList::named(self.evacuate.as_ref(), snapshot, maps)?,
         })

@@ -1,5 +1,6 @@
 //! Who looks for the answer.
 
+use console::{NamedValue, one_of};
 use mapper::Engine;
 
 /// The flag of the planning commands that can search.
@@ -8,26 +9,18 @@ pub(crate) struct SolverArgs {
     /// Choose the solver
     ///
     /// All solvers follow the same rules and goals.
-    #[arg(long, value_enum, value_name = "WHO", default_value = "auto")]
-    solver: Who,
+    #[arg(long, value_name = "WHO", default_value = "auto", value_parser = one_of(&SOLVERS))]
+    solver: Engine,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Who {
-    /// The heuristic, then a short search unless its plan is near-optimal
-    Auto,
-    /// The heuristic alone
-    Heuristic,
-    /// A search of all plans, with a proof; for small scopes
-    Exact,
-}
+const SOLVERS: [NamedValue<Engine>; 3] = [
+    ("auto", Engine::Auto, "The heuristic, then a short search unless its plan is near-optimal"),
+    ("heuristic", Engine::Heuristic, "The heuristic alone"),
+    ("exact", Engine::Exact, "A search of all plans, with a proof; for small scopes"),
+];
 
 impl SolverArgs {
     pub(crate) fn engine(&self) -> Engine {
-        match self.solver {
-            Who::Auto => Engine::Auto,
-            Who::Heuristic => Engine::Heuristic,
-            Who::Exact => Engine::Exact,
-        }
+        self.solver
     }
 }

@@ -7,6 +7,7 @@ use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, ho
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
+use console::{NamedValue, one_of};
 use local::Status;
 use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
@@ -42,15 +43,20 @@ pub(crate) struct EvenArgs {
     /// Choose what to even, the most important first
     #[arg(
         long,
-        value_enum,
         value_name = "WHAT,...",
+        value_parser = one_of(&GOALS),
         value_delimiter = ',',
         default_value = "storage"
     )]
-    balance: Vec<What>,
+    balance: Vec<BalanceGoal>,
     /// Choose what even storage means
-    #[arg(long, value_enum, value_name = "BY", default_value = "percent-used")]
-    by: By,
+    #[arg(
+        long,
+        value_name = "BY",
+        value_parser = one_of(&MEASURES),
+        default_value = "percent-used"
+    )]
+    by: Measure,
     /// Move at most this many of a broker's largest partitions for balance
     #[arg(long, value_name = "N")]
     partition_limit: Option<u32>,
@@ -87,25 +93,21 @@ pub(crate) struct EvenArgs {
     planning: PlanningArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
-    /// Storage used, in proportion to each broker's storage
-    Storage,
-    /// The same number of replicas on each broker
-    Replicas,
-    /// The same number of partitions led by each broker
-    Leaders,
-    /// Traffic expected, in proportion to each broker's network; needs rates
-    Network,
-}
+const GOALS: [NamedValue<BalanceGoal>; 4] = [
+    ("storage", BalanceGoal::Storage, "Storage used, in proportion to each broker's storage"),
+    ("replicas", BalanceGoal::Replicas, "The same number of replicas on each broker"),
+    ("leaders", BalanceGoal::Leaders, "The same number of partitions led by each broker"),
+    (
+        "network",
+        BalanceGoal::Network,
+        "Traffic expected, in proportion to each broker's network; needs rates",
+    ),
+];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum By {
-    /// The same share of each broker's storage
-    PercentUsed,
-    /// The same free bytes on each broker
-    BytesFree,
-}
+const MEASURES: [NamedValue<Measure>; 2] = [
+    ("percent-used", Measure::PercentUsed, "The same share of each broker's storage"),
+    ("bytes-free", Measure::BytesFree, "The same free bytes on each broker"),
+];
 
 /// The flags resolved against a cluster.
 pub(crate) struct EvenRequest {
@@ -183,22 +185,13 @@ impl EvenArgs {
     fn balance(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Balance, Error> {
         let drain = BrokerList::named(self.drain.as_ref(), snapshot, maps)?;
         let solver = self.solver.engine();
-        if solver == Engine::Exact && self.balance != [What::Storage] {
+        if solver == Engine::Exact && self.balance != [BalanceGoal::Storage] {
             let message = "--solver exact searches for even storage only: leave it out, or leave out --balance";
             return Err(Error::flags(message));
         }
-        let goal = |what: &What| match what {
-            What::Storage => BalanceGoal::Storage,
-            What::Replicas => BalanceGoal::Replicas,
-            What::Leaders => BalanceGoal::Leaders,
-            What::Network => BalanceGoal::Network,
-        };
         Ok(Balance {
-            goals: self.balance.iter().map(goal).collect(),
-            by: match self.by {
-                By::PercentUsed => Measure::PercentUsed,
-                By::BytesFree => Measure::BytesFree,
-            },
+            goals: self.balance.clone(),
+            by: self.by,
             tolerance: self.tolerance,
             drain,
             partition_limit: self.partition_limit,

@@ -11,6 +11,7 @@ use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::views::PlacementChoice;
 use console::units::size_factor;
+use console::{NamedValue, one_of};
 use evacuation::EvacuationArgs;
 use local::Note;
 use local::Status;
@@ -37,11 +38,11 @@ pub(crate) struct Args {
     /// Choose how new replicas get their broker
     ///
     /// Default: storage if every fact is known, else count.
-    #[arg(long, value_enum, value_name = "BY")]
-    placement: Option<By>,
+    #[arg(long, value_name = "BY", value_parser = one_of(&PLACEMENTS))]
+    placement: Option<PlaceBy>,
     /// Choose the order of placement by storage
-    #[arg(long, value_enum, value_name = "HOW", default_value = "distribution")]
-    optimize: How,
+    #[arg(long, value_name = "HOW", default_value = "distribution", value_parser = one_of(&ORDERS))]
+    optimize: Optimize,
     /// Drop every assignment in scope and place everything again
     #[arg(long)]
     force_rebuild: bool,
@@ -90,21 +91,15 @@ pub(crate) struct Args {
     planning: PlanningArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum By {
-    /// The broker with the fewest replicas first
-    Count,
-    /// The broker with the least share of storage used first
-    Storage,
-}
+const PLACEMENTS: [NamedValue<PlaceBy>; 2] = [
+    ("count", PlaceBy::Count, "The broker with the fewest replicas first"),
+    ("storage", PlaceBy::Storage, "The broker with the least share of storage used first"),
+];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum How {
-    /// First one replica of every partition, then the next
-    Distribution,
-    /// First all replicas of the largest partition, then the next
-    Storage,
-}
+const ORDERS: [NamedValue<Optimize>; 2] = [
+    ("distribution", Optimize::Distribution, "First one replica of every partition, then the next"),
+    ("storage", Optimize::Storage, "First all replicas of the largest partition, then the next"),
+];
 
 pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     args.refuse_contradictions()?;
@@ -125,11 +120,11 @@ pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 
 impl Args {
     fn refuse_contradictions(&self) -> Result<(), Error> {
-        if self.placement == Some(By::Storage) && !self.use_meta {
+        if self.placement == Some(PlaceBy::Storage) && !self.use_meta {
             let message = "--placement storage needs what --use-meta=false leaves out";
             return Err(Error::flags(message));
         }
-        let by_count = self.placement == Some(By::Count) || !self.use_meta;
+        let by_count = self.placement == Some(PlaceBy::Count) || !self.use_meta;
         if self.searches() && (by_count || self.partition_size_factor != Ratio::ONE) {
             let message = "--solver exact searches for even storage only: leave it out, or leave out \
                 --placement count, --use-meta=false and --partition-size-factor";
@@ -172,8 +167,7 @@ impl Args {
         let refused =
             |by, why| planning::refused(snapshot, &Request::Rebuild(self.request(by, scoped)), why);
         let by = match self.placement {
-            Some(By::Count) => Some(PlaceBy::Count),
-            Some(By::Storage) => Some(PlaceBy::Storage),
+            Some(by) => Some(by),
             None if self.searches() => Some(PlaceBy::Storage),
             None if !self.use_meta => Some(PlaceBy::Count),
             None => None,
@@ -206,10 +200,7 @@ impl Args {
                 ignore_cordons: self.planning.ignore_cordons,
             },
             placement,
-            optimize: match self.optimize {
-                How::Distribution => Optimize::Distribution,
-                How::Storage => Optimize::Storage,
-            },
+            optimize: self.optimize,
             force: self.force_rebuild,
             sub_affinity: self.sub_affinity,
             partition_size_factor: self.partition_size_factor,

@@ -5,6 +5,7 @@ use crate::live::flags::{ClaimArgs, ConsentArgs, DaemonArgs, ExecutionArgs};
 use crate::live::views::{Next, Preview, Summary};
 use crate::session::Session;
 use console::units::{rate, seconds, size};
+use console::{NamedValue, one_of};
 use execute::{
     Aim, Estimate, ExecutionLimits, ExecutionOutcome, ExecutionTerms, MoveState, NoNewMoves,
     OnDeadBroker, Pace, PauseOn, Round, cordoned, returned,
@@ -53,13 +54,13 @@ pub(crate) struct Args {
     /// Pause new moves if these partitions are below min ISR
     ///
     /// Offline partitions count too. Partitions that the plan heals never pause it.
-    #[arg(long, value_enum, value_name = "WHICH", default_value = "new")]
-    pause_on: PauseArg,
+    #[arg(long, value_name = "WHICH", default_value = "new", value_parser = one_of(&PAUSES))]
+    pause_on: PauseOn,
     /// Choose what to do with moves whose destination dies
     ///
     /// With cancel, a move is submitted again if its broker returns within a minute after all else is done.
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "wait")]
-    on_dead_broker: DeadArg,
+    #[arg(long, value_name = "WHAT", default_value = "wait", value_parser = one_of(&DEAD))]
+    on_dead_broker: OnDeadBroker,
     /// Report replicas that received no data for this long
     ///
     /// The report names the broker that holds them back. A bare number is seconds.
@@ -101,23 +102,20 @@ fn pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum PauseArg {
-    /// No partition
-    None,
-    /// Partitions that were well at the start
-    New,
-    /// Every partition
-    Any,
-}
+const PAUSES: [NamedValue<PauseOn>; 3] = [
+    ("none", PauseOn::Never, "No partition"),
+    ("new", PauseOn::New, "Partitions that were well at the start"),
+    ("any", PauseOn::Any, "Every partition"),
+];
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum DeadArg {
-    /// Wait until the broker returns
-    Wait,
-    /// Cancel them, and submit them again if the broker returns soon
-    Cancel,
-}
+const DEAD: [NamedValue<OnDeadBroker>; 2] = [
+    ("wait", OnDeadBroker::Wait, "Wait until the broker returns"),
+    (
+        "cancel",
+        OnDeadBroker::Cancel,
+        "Cancel them, and submit them again if the broker returns soon",
+    ),
+];
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     if args.sweep { super::sweep::run(args, session) } else { once(args, session) }
@@ -154,17 +152,9 @@ impl Args {
             moves: self.max_moves.map_or(usize::MAX, at_most),
             moves_per_broker: self.max_moves_per_broker.map(at_most),
             until_seconds: self.until.as_deref().map(until).transpose()?,
-            on_dead_broker: match self.on_dead_broker {
-                DeadArg::Wait => OnDeadBroker::Wait,
-                DeadArg::Cancel => OnDeadBroker::Cancel,
-            },
+            on_dead_broker: self.on_dead_broker,
             stalled_after_seconds: self.stalled_after.as_secs(),
             ..ExecutionLimits::default()
-        };
-        let pause_on = match self.pause_on {
-            PauseArg::None => PauseOn::Never,
-            PauseArg::New => PauseOn::New,
-            PauseArg::Any => PauseOn::Any,
         };
         let pace = match (self.throttle, self.daemon.is_given()) {
             (Pace::BytesPerSecond(_), true) => Pace::Auto,
@@ -176,7 +166,7 @@ impl Args {
             }
             (pace, _) => pace,
         };
-        let (join, keep_cordons) = (self.join, self.keep_cordons);
+        let Self { pause_on, join, keep_cordons, .. } = *self;
         Ok(ExecutionTerms { aim: Aim::CarryOut, pace, limits, pause_on, join, keep_cordons })
     }
 
