@@ -18,7 +18,7 @@ use local::words::listed;
 use local::{Note, Status};
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::snapshot::Broker;
-use mapper::{BrokerId, Move, NoPlan, Plan, Request, Snapshot};
+use mapper::{BrokerId, Move, NoPlan, PlaceBy, Plan, Request, Snapshot};
 use outputs::Staging;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -36,6 +36,23 @@ pub(crate) struct Planned {
 /// The plan of a request. Without a plan, the error names the conflicts and the remedies.
 pub(crate) fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     mapper::plan(snapshot, request).map_err(|why| refused(snapshot, request, why))
+}
+
+/// A plan that places by storage or, where a fact that this needs is missing, by count.
+pub(crate) fn by_known_facts(
+    snapshot: &Snapshot,
+    request: impl Fn(PlaceBy) -> Request,
+) -> Result<(Plan, PlacementChoice), Error> {
+    let by_storage = request(PlaceBy::Storage);
+    match mapper::plan(snapshot, &by_storage) {
+        Ok(plan) => Ok((plan, PlacementChoice::of(PlaceBy::Storage))),
+        Err(NoPlan::MissingFact { fact, what }) => {
+            let because = Some(format!("{fact} of {what} is not known"));
+            let choice = PlacementChoice { because, ..PlacementChoice::of(PlaceBy::Count) };
+            Ok((plan(snapshot, &request(PlaceBy::Count))?, choice))
+        }
+        Err(why) => Err(refused(snapshot, &by_storage, why)),
+    }
 }
 
 /// A refusal, with the conflicts and the remedies.

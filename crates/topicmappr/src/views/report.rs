@@ -17,7 +17,8 @@ use crate::lost::LostBroker;
 use local::words::counted;
 use mapper::maps::Unmapped;
 use mapper::{
-    BalanceFloor, Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver, joined,
+    BalanceFloor, Figures, LeaderBytes, LeftOut, PlaceBy, Plan, Snapshot, SnapshotHash, Solver,
+    joined,
 };
 use serde::Serialize;
 use std::fmt;
@@ -76,6 +77,16 @@ pub(crate) struct PlacementChoice {
     /// The reason, if the program chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) because: Option<String>,
+}
+
+impl PlacementChoice {
+    pub(crate) fn of(by: PlaceBy) -> Self {
+        let by = match by {
+            PlaceBy::Count => "count",
+            PlaceBy::Storage => "storage",
+        };
+        Self { by, because: None }
+    }
 }
 
 /// A plan added up, which takes a while where it is large.

@@ -17,8 +17,7 @@ use local::Note;
 use local::Status;
 use local::maps::Maps;
 use mapper::{
-    Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, PlanTerms, RackRule, Ratio, Rebuild, Request,
-    Snapshot,
+    Engine, Mends, Optimize, PlaceBy, Plan, PlanTerms, RackRule, Ratio, Rebuild, Request, Snapshot,
 };
 use scope::Scoped;
 
@@ -156,36 +155,14 @@ impl Args {
 
     /// Plans by storage if every fact is known, unless a flag chooses.
     fn plan(&self, snapshot: &Snapshot, scoped: &Scoped) -> Result<(Plan, PlacementChoice), Error> {
-        let chosen = |by: PlaceBy, because: Option<String>| PlacementChoice {
-            by: match by {
-                PlaceBy::Count => "count",
-                PlaceBy::Storage => "storage",
-            },
-            because,
-        };
-        let rebuild = |by| mapper::rebuild(snapshot, &self.request(by, scoped));
-        let refused =
-            |by, why| planning::refused(snapshot, &Request::Rebuild(self.request(by, scoped)), why);
+        let request = |by| Request::Rebuild(self.request(by, scoped));
         let by = match self.placement {
-            Some(by) => Some(by),
-            None if self.searches() => Some(PlaceBy::Storage),
-            None if !self.use_meta => Some(PlaceBy::Count),
-            None => None,
+            Some(by) => by,
+            None if self.searches() => PlaceBy::Storage,
+            None if !self.use_meta => PlaceBy::Count,
+            None => return planning::by_known_facts(snapshot, request),
         };
-        if let Some(by) = by {
-            return Ok((rebuild(by).map_err(|why| refused(by, why))?, chosen(by, None)));
-        }
-        match rebuild(PlaceBy::Storage) {
-            Err(NoPlan::MissingFact { fact, what }) => {
-                let because = format!("{fact} of {what} is not known");
-                let plan = rebuild(PlaceBy::Count).map_err(|why| refused(PlaceBy::Count, why))?;
-                Ok((plan, chosen(PlaceBy::Count, Some(because))))
-            }
-            plan => {
-                let plan = plan.map_err(|why| refused(PlaceBy::Storage, why))?;
-                Ok((plan, chosen(PlaceBy::Storage, None)))
-            }
-        }
+        Ok((planning::plan(snapshot, &request(by))?, PlacementChoice::of(by)))
     }
 
     fn request(&self, placement: PlaceBy, scoped: &Scoped) -> Rebuild {

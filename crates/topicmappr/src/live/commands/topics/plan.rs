@@ -5,10 +5,9 @@ use crate::facts::Facts;
 use crate::facts::with_storage;
 use crate::live::flags::PlanningArgs;
 use crate::live::reach::boxed;
-use crate::live::views::PlacementChoice;
 use crate::planning::{self, Outputs, Planned, Prepared};
 use crate::session::Session;
-use mapper::{NoPlan, PlaceBy, Plan, PlanTerms, Rebuild, Request};
+use mapper::{PlaceBy, PlanTerms, Rebuild, Request};
 use operate::topics::TopicsLook;
 
 /// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
@@ -26,7 +25,9 @@ pub(super) fn prepare(
         pods: looked.pods.take().map(boxed),
         ..Facts::new(looked.snapshot.clone(), Vec::new())
     };
-    let (plan, placement) = plan(looked, args).map_err(|why| planning::with_lost(why, &facts))?;
+    let request = |by| Request::Rebuild(request(looked, args, by));
+    let (plan, placement) = planning::by_known_facts(&looked.snapshot, request)
+        .map_err(|why| planning::with_lost(why, &facts))?;
     let planned = Planned {
         plan,
         placement: Some(placement),
@@ -34,24 +35,6 @@ pub(super) fn prepare(
         unmapped: Vec::new(),
     };
     planning::prepare(planned, &facts, args, outputs, session).map(Some)
-}
-
-/// By storage where nothing is missing for it.
-fn plan(looked: &TopicsLook, args: &PlanningArgs) -> Result<(Plan, PlacementChoice), Error> {
-    let of = |by| Request::Rebuild(request(looked, args, by));
-    let refused = |by, why| planning::refused(&looked.snapshot, &of(by), why);
-    let chosen = |by, because| PlacementChoice { by, because };
-    match mapper::plan(&looked.snapshot, &of(PlaceBy::Storage)) {
-        Err(NoPlan::MissingFact { fact, what }) => {
-            let because = format!("{fact} of {what} is not known");
-            let plan = planning::plan(&looked.snapshot, &of(PlaceBy::Count))?;
-            Ok((plan, chosen("count", Some(because))))
-        }
-        plan => {
-            let plan = plan.map_err(|why| refused(PlaceBy::Storage, why))?;
-            Ok((plan, chosen("storage", None)))
-        }
-    }
 }
 
 fn request(looked: &TopicsLook, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
