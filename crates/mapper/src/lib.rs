@@ -78,6 +78,7 @@ mod plan;
 mod plan_file;
 mod planners;
 mod rack_queues;
+mod rate_meter;
 mod rebuild;
 mod replace;
 mod request;
@@ -115,6 +116,9 @@ pub use plan::{
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use planners::plan;
+pub use rate_meter::{
+    LogLook, LogOffsetsSeen, LogSeen, LogSizeSeen, ProducedRate, RateMeter, Unmeasured,
+};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{

@@ -162,6 +162,7 @@ fn settled(
         copied: facts.copied,
         remote: facts.remote,
         bytes_in: facts.bytes_in,
+        records_in: facts.records_in,
         bytes_out: facts.bytes_out,
         adding: Default::default(),
         removing: Default::default(),

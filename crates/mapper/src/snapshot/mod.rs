@@ -9,6 +9,7 @@ mod cordon;
 mod edit;
 mod halves;
 mod hash;
+mod measured_rates;
 mod partition;
 mod plain;
 mod relaxed;
@@ -20,6 +21,7 @@ pub use broker::{Broker, KubernetesFacts, LogDir};
 pub use contradiction::Contradiction;
 pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;
+pub use measured_rates::{MeasuredRates, UnmeasuredPartitions};
 pub use volume::Volume;
 
 use crate::both::both;
@@ -218,6 +220,8 @@ pub struct PartitionFacts {
     pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
     /// The rate at which producers write to it, in bytes per second. Each replica receives it.
     pub bytes_in: Option<u64>,
+    /// The records that producers write to it, per second.
+    pub records_in: Option<u64>,
     /// The rate at which consumers read it, in bytes per second. The leader sends it.
     pub bytes_out: Option<u64>,
     /// Replicas that a running reassignment adds. They are in the replica list.

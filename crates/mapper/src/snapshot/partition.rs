@@ -38,6 +38,7 @@ enum PartitionKey {
     RemoteBytes,
     LogDirs,
     BytesInPerSecond,
+    RecordsInPerSecond,
     BytesOutPerSecond,
     Adding,
     Removing,
@@ -46,7 +47,7 @@ enum PartitionKey {
 }
 
 /// The keys in JSON, in the order of [`PartitionKey`].
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "id",
     "replicas",
     "size_bytes",
@@ -60,6 +61,7 @@ const KEYS: [&str; 16] = [
     "remote_bytes",
     "log_dirs",
     "bytes_in_per_second",
+    "records_in_per_second",
     "bytes_out_per_second",
     "adding",
     "removing",
@@ -129,6 +131,7 @@ impl PartitionKeys {
                 self.log_dirs = map.next_value()?;
             }
             PartitionKey::BytesInPerSecond => self.facts().bytes_in = map.next_value()?,
+            PartitionKey::RecordsInPerSecond => self.facts().records_in = map.next_value()?,
             PartitionKey::BytesOutPerSecond => self.facts().bytes_out = map.next_value()?,
             PartitionKey::Adding => self.facts().adding = map.next_value()?,
             PartitionKey::Removing => self.facts().removing = map.next_value()?,
@@ -174,7 +177,7 @@ mod tests {
     fn every_key_is_told_once_and_stands_in_its_place() {
         let values = ["3", "[1,2]", "7", "[1]", "2", "[4]", "[5]", "[6]", "[8,null]"];
         let values =
-            values.into_iter().chain(["12", "13", "[\"/a\",null]", "9", "10", "[2]", "[11]"]);
+            values.into_iter().chain(["12", "13", "[\"/a\",null]", "9", "14", "10", "[2]", "[11]"]);
         let pairs: Vec<String> =
             KEYS.iter().zip(values).map(|(key, value)| format!("\"{key}\":{value}")).collect();
         let all = pairs.join(",");
@@ -192,6 +195,7 @@ mod tests {
             remote: Some(Bytes(13)),
             log_dirs: SmallVec::new(),
             bytes_in: Some(9),
+            records_in: Some(14),
             bytes_out: Some(10),
             adding: ids(&[2]),
             removing: ids(&[11]),

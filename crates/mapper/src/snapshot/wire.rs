@@ -170,6 +170,7 @@ impl Serialize for PartitionOut<'_> {
         known(&mut out, "remote_bytes", &facts.remote)?;
         known(&mut out, "log_dirs", &facts.log_dirs.iter().map(path).collect::<Vec<_>>())?;
         known(&mut out, "bytes_in_per_second", &facts.bytes_in)?;
+        known(&mut out, "records_in_per_second", &facts.records_in)?;
         known(&mut out, "bytes_out_per_second", &facts.bytes_out)?;
         known(&mut out, "adding", &facts.adding)?;
         known(&mut out, "removing", &facts.removing)?;

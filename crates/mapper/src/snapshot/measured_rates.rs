@@ -1,0 +1,90 @@
+//! A snapshot with measured rates.
+
+use super::{PartitionFacts, Snapshot, SnapshotError};
+use crate::ids::TopicPartition;
+use crate::rate_meter::{ProducedRate, Unmeasured};
+use std::collections::BTreeMap;
+
+/// What producers write to each partition, or why it is unknown.
+pub type MeasuredRates = BTreeMap<TopicPartition, Result<ProducedRate, Unmeasured>>;
+
+/// The partitions of a snapshot whose rates are unknown for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmeasuredPartitions {
+    /// The reason.
+    pub why: Unmeasured,
+    /// Their number.
+    pub partitions: usize,
+    /// The first of them.
+    pub first: TopicPartition,
+}
+
+impl Snapshot {
+    /// The cluster with these rates of producers, and its partitions without a rate, by reason. An unknown rate stays
+    /// absent.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Contradictions`] if the sum of all rates is beyond all measure.
+    pub fn with_rates(
+        self,
+        rates: &MeasuredRates,
+    ) -> Result<(Self, Vec<UnmeasuredPartitions>), SnapshotError> {
+        let mut unmeasured: BTreeMap<Unmeasured, UnmeasuredPartitions> = BTreeMap::new();
+        let mut parts = self.parts;
+        for topic in &mut parts.topics {
+            for partition in &mut topic.partitions {
+                let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
+                // A partition that no look has seen is newer than the last one.
+                match rates.get(&of).copied().unwrap_or(Err(Unmeasured::NotLedThroughout)) {
+                    Ok(rate) => {
+                        let facts: &mut PartitionFacts = partition.facts.get_or_insert_default();
+                        (facts.bytes_in, facts.records_in) = (Some(rate.bytes.0), rate.records);
+                    }
+                    Err(why) => {
+                        let none = UnmeasuredPartitions { why, partitions: 0, first: of };
+                        unmeasured.entry(why).or_insert(none).partitions += 1;
+                    }
+                }
+            }
+        }
+        Ok((Self::new(parts)?, unmeasured.into_values().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Rate;
+    use crate::ids::PartitionId;
+
+    #[test]
+    fn an_unknown_rate_stays_absent_and_is_counted() {
+        let text = br#"{"version": 1, "brokers": [{"id": 1}], "topics": [{"name": "t", "partitions": [
+            {"id": 0, "replicas": [1]}, {"id": 1, "replicas": [1]}, {"id": 2, "replicas": [1]}, {"id": 3, "replicas": [1]}]}]}"#;
+        let before = Snapshot::from_json(text).unwrap();
+        let of = |id| TopicPartition { topic: "t".to_owned(), partition: PartitionId(id) };
+        let rate = |bytes, records| Ok(ProducedRate { bytes: Rate(bytes), records });
+        let rates: MeasuredRates = [
+            (of(0), rate(0, Some(0))),
+            (of(1), Err(Unmeasured::LeaderChanged)),
+            (of(2), rate(9, None)),
+        ]
+        .into();
+        let (after, unmeasured) = before.clone().with_rates(&rates).unwrap();
+        let found = |id| {
+            let facts = after.partition("t", PartitionId(id)).unwrap().facts.as_deref();
+            facts.map(|facts| (facts.bytes_in, facts.records_in))
+        };
+        assert_eq!(found(0), Some((Some(0), Some(0))));
+        assert_eq!((found(1), found(3)), (None, None));
+        assert_eq!(found(2), Some((Some(9), None)));
+        let whys: Vec<_> = unmeasured.iter().map(|u| (u.why, u.partitions, &u.first)).collect();
+        let expected =
+            [(Unmeasured::NotLedThroughout, 1, &of(3)), (Unmeasured::LeaderChanged, 1, &of(1))];
+        assert_eq!(whys, expected);
+        assert_eq!(after.hash(), before.hash(), "traffic is not part of the hash");
+        let mut written = Vec::new();
+        after.write_json(&mut written).unwrap();
+        assert_eq!(Snapshot::from_json(&written).unwrap(), after);
+    }
+}
