@@ -48,7 +48,7 @@ pub use in_parallel::in_parallel;
 pub use kafka_protocol::ResponseError;
 pub use properties::{ConfigError, Material, Properties, Roots, Settings};
 pub use secret::Secret;
-pub use snapshot::{Capture, Glance, Notice, Wanted, glance, snapshot};
+pub use snapshot::{Capture, Glance, Notice, Wanted, glance, log_look, log_sizes, snapshot};
 pub use standing::{Standing, Unsettled, standing};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod cordons;
 mod elr;
 mod glance;
 mod hidden;
+mod logs;
 mod moves;
 mod notice;
 mod settled;
@@ -20,6 +21,7 @@ mod tiers;
 mod tests;
 
 pub use glance::{Glance, glance};
+pub use logs::{log_look, log_sizes};
 pub use notice::Notice;
 
 use crate::admin::{Cluster, ConfigKeys, Topics};

@@ -1,6 +1,6 @@
 //! The guarantees of a capture, against a cluster of fake brokers.
 
-use super::{Capture, Notice, Wanted, snapshot};
+use super::{Capture, Notice, Wanted, log_look, snapshot};
 use crate::admin::ConfigKeys;
 use crate::error::{Error, Operation, Resource};
 use crate::fake::{Cluster, Fake, FakePartition};
@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::Request;
 use mapper::snapshot::{Leader, Partition, PartitionFacts};
-use mapper::{BrokerId, Bytes, PartitionId};
+use mapper::{BrokerId, Bytes, PartitionId, TopicPartition};
 
 fn ids(ids: &[u32]) -> Vec<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
@@ -403,4 +403,23 @@ async fn a_tiered_topics_new_replica_copies_its_local_log_or_only_what_is_not_in
     assert_eq!(figures(&capture, "old"), [None, Some(100), Some(100)]);
     let told: Vec<String> = capture.notices.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("plans count the whole local log of 2 tiered topics"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_look_at_logs_has_what_each_leader_that_answers_reports() {
+    let mut cluster = Cluster::of_three();
+    cluster.topic("events", &[&[1, 3], &[2, 1], &[3, 1], &[2, 3]]);
+    cluster.mute.insert(3);
+    let fake = Fake::start(cluster).await;
+    let look = log_look(&fake.client().await, std::time::Instant::now()).await.unwrap();
+    let seen = |id| {
+        let of = TopicPartition { topic: "events".to_owned(), partition: PartitionId(id) };
+        let log = look[&of];
+        let size = log.size.map(|size| size.bytes.0);
+        (log.leader.0, size, log.offsets.map(|offsets| (offsets.start, offsets.end)))
+    };
+    assert_eq!(seen(0), (1, Some(100), Some((0, 0))));
+    assert_eq!(seen(1), (2, Some(100), Some((10, 10))));
+    assert_eq!(seen(2), (3, None, None), "its leader is silent");
+    assert_eq!(seen(3), (2, Some(100), None), "its leader reports no offset");
 }

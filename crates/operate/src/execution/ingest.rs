@@ -8,16 +8,13 @@ use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::catch_up::behind;
 use execute::{MOVES_PER_BROKER, MoveState, Pace, Round, Seen};
-use kafka::admin::LogDirFacts;
-use kafka::in_parallel;
-use mapper::{BrokerId, Bytes, Move, Rate, Reason, Replicas, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, Rate, RateMeter, Reason, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
 /// The time between the two reads.
 const WATCHED: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The least throttle, in percent of the rate of new data.
 const MARGIN: u64 = 120;
 
@@ -181,30 +178,16 @@ async fn written(
     for (change, leader) in moves {
         led.entry(*leader).or_default().insert(change.of());
     }
-    let start = Instant::now();
-    let first = sizes(client, &led).await;
-    if first.is_empty() {
+    let (since, mut meter) = (Instant::now(), RateMeter::default());
+    let first = kafka::log_sizes(client, &led, since).await;
+    if first.values().all(|log| log.size.is_none()) {
         return BTreeMap::new();
     }
+    meter.see(&first);
     tokio::time::sleep(WATCHED).await;
-    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-    let second = sizes(client, &led).await;
-    let grown = first.into_iter().filter_map(|(of, before)| {
-        let after = second.get(&of)?;
-        Some((of, Rate(after.saturating_sub(before).saturating_mul(1000) / millis)))
-    });
-    grown.collect()
-}
-
-async fn sizes(
-    client: &kafka::Client,
-    led: &BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
-) -> BTreeMap<TopicPartition, u64> {
-    let asked = led
-        .iter()
-        .map(async |(broker, wanted)| client.log_dirs_of(*broker, wanted, PATIENCE).await);
-    let dirs = in_parallel(asked).await.into_iter().filter_map(Result::ok).flatten();
-    dirs.flat_map(LogDirFacts::into_replicas).map(|(of, size)| (of, size.0)).collect()
+    meter.see(&kafka::log_sizes(client, &led, since).await);
+    let rates = meter.rates().into_iter();
+    rates.filter_map(|(of, rate)| Some((of, rate.ok()?.bytes))).collect()
 }
 
 /// The broker with the highest need, and its rate with the margin. A leader sends new data to all followers, old and
