@@ -100,6 +100,7 @@ fn plan(before: &Snapshot, assignments: &[Assignment], to: BrokerId) -> Plan {
         steps: vec![(0..moves.len()).collect()],
         moves,
         left_out: Vec::new(),
+        assumed: Vec::new(),
         before: Figures::default(),
         after: Figures::default(),
         bound_bytes: None,

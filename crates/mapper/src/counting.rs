@@ -64,7 +64,7 @@ impl Figures {
         let copies = change.added().count() as u64;
         let copied = change.copy_bytes().unwrap_or_default().0;
         let held = change.held_bytes(Some(partition)).unwrap_or_default().0;
-        let rate = traffic::of_replica(partition);
+        let rate = traffic::of_replica(cluster, partition);
         for id in change.added() {
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas += 1;
@@ -117,10 +117,13 @@ impl Figures {
         };
         let used = ratios(BrokerFigures::used_ratio);
         let network = ratios(BrokerFigures::network_ratio);
+        let traffic = || brokers.iter().filter_map(|broker| broker.traffic_bytes_per_second);
         let (replicas, leaders) =
             (counts(|broker| broker.replicas), counts(|broker| broker.leaders));
         (self.max_used_ratio, self.min_used_ratio) = used;
         (self.max_network_ratio, self.min_network_ratio) = network;
+        self.max_traffic_bytes_per_second = traffic().max();
+        self.min_traffic_bytes_per_second = traffic().min();
         (self.max_replicas, self.min_replicas) = replicas;
         (self.max_leaders, self.min_leaders) = leaders;
     }
@@ -158,7 +161,7 @@ fn brokers(cluster: &DenseCluster<'_>) -> Vec<BrokerFigures> {
 /// Adds the traffic of each broker whose partitions all have known rates.
 fn add_traffic(cluster: &DenseCluster<'_>, brokers: &mut [BrokerFigures]) {
     for (index, partition) in cluster.partitions() {
-        let rate = traffic::of_replica(partition);
+        let rate = traffic::of_replica(cluster, partition);
         for seat in cluster.seats_of(index) {
             let traffic = &mut brokers[*seat as usize].traffic_bytes_per_second;
             *traffic = traffic.zip(rate).map(|(traffic, rate)| traffic + rate);

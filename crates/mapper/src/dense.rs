@@ -29,6 +29,10 @@ pub(crate) struct DenseCluster<'s> {
     pub(crate) host: Vec<usize>,
     /// Whether any two brokers share a host. If not, hosts do not matter.
     pub(crate) shared_hosts: bool,
+    /// Whether the rate of consumers is known for any partition. If not, traffic leaves consumers out.
+    pub(crate) counts_consumers: bool,
+    /// Whether the network of any broker is known. If not, all networks count as equal.
+    pub(crate) knows_networks: bool,
     /// The storage of each broker, where known.
     pub(crate) capacity: Vec<Option<u64>>,
     /// The storage used on each broker at the start, where known.
@@ -53,12 +57,15 @@ impl<'s> DenseCluster<'s> {
         let mut first_seat = Vec::with_capacity(partitions + 1);
         first_seat.push(0);
         let mut seats = Vec::new();
+        let mut counts_consumers = false;
         for (at, topic) in (0_u32..).zip(snapshot.topics()) {
             first_partition.push(first_seat.len() - 1);
             for partition in &topic.partitions {
                 seats.extend(partition.replicas.iter().filter_map(|id| positions.of(*id)));
                 first_seat.push(seats.len());
                 of_topic.push(at);
+                let facts = partition.facts.as_ref();
+                counts_consumers |= facts.is_some_and(|facts| facts.bytes_out.is_some());
             }
         }
         first_partition.push(first_seat.len() - 1);
@@ -73,6 +80,8 @@ impl<'s> DenseCluster<'s> {
             rack_names,
             host,
             shared_hosts,
+            counts_consumers,
+            knows_networks: listed.iter().flatten().any(|b| b.network_bytes_per_second.is_some()),
             capacity: listed.iter().map(|b| b.and_then(|b| b.storage_total).map(|t| t.0)).collect(),
             used: Vec::new(),
             first_partition,
@@ -151,6 +160,15 @@ impl<'s> DenseCluster<'s> {
     /// The capacity of a broker's network, in bytes per second, where known.
     pub(crate) fn network(&self, broker: BrokerIx) -> Option<u64> {
         self.snapshot.broker(self.id(broker))?.network_bytes_per_second
+    }
+
+    /// The weight of a broker's network among those of all brokers: its capacity, or the same for each if none is known.
+    pub(crate) fn network_weight(&self, broker: BrokerIx) -> Option<u64> {
+        /// Any value gives the same shares. This one (10 Gbit/s) is in the range of known capacities, so levels are as
+        /// fine as with those.
+        const EQUAL: u64 = 1_250_000_000;
+        let listed = self.snapshot.broker(self.id(broker))?;
+        if self.knows_networks { listed.network_bytes_per_second } else { Some(EQUAL) }
     }
 
     /// The usable storage of each broker; `None` if its capacity or use is unknown.

@@ -31,6 +31,12 @@ pub struct Figures {
     /// The same share for the least busy one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_network_ratio: Option<f64>,
+    /// The busiest such broker's traffic; absent where a rate is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_traffic_bytes_per_second: Option<u64>,
+    /// The least busy such broker's traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_traffic_bytes_per_second: Option<u64>,
     /// Partitions in scope that break the rack rule.
     pub rack_violations: usize,
     /// Replicas in scope that are lost.
@@ -56,7 +62,8 @@ pub struct BrokerFigures {
     /// Its storage in total; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_bytes: Option<Bytes>,
-    /// The expected traffic of its replicas, in and out; absent if a rate is unknown.
+    /// The expected traffic of its replicas, in and out; absent if a rate is unknown. [`Plan::assumed`](crate::Plan)
+    /// says whether it counts consumers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_bytes_per_second: Option<u64>,
     /// The capacity of its network; absent if unknown.

@@ -13,6 +13,7 @@ use crate::request::{PlanTerms, Request};
 use crate::snapshot::SnapshotHash;
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
+use crate::traffic;
 use crate::volumes;
 use crate::work::Work;
 use std::sync::Arc;
@@ -87,12 +88,14 @@ pub(crate) fn finish_what_fits(
         after_all = after(&moves);
     }
     taken_back.extend(stepped.taken_back);
+    let assumed = traffic::assumed(cluster, request.balance(), &before);
     let plan = Plan {
         cluster_id: cluster.snapshot.cluster_id().map(str::to_owned),
         snapshot: hash,
         request,
         steps,
         left_out: outcome.left_out,
+        assumed,
         before,
         after: after_all,
         bound_bytes: proof.bound_bytes,

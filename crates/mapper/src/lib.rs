@@ -111,8 +111,8 @@ pub use leaders::leaders;
 pub use no_plan::{NoPlan, NoPlanStatus, Refusal, Shortage};
 pub use pair::incoming_for;
 pub use plan::{
-    ANY_LOG_DIR, BalanceFloor, BoundBy, LeaderBytes, LeftOut, Move, Plan, Reason, Solver,
-    SolverStatus, Stage, WhyLeftOut,
+    ANY_LOG_DIR, Assumption, BalanceFloor, BoundBy, LeaderBytes, LeftOut, Move, Plan, Reason,
+    Solver, SolverStatus, Stage, WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use planners::plan;

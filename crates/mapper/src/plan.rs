@@ -1,8 +1,10 @@
 //! A complete plan: what moves, why, in which order, and the result.
 
 mod after;
+mod assumption;
 mod solver;
 
+pub use assumption::Assumption;
 pub(crate) use solver::CONSTRUCTIVE;
 pub use solver::{BalanceFloor, BoundBy, LeaderBytes, Solver, SolverStatus};
 
@@ -30,6 +32,8 @@ pub struct Plan {
     pub steps: Vec<Vec<usize>>,
     /// Partitions in scope that have to stay as they are, although something is wrong with them.
     pub left_out: Vec<LeftOut>,
+    /// What the plan assumes instead of facts that nothing reports.
+    pub assumed: Vec<Assumption>,
     /// The cluster's figures before the first step.
     pub before: Figures,
     /// The cluster's figures after the last step.
@@ -52,6 +56,7 @@ impl Plan {
             moves: Vec::new(),
             steps: Vec::new(),
             left_out: Vec::new(),
+            assumed: Vec::new(),
             before: Figures::default(),
             after: Figures::default(),
             bound_bytes: None,

@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::plan::{BalanceFloor, LeftOut, Move, Plan, Solver, Stage};
+use crate::plan::{Assumption, BalanceFloor, LeftOut, Move, Plan, Solver, Stage};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
@@ -118,6 +118,8 @@ struct PlanFileHead<'p> {
 struct Tail<'p> {
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     left_out: Cow<'p, [LeftOut]>,
+    #[serde(default, skip_serializing_if = "<[Assumption]>::is_empty")]
+    assumed: Cow<'p, [Assumption]>,
     before: Cow<'p, Figures>,
     after: Cow<'p, Figures>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -278,6 +280,7 @@ impl<'p> PlanWire<'p> {
             steps: Cow::Borrowed(&plan.steps),
             tail: Tail {
                 left_out: Cow::Borrowed(&plan.left_out),
+                assumed: Cow::Borrowed(&plan.assumed),
                 before: Cow::Borrowed(&plan.before),
                 after: Cow::Borrowed(&plan.after),
                 bound_bytes: plan.bound_bytes,
@@ -305,6 +308,7 @@ impl<'p> PlanWire<'p> {
             moves: self.moves.into_owned(),
             steps: self.steps.into_owned(),
             left_out: tail.left_out.into_owned(),
+            assumed: tail.assumed.into_owned(),
             before: tail.before.into_owned(),
             after: tail.after.into_owned(),
             bound_bytes: tail.bound_bytes,

@@ -11,7 +11,7 @@ pub(super) enum BalancedLoad {
     Storage,
     /// Replicas, the same number on each broker: their cost in memory and requests does not depend on its disks.
     Replicas,
-    /// Expected traffic (bytes per second), in proportion to the network's capacity.
+    /// Expected traffic (bytes per second), in proportion to the network's capacity, where any is known.
     Network,
 }
 
@@ -47,7 +47,7 @@ impl BalancedLoad {
         match self {
             Self::Storage => cluster.capacity[broker as usize],
             Self::Replicas => Some(MOST_REPLICAS),
-            Self::Network => cluster.network(broker),
+            Self::Network => cluster.network_weight(broker),
         }
     }
 

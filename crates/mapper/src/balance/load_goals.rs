@@ -210,6 +210,11 @@ impl Layout {
                 let ratios = || shared().filter_map(ratio).filter(|ratio| ratio.is_finite());
                 floor.max_network_ratio = ratios().reduce(f64::max);
                 floor.min_network_ratio = ratios().reduce(f64::min);
+                // On unequal networks, shares differ, and their extremes bound no plan.
+                if !cluster.knows_networks {
+                    floor.max_traffic_bytes_per_second = shared().map(|(_, share)| share).max();
+                    floor.min_traffic_bytes_per_second = shared().map(|(_, share)| share).min();
+                }
             }
         }
     }

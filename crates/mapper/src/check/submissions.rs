@@ -81,6 +81,7 @@ mod tests {
             moves,
             steps,
             left_out: Vec::new(),
+            assumed: Vec::new(),
             before: Figures::default(),
             after: Figures::default(),
             bound_bytes: None,

@@ -8,6 +8,7 @@ use crate::ids::Replicas;
 use crate::plan::{Move, Plan, Reason, Solver, SolverStatus};
 use crate::request::{LeadBy, Leaders, Request};
 use crate::target::Targets;
+use crate::traffic;
 use std::sync::Arc;
 
 /// Writes the plan.
@@ -28,6 +29,7 @@ pub(super) fn plan(
         moves,
         steps,
         left_out: chosen.left_out,
+        assumed: traffic::assumed(cluster, None, &before),
         before,
         after,
         bound_bytes: Some(Bytes(0)),

@@ -33,6 +33,12 @@ pub struct BalanceFloor {
     /// The most that the least busy broker can use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_network_ratio: Option<f64>,
+    /// The traffic that the busiest broker must have; only if the plan evens it and no network is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_traffic_bytes_per_second: Option<u64>,
+    /// The most that the least busy broker can have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_traffic_bytes_per_second: Option<u64>,
 }
 
 /// How an answer was found.

@@ -1,6 +1,6 @@
 //! How even a plan leaves what it was asked to even, and the best that any plan could reach.
 
-use mapper::{BalanceFloor, BalanceGoal, Figures, Plan};
+use mapper::{Assumption, BalanceFloor, BalanceGoal, Bytes, Figures, Plan};
 use std::fmt;
 
 /// One line for each goal of the plan, in their order.
@@ -10,13 +10,17 @@ pub(super) struct Evenness<'a> {
     before: &'a Figures,
     after: &'a Figures,
     floor: BalanceFloor,
+    /// What it assumes about traffic.
+    assumed: &'a [Assumption],
 }
 
 impl<'a> Evenness<'a> {
     /// Nothing for plans that even nothing.
     pub(super) fn of(plan: &'a Plan) -> Option<Self> {
         let goals = &plan.request.balance()?.goals;
-        Some(Self { goals, before: &plan.before, after: &plan.after, floor: plan.floor? })
+        let is_network = goals.contains(&BalanceGoal::Network);
+        let assumed = if is_network { plan.assumed.as_slice() } else { &[] };
+        Some(Self { goals, before: &plan.before, after: &plan.after, floor: plan.floor?, assumed })
     }
 }
 
@@ -49,6 +53,20 @@ impl fmt::Display for Evenness<'_> {
                     range(after.min_leaders, after.max_leaders, text),
                     best(None, floor.max_leaders.map(text)),
                 ),
+                BalanceGoal::Network if self.assumed.contains(&Assumption::EqualNetworks) => (
+                    "traffic",
+                    range(
+                        before.min_traffic_bytes_per_second,
+                        before.max_traffic_bytes_per_second,
+                        rate,
+                    ),
+                    range(
+                        after.min_traffic_bytes_per_second,
+                        after.max_traffic_bytes_per_second,
+                        rate,
+                    ),
+                    best(None, floor.max_traffic_bytes_per_second.map(rate)),
+                ),
                 BalanceGoal::Network => (
                     "network",
                     range(before.min_network_ratio, before.max_network_ratio, percent),
@@ -61,6 +79,9 @@ impl fmt::Display for Evenness<'_> {
             };
             writeln!(f, "  {name:13} {before} -> {after} a broker{best}")?;
         }
+        for assumption in self.assumed {
+            writeln!(f, "  assumed       {assumption}")?;
+        }
         Ok(())
     }
 }
@@ -70,6 +91,10 @@ fn range<T>(least: Option<T>, most: Option<T>, text: impl Fn(T) -> String) -> St
         (Some(least), Some(most)) => format!("{} to {}", text(least), text(most)),
         _ => "unknown".to_owned(),
     }
+}
+
+fn rate(bytes: u64) -> String {
+    format!("{}/s", Bytes(bytes))
 }
 
 fn percent(ratio: f64) -> String {

@@ -28,6 +28,7 @@ fn is_even(plan: &Plan) -> bool {
         || balance.goals.iter().all(|goal| is_reached(*goal, &plan.after, floor, balance.tolerance))
 }
 
+#[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
 fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance: Ratio) -> bool {
     let slack = f64::from(tolerance.ppm()) / 1_000_000.0;
     let most = |found: Option<f64>, best: Option<f64>| match (found, best) {
@@ -49,8 +50,17 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
                 && least(after.min_used_ratio, floor.min_used_ratio)
         }
         BalanceGoal::Network => {
+            let amount = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
             most(after.max_network_ratio, floor.max_network_ratio)
                 && least(after.min_network_ratio, floor.min_network_ratio)
+                && most(
+                    amount(after.max_traffic_bytes_per_second),
+                    amount(floor.max_traffic_bytes_per_second),
+                )
+                && least(
+                    amount(after.min_traffic_bytes_per_second),
+                    amount(floor.min_traffic_bytes_per_second),
+                )
         }
         BalanceGoal::Replicas => {
             pieces(after.max_replicas, floor.max_replicas)

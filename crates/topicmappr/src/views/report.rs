@@ -17,8 +17,8 @@ use crate::lost::LostBroker;
 use local::words::counted;
 use mapper::maps::Unmapped;
 use mapper::{
-    BalanceFloor, Figures, LeaderBytes, LeftOut, PlaceBy, Plan, Snapshot, SnapshotHash, Solver,
-    joined,
+    Assumption, BalanceFloor, Figures, LeaderBytes, LeftOut, PlaceBy, Plan, Snapshot, SnapshotHash,
+    Solver, joined,
 };
 use serde::Serialize;
 use std::fmt;
@@ -39,6 +39,8 @@ pub(crate) struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a PlacementChoice>,
     left_out: &'a [LeftOut],
+    #[serde(skip_serializing_if = "<[Assumption]>::is_empty")]
+    assumed: &'a [Assumption],
     brokers: &'a [BrokerChange],
     changes: &'a [TopicChange],
     before: &'a Figures,
@@ -140,6 +142,7 @@ impl<'a> Report<'a> {
             snapshot: &plan.snapshot,
             placement: around.placement.as_ref(),
             left_out: &plan.left_out,
+            assumed: &plan.assumed,
             brokers: &sums.brokers,
             changes: &sums.changes,
             before: &plan.before,
