@@ -16,6 +16,7 @@ pub mod ledger_records;
 pub mod live;
 pub mod pods;
 pub mod probes;
+pub mod rates;
 pub mod record_place;
 pub mod roll;
 pub mod runtime;

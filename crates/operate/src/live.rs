@@ -4,6 +4,7 @@ use crate::cluster::{Servers, ZooKeeperPlace};
 use crate::error::Error;
 use crate::events::Note;
 use crate::files;
+use crate::rates;
 use crate::runtime;
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
@@ -30,12 +31,13 @@ impl CapturedCluster {
     }
 }
 
-/// Captures the cluster behind these servers.
-pub fn capture(servers: &Servers) -> Result<CapturedCluster, Error> {
+/// Captures the cluster behind these servers. `rates`: how long to measure what producers write first, if at all;
+/// ZooKeeper alone knows no logs, so it measures nothing.
+pub fn capture(servers: &Servers, rates: Option<Duration>) -> Result<CapturedCluster, Error> {
     runtime::wait(async {
         match servers {
             Servers::Kafka { bootstrap, properties, metrics } => {
-                from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()).await
+                from_kafka(bootstrap, properties.as_deref(), metrics.as_ref(), rates).await
             }
             Servers::ZooKeeper(place) => from_zookeeper(place).await,
         }
@@ -114,8 +116,14 @@ async fn from_kafka(
     bootstrap: &str,
     properties: Option<&Path>,
     metrics: Option<&ZooKeeperPlace>,
+    rates: Option<Duration>,
 ) -> Result<CapturedCluster, Error> {
     let (client, mut notes) = client(bootstrap, properties).await?;
+    // Before the capture, so that sizes and leaders are those of the end of the measurement.
+    let measured = match rates {
+        Some(during) => Some(rates::measured(&client, during).await?),
+        None => None,
+    };
     let captured = captured(&client).await?;
     notes.extend(
         captured
@@ -123,7 +131,13 @@ async fn from_kafka(
             .iter()
             .map(|notice| Note { text: notice.to_string(), hint: notice.hint() }),
     );
-    let facts = CapturedCluster::new(captured.snapshot, notes);
+    let mut snapshot = captured.snapshot;
+    if let Some(measured) = measured {
+        let rated = snapshot.with_rates(&measured).map_err(kafka::Error::from)?;
+        notes.extend(rates::notes(&rated.1));
+        snapshot = rated.0;
+    }
+    let facts = CapturedCluster::new(snapshot, notes);
     match metrics {
         Some(place) => {
             let zookeeper = zookeeper(place).await?;

@@ -15,6 +15,7 @@ use local::words::counted;
 use mapper::maps::{Group, Map, MapSet, Members};
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A captured cluster.
 pub(crate) struct Facts {
@@ -36,8 +37,13 @@ impl Facts {
 
 /// The way to everything that is in no file. A build that plans from files only has none.
 pub(crate) trait ServerReach {
-    /// The cluster behind these servers, now.
-    fn capture(&self, servers: &Servers, session: &Session<'_, '_>) -> Result<Facts, Error>;
+    /// The cluster behind these servers, now. `rates`: how long to measure what producers write first, if at all.
+    fn capture(
+        &self,
+        servers: &Servers,
+        rates: Option<Duration>,
+        session: &Session<'_, '_>,
+    ) -> Result<Facts, Error>;
     /// The broker pods, if this run needs them. With a snapshot file, Kubernetes is asked only if a flag names it.
     fn pods(
         &self,
@@ -87,7 +93,7 @@ impl Session<'_, '_> {
     /// The same for commands that also work without a cluster.
     pub(crate) fn facts_if_any(&mut self) -> Result<Option<Facts>, Error> {
         match self.global.source.source_if_any()? {
-            Some(source) => self.facts_of(&source).map(Some),
+            Some(source) => self.facts_of(&source, None).map(Some),
             None => Ok(None),
         }
     }
@@ -95,8 +101,16 @@ impl Session<'_, '_> {
     /// The facts about the cluster, completed from Kubernetes, and the maps with the brokers that Kubernetes lists for
     /// them.
     pub(crate) fn facts_with_maps(&mut self) -> Result<(Facts, Maps), Error> {
+        self.measured_facts(None)
+    }
+
+    /// The same with the rates of producers, measured for this time, if one is given.
+    pub(crate) fn measured_facts(
+        &mut self,
+        rates: Option<Duration>,
+    ) -> Result<(Facts, Maps), Error> {
         let source = self.global.source.source()?;
-        let Around { facts, pods, maps } = self.look_around(Some(&source))?;
+        let Around { facts, pods, maps } = self.look_longer(Some(&source), rates)?;
         let facts = facts.ok_or(local::Error::NoSource)?;
         if let Some(pods) = &pods {
             pods.refuse_errors()?;
@@ -106,8 +120,16 @@ impl Session<'_, '_> {
 
     /// The same for commands that also work without a cluster, and that report problems themselves.
     pub(crate) fn look_around(&mut self, source: Option<&Source>) -> Result<Around, Error> {
+        self.look_longer(source, None)
+    }
+
+    fn look_longer(
+        &mut self,
+        source: Option<&Source>,
+        rates: Option<Duration>,
+    ) -> Result<Around, Error> {
         let set = self.map_set()?;
-        let mut facts = source.map(|source| self.facts_of(source)).transpose()?;
+        let mut facts = source.map(|source| self.facts_of(source, rates)).transpose()?;
         let pods = self.pods(&set, source)?;
         if let (Some(facts), Some(pods)) = (&mut facts, &pods) {
             if let Some(note) =
@@ -125,14 +147,17 @@ impl Session<'_, '_> {
     pub(crate) fn unnoted(&mut self, source: &Source) -> Result<Snapshot, Error> {
         match source {
             Source::File(path) => Ok(source::snapshot(path)?),
-            Source::Live(_) => Ok(self.facts_of(source)?.snapshot),
+            Source::Live(_) => Ok(self.facts_of(source, None)?.snapshot),
         }
     }
 
-    fn facts_of(&mut self, source: &Source) -> Result<Facts, Error> {
+    fn facts_of(&mut self, source: &Source, rates: Option<Duration>) -> Result<Facts, Error> {
+        if let Some(during) = rates {
+            self.announce_measurement(source, during)?;
+        }
         let mut facts = match source {
             Source::File(path) => Facts::new(source::snapshot(path)?, Vec::new()),
-            Source::Live(servers) => self.reach()?.capture(servers, self)?,
+            Source::Live(servers) => self.reach()?.capture(servers, rates, self)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
         facts.notes.extend(on_the_move(&facts.snapshot));
@@ -140,6 +165,21 @@ impl Session<'_, '_> {
             facts.notes.iter().try_for_each(|note| self.say(note))?;
         }
         Ok(facts)
+    }
+}
+
+impl Session<'_, '_> {
+    /// The run is silent for a while: says why. Only brokers can be measured.
+    fn announce_measurement(&mut self, source: &Source, during: Duration) -> Result<(), Error> {
+        if !matches!(source, Source::Live(Servers::Kafka { .. })) {
+            let message =
+                "--rates measures a live cluster: name it with --bootstrap-server HOST:PORT";
+            return Err(Error::flags(message));
+        }
+        if self.global.talk.logs.quiet {
+            return Ok(());
+        }
+        self.say(&Note::new(format!("measuring traffic for {} s ...", during.as_secs())))
     }
 }
 

@@ -3,10 +3,12 @@
 mod edit;
 
 use crate::error::Error;
+use crate::flags::RatesArgs;
 use crate::session::Session;
 use local::Status;
 use local::files::OutFile;
 use mapper::Snapshot;
+use mapper::snapshot::Partition;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub(crate) struct Args {
     edit: Option<Edit>,
     #[command(flatten)]
     out: OutArgs,
+    #[command(flatten)]
+    rates: RatesArgs,
 }
 
 /// What may follow `snapshot`.
@@ -41,7 +45,9 @@ struct OutArgs {
 pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     match &args.edit {
         Some(Edit::Edit(args)) => edit::run(args, session),
-        None => write(&args.out, session, |session| Ok(session.facts_with_maps()?.0.snapshot)),
+        None => write(&args.out, session, |session| {
+            Ok(session.measured_facts(args.rates.rates)?.0.snapshot)
+        }),
     }
 }
 
@@ -78,10 +84,15 @@ struct CaptureSummary<'a> {
     partitions: usize,
     /// Partitions whose size is not known.
     unsized_partitions: usize,
+    /// Partitions with a known rate of producers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rated_partitions: Option<usize>,
 }
 
 impl<'a> CaptureSummary<'a> {
     fn of(snapshot: &'a Snapshot, file: &'a Path) -> Self {
+        let is_rated =
+            |p: &&Partition| p.facts.as_ref().is_some_and(|facts| facts.bytes_in.is_some());
         let partitions = || snapshot.topics().iter().flat_map(|topic| &topic.partitions);
         Self {
             file,
@@ -91,6 +102,8 @@ impl<'a> CaptureSummary<'a> {
             topics: snapshot.topics().len(),
             partitions: partitions().count(),
             unsized_partitions: partitions().filter(|p| p.size.is_none()).count(),
+            rated_partitions: Some(partitions().filter(is_rated).count())
+                .filter(|rated| *rated > 0),
         }
     }
 }
@@ -104,6 +117,9 @@ impl fmt::Display for CaptureSummary<'_> {
         match self.unsized_partitions {
             0 => writeln!(f)?,
             count => writeln!(f, ", {count} of unknown size")?,
+        }
+        if let Some(rated) = self.rated_partitions {
+            writeln!(f, "rates       of {rated} partitions")?;
         }
         writeln!(f, "written     {}", self.file.display())
     }

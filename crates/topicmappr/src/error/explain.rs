@@ -189,8 +189,11 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         NoPlan::NoRoomForBothCopies { .. } => {
             "make room on that broker first, or lower --storage-headroom"
         }
+        NoPlan::MissingFact { fact: "bytes_in_per_second", .. } => {
+            "measure it: topicmappr snapshot --rates 60s; or leave network out of --balance"
+        }
         NoPlan::MissingFact { fact, .. } if fact.ends_with("_per_second") => {
-            "leave network out of --balance, or add the rate to the snapshot"
+            "add it to the snapshot, or remove it everywhere; or leave network out of --balance"
         }
         NoPlan::MissingFact { .. } => {
             "place by count (--placement count), or give capacities with --broker-storage"

@@ -18,14 +18,20 @@ use operate::pods::{Pods, Search, config_map};
 use operate::probes::in_inventory;
 use operate::runtime;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Kafka, ZooKeeper and Kubernetes, over the network.
 pub(crate) struct NetworkReach;
 
 impl ServerReach for NetworkReach {
-    fn capture(&self, servers: &Servers, session: &Session<'_, '_>) -> Result<Facts, Error> {
+    fn capture(
+        &self,
+        servers: &Servers,
+        rates: Option<Duration>,
+        session: &Session<'_, '_>,
+    ) -> Result<Facts, Error> {
         session.global.talk.log();
-        let CapturedCluster { snapshot, metrics_age, notes } = live::capture(servers)?;
+        let CapturedCluster { snapshot, metrics_age, notes } = live::capture(servers, rates)?;
         Ok(Facts { metrics_age, ..Facts::new(snapshot, notes) })
     }
 

@@ -3,7 +3,7 @@
 use crate::commands::scope::{PlanScope, in_scope};
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders};
+use crate::flags::{BrokerList, PlanningArgs, RatesArgs, SolverArgs, StepArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
@@ -86,6 +86,8 @@ pub(crate) struct EvenArgs {
     #[arg(long)]
     optimize_leadership: bool,
     #[command(flatten)]
+    rates: RatesArgs,
+    #[command(flatten)]
     steps: StepArgs,
     #[command(flatten)]
     solver: SolverArgs,
@@ -100,7 +102,7 @@ const GOALS: [NamedValue<BalanceGoal>; 4] = [
     (
         "network",
         BalanceGoal::Network,
-        "Traffic expected, in proportion to each broker's network; needs rates",
+        "Traffic expected, in proportion to each broker's network; needs --rates",
     ),
 ];
 
@@ -122,7 +124,7 @@ pub(crate) struct EvenRequest {
 impl EvenArgs {
     pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<EvenRequest, Error> {
         let outputs = Outputs::find(&self.planning)?;
-        let (facts, maps) = session.facts_with_maps()?;
+        let (facts, maps) = session.measured_facts(self.rates.rates)?;
         let PlanScope { assignments, findings, unmapped } = self.scoped(&facts.snapshot, &maps)?;
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".
         mapper::assign(&facts.snapshot, &assignments)?;
