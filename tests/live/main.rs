@@ -49,6 +49,7 @@ mod plot;
 mod pod;
 mod producer;
 mod quotas;
+mod rates;
 mod readiness;
 mod rollback;
 mod runbook;
