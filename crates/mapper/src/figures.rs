@@ -62,7 +62,7 @@ pub struct BrokerFigures {
     /// Its storage in total; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_bytes: Option<Bytes>,
-    /// The expected traffic of its replicas, in and out; absent if a rate is unknown. [`Plan::assumed`](crate::Plan)
+    /// The expected traffic of its replicas, in and out; absent if a rate is unknown. A plan's `assumed`
     /// says whether it counts consumers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_bytes_per_second: Option<u64>,

@@ -116,9 +116,7 @@ pub use plan::{
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use planners::plan;
-pub use rate_meter::{
-    LogLook, LogOffsetsSeen, LogSeen, LogSizeSeen, ProducedRate, RateMeter, Unmeasured,
-};
+pub use rate_meter::{LogLook, LogOffsetsSeen, LogSeen, LogSizeSeen, RateMeter};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{

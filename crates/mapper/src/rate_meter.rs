@@ -9,7 +9,7 @@
 
 use crate::bytes::{Bytes, Rate};
 use crate::ids::{BrokerId, TopicPartition};
-use serde::Serialize;
+use crate::snapshot::{MeasuredRates, ProducedRate, Unmeasured};
 use std::collections::BTreeMap;
 
 /// The log of a partition's leader, as one look found it.
@@ -45,41 +45,6 @@ pub struct LogOffsetsSeen {
 
 /// One look at the logs of all partitions. A partition without a leader is missing.
 pub type LogLook = BTreeMap<TopicPartition, LogSeen>;
-
-/// What producers write to a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProducedRate {
-    /// Bytes, as they are in the log.
-    pub bytes: Rate,
-    /// Records in each second; `None`: the leader did not report offsets.
-    pub records: Option<u64>,
-}
-
-/// Why the rates of a partition are unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unmeasured {
-    /// It did not exist, or had no leader, in each look.
-    NotLedThroughout,
-    /// Its leadership moved: clients were interrupted, and two brokers' logs differ in size.
-    LeaderChanged,
-    /// Its leader did not report the size of its log twice.
-    NoSize,
-    /// Its log lost segments or records in each interval.
-    LogCut,
-}
-
-impl Unmeasured {
-    /// The reason in a few words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::NotLedThroughout => "without a leader, or new",
-            Self::LeaderChanged => "its leader changed",
-            Self::NoSize => "its leader did not report the size of its log",
-            Self::LogCut => "segments of its log were deleted all the time",
-        }
-    }
-}
 
 /// Adds up looks, so that only the last one is kept.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +102,7 @@ impl RateMeter {
     }
 
     /// The rates of each partition in any look, or why they are unknown.
-    pub fn rates(&self) -> BTreeMap<TopicPartition, Result<ProducedRate, Unmeasured>> {
+    pub fn rates(&self) -> MeasuredRates {
         let rate = |log: &Result<MeteredLog, Unmeasured>| log.and_then(|log| log.rate());
         self.logs.iter().map(|(of, log)| (of.clone(), rate(log))).collect()
     }

@@ -1,9 +1,45 @@
 //! A snapshot with measured rates.
 
 use super::{PartitionFacts, Snapshot, SnapshotError};
+use crate::bytes::Rate;
 use crate::ids::TopicPartition;
-use crate::rate_meter::{ProducedRate, Unmeasured};
+use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// What producers write to a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducedRate {
+    /// Bytes, as they are in the log.
+    pub bytes: Rate,
+    /// Records in each second; `None`: the leader did not report offsets.
+    pub records: Option<u64>,
+}
+
+/// Why the rates of a partition are unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmeasured {
+    /// It did not exist, or had no leader, in each look.
+    NotLedThroughout,
+    /// Its leadership moved: clients were interrupted, and two brokers' logs differ in size.
+    LeaderChanged,
+    /// Its leader did not report the size of its log twice.
+    NoSize,
+    /// Its log lost segments or records in each interval.
+    LogCut,
+}
+
+impl Unmeasured {
+    /// The reason in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotLedThroughout => "without a leader, or new",
+            Self::LeaderChanged => "its leader changed",
+            Self::NoSize => "its leader did not report the size of its log",
+            Self::LogCut => "segments of its log were deleted all the time",
+        }
+    }
+}
 
 /// What producers write to each partition, or why it is unknown.
 pub type MeasuredRates = BTreeMap<TopicPartition, Result<ProducedRate, Unmeasured>>;
@@ -54,7 +90,6 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::Rate;
     use crate::ids::PartitionId;
 
     #[test]

@@ -21,7 +21,7 @@ pub use broker::{Broker, KubernetesFacts, LogDir};
 pub use contradiction::Contradiction;
 pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;
-pub use measured_rates::{MeasuredRates, UnmeasuredPartitions};
+pub use measured_rates::{MeasuredRates, ProducedRate, Unmeasured, UnmeasuredPartitions};
 pub use volume::Volume;
 
 use crate::both::both;
