@@ -1,11 +1,10 @@
 //! Looks at the logs of leaders: their sizes, and their first and last records. Each answer has its own time, because a
 //! look at many brokers takes a while.
 
-use super::AT_ONCE;
-use crate::admin::{LogOffset, OfLeader, OffsetsByTopic, by_leader};
+use crate::admin::{LogDirFacts, LogOffset, OfLeader, OffsetsByTopic, by_leader};
 use crate::client::{Client, Target};
 use crate::error::Error;
-use futures::StreamExt;
+use crate::in_parallel;
 use kafka_protocol::messages::ListOffsetsRequest;
 use mapper::{
     BrokerId, LogLook, LogOffsetsSeen, LogSeen, LogSizeSeen, PartitionId, TopicPartition,
@@ -26,8 +25,7 @@ pub async fn log_look(client: &Client, since: Instant) -> Result<LogLook, Error>
     let leaders = by_leader(topics.values());
     let led = leaders.iter().map(|(leader, of)| (*leader, partitions(of))).collect();
     let asked = leaders.iter().map(|(leader, of)| offsets(client, *leader, of, since));
-    let offsets = futures::stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-    let (mut look, offsets) = tokio::join!(log_sizes(client, &led, since), offsets);
+    let (mut look, offsets) = tokio::join!(log_sizes(client, &led, since), in_parallel(asked));
     for (of, seen) in offsets.into_iter().flatten() {
         if let Some(log) = look.get_mut(&of) {
             log.offsets = Some(seen);
@@ -46,18 +44,14 @@ pub async fn log_sizes(
         let answer = client.log_dirs_of(*leader, wanted, PATIENCE).await;
         (*leader, wanted, answer, milliseconds(since))
     });
-    let mut answers = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
     let mut look = LogLook::new();
-    while let Some((leader, wanted, answer, at_milliseconds)) = answers.next().await {
+    for (leader, wanted, answer, at_milliseconds) in in_parallel(asked).await {
         let silent = LogSeen { leader, size: None, offsets: None };
         look.extend(wanted.iter().map(|of| (of.clone(), silent)));
-        let dirs = answer.unwrap_or_default();
-        for (topic, replicas) in dirs.into_iter().flat_map(|dir| dir.topics) {
-            for (partition, bytes) in replicas {
-                let of = TopicPartition { topic: topic.clone(), partition };
-                if let Some(log) = look.get_mut(&of) {
-                    log.size = Some(LogSizeSeen { bytes, at_milliseconds });
-                }
+        let dirs = answer.unwrap_or_default().into_iter();
+        for (of, bytes) in dirs.flat_map(LogDirFacts::into_replicas) {
+            if let Some(log) = look.get_mut(&of) {
+                log.size = Some(LogSizeSeen { bytes, at_milliseconds });
             }
         }
     }
