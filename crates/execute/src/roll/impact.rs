@@ -32,25 +32,18 @@ pub(super) fn hindrances(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Vec
     }
     let (mut under, mut leaderless) = (BTreeSet::new(), BTreeSet::new());
     let mut untold = BTreeSet::new();
+    let live = &scene.cluster.live;
     for (topic, partition) in partitions(scene) {
         if !partition.replicas.contains(&id) {
             continue;
         }
-        if partition.leader() == Leader::None {
-            leaderless.insert(of(topic, partition));
-            continue;
-        }
-        let Some(min) = topic.min_insync_replicas else {
-            untold.insert(topic.name.clone());
-            continue;
-        };
-        if cannot_spare(topic, partition) || !isr(partition).contains(&id) {
-            continue;
-        }
-        let left = isr(partition).iter().filter(|other| **other != id);
-        let left = left.filter(|other| scene.cluster.live.contains(other)).count();
-        if u32::try_from(left).is_ok_and(|left| left < min.max(1)) {
-            under.insert(of(topic, partition));
+        match Spare::of(topic, partition, live) {
+            Spare::Leaderless => drop(leaderless.insert(of(topic, partition))),
+            Spare::MinIsrUntold => drop(untold.insert(topic.name.clone())),
+            Spare::InSync(0) if isr(partition).contains(&id) => {
+                under.insert(of(topic, partition));
+            }
+            Spare::Never | Spare::InSync(_) => {}
         }
     }
     found.extend((!leaderless.is_empty()).then_some(RestartHindrance::Leaderless(id, leaderless)));
@@ -60,7 +53,11 @@ pub(super) fn hindrances(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Vec
 }
 
 /// Whether the quorum would lose its majority. One or two voters cannot keep a majority through a restart.
-fn majority(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Option<RestartHindrance> {
+pub(super) fn majority(
+    scene: &RollScene,
+    pod: &Pod,
+    terms: &RollTerms,
+) -> Option<RestartHindrance> {
     let quorum = scene.voters.as_ref()?;
     let voters = &quorum.behind_ms;
     if !voters.contains_key(&pod.id) || (voters.len() <= 2 && terms.allow_unavailable) {
@@ -71,17 +68,45 @@ fn majority(scene: &RollScene, pod: &Pod, terms: &RollTerms) -> Option<RestartHi
     (left < needed).then(|| RestartHindrance::NoMajority(pod.name.clone(), left, needed))
 }
 
+/// What the loss of a replica does to its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spare {
+    /// It has no leader now.
+    Leaderless,
+    /// The number of replicas that have to be in sync is unknown.
+    MinIsrUntold,
+    /// It has only as many replicas as have to be in sync.
+    Never,
+    /// It can lose this many of its live replicas that are in sync.
+    InSync(usize),
+}
+
+impl Spare {
+    pub(super) fn of(topic: &Topic, partition: &Partition, live: &BTreeSet<BrokerId>) -> Self {
+        if partition.leader() == Leader::None {
+            return Self::Leaderless;
+        }
+        let Some(min) = topic.min_insync_replicas else { return Self::MinIsrUntold };
+        if cannot_spare(topic, partition) {
+            return Self::Never;
+        }
+        let in_sync = isr(partition).iter().filter(|id| live.contains(id)).count();
+        let min = usize::try_from(min.max(1)).unwrap_or(usize::MAX);
+        Self::InSync(in_sync.saturating_sub(min))
+    }
+}
+
 /// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the whole partition.
 fn cannot_spare(topic: &Topic, partition: &Partition) -> bool {
     let replicas = u32::try_from(partition.replicas.len()).unwrap_or(u32::MAX);
     topic.min_insync_replicas.is_some_and(|min| replicas <= min.max(1)) || replicas <= 1
 }
 
-fn partitions(scene: &RollScene) -> impl Iterator<Item = (&Topic, &Partition)> {
+pub(super) fn partitions(scene: &RollScene) -> impl Iterator<Item = (&Topic, &Partition)> {
     let topics = scene.cluster.topics.values();
     topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
 }
 
-fn of(topic: &Topic, partition: &Partition) -> TopicPartition {
+pub(super) fn of(topic: &Topic, partition: &Partition) -> TopicPartition {
     TopicPartition { topic: topic.name.clone(), partition: partition.id }
 }

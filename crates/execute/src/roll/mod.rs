@@ -1,9 +1,13 @@
 //! Rolling restarts: which pod may be restarted now.
 //!
-//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out:
+//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pods that it restarted last. Out:
 //! [`NextRestart`]: one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods
 //! which of them to restart, so a new run can continue after one that was killed. Decides by its arguments alone.
+//!
+//! A *batch* is the pods that are away together: they go one after the other, each after a look of its own. The next
+//! batch begins when all is as it should be again.
 
+mod batch;
 mod impact;
 mod order;
 mod settled;
@@ -13,6 +17,7 @@ use crate::seen::Seen;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use batch::{MaxParallel, RollBatches, batches};
 pub use impact::unavailable;
 pub use order::order;
 
@@ -115,13 +120,16 @@ pub struct RollTerms {
     /// A pod younger than this, in seconds, counts only once its predecessor's server was seen as gone. Until then the
     /// cluster may still show the old server as live and in sync.
     pub settle_seconds: u64,
+    /// How many pods may be away together.
+    pub max_parallel: MaxParallel,
 }
 
 /// What this run has seen of servers that stopped. It is lost with the run; the next run then waits for young pods to
 /// age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RollMemory {
-    restarted: Option<Restarted>,
+    /// The pods restarted since all was last as it should be. Another run does not know them, and waits for them.
+    batch: Vec<Restarted>,
     /// Pods that were seen while their server was down: a server that comes up in them is new.
     waiting: BTreeMap<BrokerId, String>,
 }
@@ -129,8 +137,15 @@ pub struct RollMemory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Restarted {
     id: BrokerId,
+    name: String,
     /// The uid of the pod that was there before.
     uid: String,
+    /// The rack of its broker. The cluster does not report it while the broker is away.
+    rack: Option<String>,
+    /// No other pod may be away with it.
+    alone: bool,
+    /// How many partitions the other brokers have to lead in its place.
+    handed: BTreeMap<BrokerId, usize>,
     /// The cluster has noticed that its server stopped.
     gone: bool,
 }
@@ -140,8 +155,10 @@ struct Restarted {
 pub enum NextRestart {
     /// Every pod is up to date, ready and in sync.
     Done,
-    /// Restart this pod: its index in [`RollScene::pods`].
+    /// Restart this pod, the first of a batch: its index in [`RollScene::pods`].
     Restart(usize),
+    /// Restart this pod, too, while the others of the batch are away.
+    Join(usize),
     /// Look again in a moment.
     Wait(Vec<RestartHindrance>),
     /// Another tool moves replicas: nothing is restarted until it ends.
@@ -178,14 +195,31 @@ pub enum RestartHindrance {
 }
 
 impl RollMemory {
-    /// Records that a pod is about to be restarted.
-    pub fn restarts(&mut self, pod: &Pod) {
-        self.restarted = Some(Restarted { id: pod.id, uid: pod.uid.clone(), gone: false });
+    /// Records that a pod is about to be restarted: in the batch that is away (`joins`), or as the first of a new one.
+    pub fn restarts(&mut self, scene: &RollScene, pod: &Pod, joins: bool) {
+        if !joins {
+            self.batch.clear();
+        }
+        let away = self.batch.iter().map(|member| member.id).collect();
+        self.batch.push(Restarted {
+            id: pod.id,
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+            rack: pod.rack.clone(),
+            alone: batch::goes_alone(scene, pod),
+            handed: batch::handed(scene, pod.id, &away),
+            gone: false,
+        });
     }
 
-    /// Records what a look shows of the restarted pod.
+    /// Whether this broker was restarted in the latest batch.
+    pub fn is_of_batch(&self, id: BrokerId) -> bool {
+        self.batch.iter().any(|member| member.id == id)
+    }
+
+    /// Records what a look shows of the restarted pods.
     pub fn look(&mut self, scene: &RollScene) {
-        if let Some(last) = &mut self.restarted {
+        for last in &mut self.batch {
             // A voter that only pauses is also behind. For a voter, only the end of its pod shows that the server
             // stopped.
             let ended = scene.role(last.id) == ServerRole::Broker
@@ -199,7 +233,7 @@ impl RollMemory {
 
     /// Whether the pod's server is known to be a new one.
     fn knows(&self, pod: &Pod) -> bool {
-        let last = self.restarted.as_ref().filter(|last| last.id == pod.id);
+        let last = self.batch.iter().find(|last| last.id == pod.id);
         self.waiting.get(&pod.id) == Some(&pod.uid)
             || last.is_some_and(|last| last.uid != pod.uid && last.gone)
     }
@@ -221,6 +255,11 @@ pub fn next(scene: &RollScene, memory: &RollMemory, terms: &RollTerms) -> NextRe
         return NextRestart::Unavailable(unavailable);
     }
     let mut waits = settled::unsettled(scene, memory, terms);
+    if !waits.is_empty()
+        && let Some(index) = batch::joins(scene, memory, terms, &order)
+    {
+        return NextRestart::Join(index);
+    }
     let Some((first, pod)) =
         order.first().and_then(|first| Some((*first, scene.pods.get(*first)?)))
     else {

@@ -22,7 +22,8 @@ pub fn order(scene: &RollScene) -> Vec<usize> {
     outdated.into_iter().map(|(index, _)| index).collect()
 }
 
-fn is_active(scene: &RollScene, id: BrokerId) -> bool {
+/// Whether the server is the active controller, or the leader of the ZooKeeper servers.
+pub(super) fn is_active(scene: &RollScene, id: BrokerId) -> bool {
     let active = scene.voters.as_ref().map_or(scene.controller, |voters| voters.active);
     active == Some(id)
 }

@@ -1,9 +1,10 @@
 //! Whether a restarted server is back: ready, registered, caught up and in sync.
 
+use super::impact::{of, partitions};
 use super::{CAUGHT_UP_MS, Pod, RestartHindrance, RollMemory, RollScene, RollTerms};
 use crate::seen::isr;
 use mapper::{BrokerId, TopicPartition};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is not yet as it should be. Pods that are still to be restarted do not count: one of them may be the
 /// problem.
@@ -14,14 +15,34 @@ pub(super) fn unsettled(
 ) -> Vec<RestartHindrance> {
     let mut found: Vec<RestartHindrance> =
         scene.missing.iter().cloned().map(RestartHindrance::Missing).collect();
+    let lagging = lagging(scene);
     for pod in &scene.pods {
         if pod.terminating {
             found.push(RestartHindrance::Terminating(pod.name.clone()));
         } else if !pod.outdated {
-            found.extend(of_pod(scene, memory, terms, pod));
+            found.extend(of_pod(scene, memory, terms, pod, &lagging));
         }
     }
     found
+}
+
+/// Whether no pod of the batch is back yet, and every other pod is as it should be. Pods that are still to be restarted
+/// count here: with trouble anywhere, the batch takes no other pod.
+pub(super) fn only_batch_is_away(
+    scene: &RollScene,
+    memory: &RollMemory,
+    terms: &RollTerms,
+) -> bool {
+    let lagging = lagging(scene);
+    let of_batch = |name: &String| memory.batch.iter().any(|member| member.name == *name);
+    scene.missing.iter().all(of_batch)
+        && scene.pods.iter().all(|pod| {
+            let settled = || of_pod(scene, memory, terms, pod, &lagging).is_none();
+            match of_batch(&pod.name) {
+                true => pod.terminating || pod.outdated || !settled(),
+                false => !pod.terminating && settled(),
+            }
+        })
 }
 
 fn of_pod(
@@ -29,6 +50,7 @@ fn of_pod(
     memory: &RollMemory,
     terms: &RollTerms,
     pod: &Pod,
+    lagging: &BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
 ) -> Option<RestartHindrance> {
     let name = || pod.name.clone();
     if !pod.ready {
@@ -47,20 +69,19 @@ fn of_pod(
     if pod.age_seconds < terms.settle_seconds && !memory.knows(pod) {
         return Some(RestartHindrance::Young(name(), pod.age_seconds));
     }
-    let lagging = lagging(scene, pod.id);
-    (!lagging.is_empty()).then_some(RestartHindrance::Lagging(pod.id, lagging))
+    let lagging = lagging.get(&pod.id)?;
+    Some(RestartHindrance::Lagging(pod.id, lagging.clone()))
 }
 
-/// Partitions whose replica on a broker should be in sync, and is not.
-fn lagging(scene: &RollScene, id: BrokerId) -> BTreeSet<TopicPartition> {
-    let mut found = BTreeSet::new();
-    for topic in scene.cluster.topics.values() {
-        for partition in &topic.partitions {
-            let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
+/// For each broker, the partitions whose replica there should be in sync, and is not.
+fn lagging(scene: &RollScene) -> BTreeMap<BrokerId, BTreeSet<TopicPartition>> {
+    let mut found: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
+    for (topic, partition) in partitions(scene) {
+        for id in partition.replicas.iter().filter(|id| !isr(partition).contains(id)) {
+            let of = of(topic, partition);
             let moving = scene.cluster.running.get(&of);
-            let adding = moving.is_some_and(|moving| moving.adding.contains(&id));
-            if partition.replicas.contains(&id) && !adding && !isr(partition).contains(&id) {
-                found.insert(of);
+            if !moving.is_some_and(|moving| moving.adding.contains(id)) {
+                found.entry(*id).or_default().insert(of);
             }
         }
     }

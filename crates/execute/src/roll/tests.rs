@@ -3,7 +3,8 @@ use crate::seen::Running;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use mapper::{PartitionId, Replicas};
 
-const TERMS: RollTerms = RollTerms { allow_unavailable: false, settle_seconds: 60 };
+const TERMS: RollTerms =
+    RollTerms { allow_unavailable: false, settle_seconds: 60, max_parallel: MaxParallel::Pods(1) };
 const OLD: u64 = 100_000;
 
 fn ids(ids: &[u32]) -> Replicas {
@@ -130,7 +131,7 @@ fn the_last_pod_is_waited_for_like_the_others() {
 fn a_new_pod_counts_only_when_the_old_server_was_seen_to_go() {
     let mut scene = six();
     let mut memory = RollMemory::default();
-    memory.restarts(&scene.pods[0]);
+    memory.restarts(&scene, &scene.pods[0], false);
     *pod(&mut scene, 1) =
         Pod { uid: "second".into(), outdated: false, age_seconds: 2, ..scene.pods[0].clone() };
     // The controller still counts the old server as live.
@@ -277,7 +278,7 @@ fn voters_that_are_no_brokers_go_one_by_one_and_their_leader_last() {
 fn a_restarted_voter_counts_only_when_it_has_come_back_and_not_while_its_silence_is_young() {
     let mut scene = quorum(false);
     let mut memory = RollMemory::default();
-    memory.restarts(&scene.pods[1]);
+    memory.restarts(&scene, &scene.pods[1], false);
     // The voter pauses before its end: that is not the end yet.
     behind(&mut scene, 9001, Some(4_000));
     pod(&mut scene, 9001).terminating = true;
@@ -344,13 +345,15 @@ fn a_roll_that_is_killed_again_and_again_ends_and_never_harms() {
                 NextRestart::Wait(_) => {}
                 NextRestart::Restart(index) => {
                     assert!(down.is_none(), "{killed_every}: two at once");
-                    memory.restarts(&scene.pods[index]);
+                    memory.restarts(&scene, &scene.pods[index], false);
                     let pod = &mut scene.pods[index];
                     restarts.push(pod.id.0);
                     (pod.uid, pod.outdated, pod.age_seconds) = ("second".into(), false, 0);
                     down = Some((pod.id.0, 0));
                 }
-                stopped @ (NextRestart::Moving(_) | NextRestart::Unavailable(_)) => {
+                stopped @ (NextRestart::Join(_)
+                | NextRestart::Moving(_)
+                | NextRestart::Unavailable(_)) => {
                     panic!("{stopped:?}")
                 }
             }
@@ -388,3 +391,5 @@ fn advance(scene: &mut RollScene, down: &mut Option<(u32, u32)>) {
         _ => {}
     }
 }
+
+mod batches;

@@ -21,6 +21,9 @@ pub enum RollEvent {
         id: BrokerId,
         /// Pods still to restart after this one.
         left: usize,
+        /// The batch that it belongs to, from 1; absent in a roll one by one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<usize>,
     },
     /// No pod may be restarted now.
     Waits {
@@ -43,8 +46,8 @@ pub enum RollEvent {
 }
 
 impl RollEvent {
-    pub(crate) fn restarts(pod: &Pod, role: ServerRole, left: usize) -> Self {
-        Self::Restarts { pod: pod.name.clone(), role: role_word(role), id: pod.id, left }
+    pub(crate) fn restarts(pod: &Pod, role: ServerRole, left: usize, batch: Option<usize>) -> Self {
+        Self::Restarts { pod: pod.name.clone(), role: role_word(role), id: pod.id, left, batch }
     }
 
     pub(crate) fn waits(why: &[String], waited: Duration) -> Self {
@@ -59,8 +62,9 @@ impl RollEvent {
 impl fmt::Display for RollEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Restarts { pod, role, id, left } => {
-                writeln!(f, "restarting {pod} ({role} {id}); {left} left after it")
+            Self::Restarts { pod, role, id, left, batch } => {
+                let batch = batch.map(|batch| format!(", batch {batch}")).unwrap_or_default();
+                writeln!(f, "restarting {pod} ({role} {id}{batch}); {left} left after it")
             }
             Self::Waits { waited_seconds, why } => {
                 writeln!(f, "waiting ({waited_seconds} s): {}", why.join("; "))

@@ -5,6 +5,7 @@ use crate::error::Error;
 use ::kafka::{Client, Target};
 use execute::roll::{NextRestart, RollMemory, RollScene, RollTerms, next};
 use futures::{StreamExt, stream};
+use mapper::snapshot::Topic;
 use std::collections::BTreeSet;
 
 /// The largest number of brokers asked in parallel.
@@ -14,17 +15,22 @@ const AT_ONCE: usize = 16;
 pub(super) async fn disagreed(
     client: &Client,
     scene: &RollScene,
-    index: usize,
+    expected: &NextRestart,
     memory: &RollMemory,
     terms: &RollTerms,
 ) -> Result<Option<Vec<String>>, Error> {
-    let Some(pod) = scene.pods.get(index) else { return Ok(None) };
+    let (NextRestart::Restart(index) | NextRestart::Join(index)) = expected else {
+        return Ok(None);
+    };
+    let Some(pod) = scene.pods.get(*index) else { return Ok(None) };
     let names: BTreeSet<String> = scene.cluster.topics.keys().cloned().collect();
     if names.is_empty() {
         return Ok(None);
     }
-    // The pod's own broker is not asked: it may be down.
-    let others = scene.cluster.live.iter().copied().filter(|id| *id != pod.id);
+    // The pod's own broker is not asked: it may be down. Those of its batch are stopping.
+    let joins = matches!(expected, NextRestart::Join(_));
+    let others = scene.cluster.live.iter().copied();
+    let others = others.filter(|id| *id != pod.id && !(joins && memory.is_of_batch(*id)));
     let asked = others.map(|id| {
         let names = &names;
         async move { (id, client.topics_told_by(Target::Broker(id), names).await) }
@@ -35,6 +41,14 @@ pub(super) async fn disagreed(
             Ok(told) => told,
             Err(error) => return Ok(Some(vec![format!("broker {id} is live, and: {error}")])),
         };
+        // Nearly all brokers tell the same. A copy of the scene for each of a thousand would cost minutes.
+        let is_known = |(name, topic): (&String, &Topic)| {
+            let known = scene.cluster.topics.get(name);
+            known.is_some_and(|known| known.partitions == topic.partitions)
+        };
+        if told.found.iter().all(is_known) {
+            continue;
+        }
         let mut other = scene.clone();
         for (name, mut topic) in told.found {
             let known = scene.cluster.topics.get(&name);
@@ -42,7 +56,7 @@ pub(super) async fn disagreed(
             other.cluster.topics.insert(name, topic);
         }
         match next(&other, memory, terms) {
-            NextRestart::Restart(same) if same == index => {}
+            same if same == *expected => {}
             NextRestart::Wait(waits) => {
                 let waits = waits.iter().map(|wait| format!("to broker {id}, {wait}"));
                 return Ok(Some(waits.collect()));

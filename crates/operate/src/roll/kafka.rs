@@ -9,7 +9,7 @@ use ::kafka::Client;
 use ::kubernetes::brokers::{Rules, brokers};
 use ::kubernetes::rolling::RollingPod;
 use ::kubernetes::{Name, Wanted};
-use execute::roll::{RollMemory, RollScene, RollTerms, Voters};
+use execute::roll::{NextRestart, RollMemory, RollScene, RollTerms, Voters};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,13 +85,13 @@ impl<'a> KafkaPods<'a> {
     pub(super) async fn disagreed(
         &mut self,
         sight: &Sight,
-        index: usize,
+        expected: &NextRestart,
         memory: &RollMemory,
         terms: &RollTerms,
     ) -> Result<Option<Vec<String>>, Error> {
         // Facts that are cached for a minute are read again.
         self.observer = Observer::default();
-        agreed::disagreed(&self.client, &sight.scene, index, memory, terms).await
+        agreed::disagreed(&self.client, &sight.scene, expected, memory, terms).await
     }
 
     fn id_of(&self, pod: &Name) -> Result<BrokerId, Error> {

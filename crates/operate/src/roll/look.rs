@@ -7,7 +7,7 @@ use crate::error::Error;
 use ::kafka::Client;
 use ::kubernetes::brokers::Rules;
 use ::kubernetes::rolling::{Evicted, RollingSet};
-use execute::roll::{Pod, RollMemory, RollScene, RollTerms};
+use execute::roll::{NextRestart, Pod, RollMemory, RollScene, RollTerms, order};
 use std::collections::BTreeMap;
 
 /// Looks at the pods of some StatefulSets and at their servers: brokers and controllers, or ZooKeeper servers.
@@ -47,6 +47,11 @@ impl Sight {
     /// The number of pods still to restart.
     pub fn left(&self) -> usize {
         self.scene.pods.iter().filter(|pod| pod.outdated).count()
+    }
+
+    /// The number of pods that are not even ending yet.
+    pub(super) fn not_begun(&self) -> usize {
+        order(&self.scene).len()
     }
 }
 
@@ -89,12 +94,12 @@ impl<'a> Sights<'a> {
     pub(super) async fn disagreed(
         &mut self,
         sight: &Sight,
-        index: usize,
+        expected: &NextRestart,
         memory: &RollMemory,
         terms: &RollTerms,
     ) -> Result<Option<Vec<String>>, Error> {
         match &mut self.0 {
-            Of::Kafka(pods) => pods.disagreed(sight, index, memory, terms).await,
+            Of::Kafka(pods) => pods.disagreed(sight, expected, memory, terms).await,
             Of::ZooKeeper(_) => Ok(None),
         }
     }

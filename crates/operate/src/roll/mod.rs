@@ -1,7 +1,7 @@
 //! Rolling restarts in a live cluster: looks, asks [`execute::roll::next`], evicts one pod, and looks again.
 //!
-//! A roll keeps no records: every look shows again which pods are left. If the run is killed, at most one pod is
-//! restarting, and the next run goes on from there.
+//! A roll keeps no records: every look shows again which pods are left. If the run is killed, at most one batch of pods
+//! is restarting, and the next run goes on from there.
 
 mod agreed;
 mod ensemble;
@@ -15,7 +15,7 @@ use crate::error::may_pass;
 use crate::events::{DriverEvent, EventListener, RollEvent};
 use crate::execution::{Signal, Signals};
 use ::kubernetes::rolling::Evicted;
-use execute::roll::{NextRestart, Pod, RollMemory, RollScene, RollTerms, next};
+use execute::roll::{MaxParallel, NextRestart, Pod, RollMemory, RollScene, RollTerms, next};
 use mapper::TopicPartition;
 use shutdown::Shutdown;
 use std::collections::BTreeSet;
@@ -31,6 +31,9 @@ const REST_AFTER_LOOK: u32 = 2;
 /// The shortest time before the same waiting reason is reported again.
 const SELDOM: Duration = Duration::from_secs(60);
 
+/// The default: no batch is announced.
+const ONE_BY_ONE: MaxParallel = MaxParallel::Pods(1);
+
 /// The options of a roll.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
@@ -38,7 +41,7 @@ pub struct Ways {
     pub terms: RollTerms,
     /// Delete pods instead of evicting them, which bypasses the PodDisruptionBudget.
     pub delete: bool,
-    /// The time limit for one pod to be back, ready and in sync.
+    /// The time limit for the pods of a batch to be back, ready and in sync.
     pub pod_timeout: Duration,
 }
 
@@ -49,6 +52,8 @@ pub struct Rolled {
     pub why: RollEnd,
     /// Pods that this run evicted or deleted, as `NAMESPACE/NAME`, in order.
     pub restarted: Vec<String>,
+    /// The number of batches in which this run restarted them.
+    pub batches: usize,
     /// Pods still to restart.
     pub left: usize,
     /// Time from the start of this run to its end.
@@ -62,7 +67,7 @@ pub enum RollEnd {
     Done,
     /// A signal ended it; a restarted pod may not be back yet.
     Left(Signal),
-    /// It has waited for the time limit of one pod, for these reasons.
+    /// A pod is not back within its time limit, for these reasons.
     Stuck(Vec<String>),
     /// No pod may restart while these partitions are being reassigned.
     Moving(BTreeSet<TopicPartition>),
@@ -73,10 +78,12 @@ pub struct Roll<'a> {
     sights: Sights<'a>,
     ways: Ways,
     memory: RollMemory,
-    shutdown: Option<Shutdown>,
+    /// Those of the batch that is away.
+    shutdowns: Vec<Shutdown>,
     restarted: Vec<String>,
+    batches: usize,
     began: Instant,
-    /// The time of the last restart, or of the start.
+    /// The time at which the last batch began, or of the start.
     acted: Instant,
     told: Option<(Instant, Vec<String>)>,
 }
@@ -85,8 +92,17 @@ impl<'a> Roll<'a> {
     /// A roll that has not looked yet; the time limit for a pod counts from now.
     pub fn of(sights: Sights<'a>, ways: Ways) -> Self {
         let (began, memory) = (Instant::now(), RollMemory::default());
-        let (shutdown, restarted, told) = (None, Vec::new(), None);
-        Self { sights, ways, memory, shutdown, restarted, began, acted: began, told }
+        Self {
+            sights,
+            ways,
+            memory,
+            shutdowns: Vec::new(),
+            restarted: Vec::new(),
+            batches: 0,
+            began,
+            acted: began,
+            told: None,
+        }
     }
 
     /// Runs rounds until the roll is over.
@@ -129,54 +145,69 @@ impl<'a> Roll<'a> {
     ) -> Result<Option<Rolled>, Error> {
         let scene = &sight.scene;
         self.memory.look(scene);
-        if let Some(told) = self.shutdown.as_mut().and_then(|shutdown| shutdown.look(scene)) {
+        for told in self.shutdowns.iter_mut().filter_map(|shutdown| shutdown.look(scene)) {
             tell(listener, &told)?;
         }
         if !sight.unobserved.is_empty() {
             return self.wait(sight.unobserved.clone(), scene, listener);
         }
-        match next(scene, &self.memory, &self.ways.terms) {
+        let next = next(scene, &self.memory, &self.ways.terms);
+        match &next {
             NextRestart::Done => Ok(Some(self.ended(RollEnd::Done, Some(scene)))),
             NextRestart::Moving(partitions) => {
-                Ok(Some(self.ended(RollEnd::Moving(partitions), Some(scene))))
+                Ok(Some(self.ended(RollEnd::Moving(partitions.clone()), Some(scene))))
             }
-            NextRestart::Unavailable(partitions) => Err(Error::WouldBeUnavailable { partitions }),
+            NextRestart::Unavailable(partitions) => {
+                Err(Error::WouldBeUnavailable { partitions: partitions.clone() })
+            }
             NextRestart::Wait(waits) => {
                 let waits = waits.iter().map(ToString::to_string).collect();
                 self.wait(waits, scene, listener)
             }
-            NextRestart::Restart(index) => {
+            // A pod of the batch is late: no other follows it.
+            NextRestart::Join(_) if self.acted.elapsed() >= self.ways.pod_timeout => {
+                self.wait(self.away(scene), scene, listener)
+            }
+            NextRestart::Restart(index) | NextRestart::Join(index) => {
                 let terms = self.ways.terms;
-                if let Some(why) = self.sights.disagreed(sight, index, &self.memory, &terms).await?
+                if let Some(why) = self.sights.disagreed(sight, &next, &self.memory, &terms).await?
                 {
-                    return self.wait(why, scene, listener);
+                    return self.wait([self.away(scene), why].concat(), scene, listener);
                 }
-                match scene.pods.get(index) {
-                    Some(pod) => self.restart(pod, sight, listener).await,
+                let joins = matches!(next, NextRestart::Join(_));
+                match scene.pods.get(*index) {
+                    Some(pod) => self.restart(pod, joins, sight, listener).await,
                     None => Ok(None),
                 }
             }
         }
     }
 
+    /// Restarts a pod: as the first of a batch, or (`joins`) in the batch that is away.
     async fn restart(
         &mut self,
         pod: &Pod,
+        joins: bool,
         sight: &Sight,
         listener: &mut dyn EventListener,
     ) -> Result<Option<Rolled>, Error> {
         let before = self.memory.clone();
-        self.memory.restarts(pod);
+        self.memory.restarts(&sight.scene, pod, joins);
         let evicted = self.sights.end_pod(pod, self.ways.delete).await?;
         match evicted {
             Evicted::Yes => {
-                self.acted = Instant::now();
                 self.told = None;
-                self.shutdown = Some(Shutdown::of(pod, sight.grace_of(pod)));
+                if !joins {
+                    self.acted = Instant::now();
+                    self.batches += 1;
+                    self.shutdowns.clear();
+                }
+                self.shutdowns.push(Shutdown::of(pod, sight.grace_of(pod)));
                 self.restarted.push(pod.name.clone());
-                let left = sight.left().saturating_sub(1);
-                let restarts = RollEvent::restarts(pod, sight.scene.role(pod.id), left);
-                tell(listener, &restarts)?;
+                let left = sight.not_begun().saturating_sub(1);
+                let batch = (self.ways.terms.max_parallel != ONE_BY_ONE).then_some(self.batches);
+                let role = sight.scene.role(pod.id);
+                tell(listener, &RollEvent::restarts(pod, role, left, batch))?;
                 Ok(None)
             }
             // The next look shows the successor of the pod.
@@ -187,8 +218,17 @@ impl<'a> Roll<'a> {
             Evicted::NotNow(message) => {
                 self.memory = before;
                 let why = format!("the PodDisruptionBudget spares {}: {message}", pod.name);
-                self.wait(vec![why], &sight.scene, listener)
+                self.wait([self.away(&sight.scene), vec![why]].concat(), &sight.scene, listener)
             }
+        }
+    }
+
+    /// What the pods of the batch wait for; nothing before its first restart.
+    fn away(&self, scene: &RollScene) -> Vec<String> {
+        let terms = RollTerms { max_parallel: ONE_BY_ONE, ..self.ways.terms };
+        match next(scene, &self.memory, &terms) {
+            NextRestart::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -220,7 +260,7 @@ impl<'a> Roll<'a> {
         let outdated = |scene: &RollScene| scene.pods.iter().filter(|pod| pod.outdated).count();
         let restarted = std::mem::take(&mut self.restarted);
         let left = scene.map_or(0, outdated);
-        Rolled { why, restarted, left, took: self.began.elapsed() }
+        Rolled { why, restarted, batches: self.batches, left, took: self.began.elapsed() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `roll`: restarts the pods of StatefulSets one by one, so that no partition falls below its min ISR.
+//! `roll`: restarts the pods of StatefulSets one by one or in batches, so that no partition falls below its min ISR.
 
 use crate::error::{Beyond, Error};
 use crate::live::flags::ConsentArgs;
@@ -8,7 +8,7 @@ use ::kubernetes::brokers::Rules;
 use ::kubernetes::lease::lease_name;
 use ::kubernetes::{Kubernetes, Name};
 use console::units::duration;
-use execute::roll::{RollMemory, RollTerms, next};
+use execute::roll::{MaxParallel, RollMemory, RollTerms, batches, next};
 use jiff::Timestamp;
 use mapper::counted;
 use mapper::maps::Target;
@@ -47,6 +47,13 @@ pub(crate) struct Args {
     /// A deletion ignores the PodDisruptionBudget.
     #[arg(long)]
     delete: bool,
+    /// Restart up to this many pods of a rack together
+    ///
+    /// No partition falls below its min ISR while all of them are away. auto: at most a tenth of the brokers. No other
+    /// broker then takes over more partitions than a broker leads on average. Each PodDisruptionBudget must allow as
+    /// many pods.
+    #[arg(long, value_name = "N|auto", value_parser = max_parallel, default_value = "1")]
+    max_parallel: MaxParallel,
     /// Wait this long for a pod to be ready and in sync
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     pod_timeout: Duration,
@@ -80,6 +87,14 @@ fn server(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn max_parallel(text: &str) -> Result<MaxParallel, String> {
+    match text.parse() {
+        Ok(pods) if pods > 0 => Ok(MaxParallel::Pods(pods)),
+        _ if text == "auto" => Ok(MaxParallel::Auto),
+        _ => Err("expected auto, or a number of pods that is at least 1".to_owned()),
+    }
+}
+
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let source = args.source(session)?;
     let named = args.named(&source, session)?;
@@ -99,17 +114,21 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
         let sight = sights.look().await?;
         refuse_other_strategies(&sight)?;
+        let plan = args.plan(&sight);
         if args.consent.dry_run {
-            return args.rehearse(&sight, session);
+            session.show(&plan)?;
+            return Ok(if plan.has_findings() { Status::Findings } else { Status::Done });
         }
-        let lead = match RollPlan::of(&sight, &args.next(&sight)).is_empty() {
+        let lead = match plan.is_empty() {
             // The last pod may still be starting. Waiting for it needs no lock.
             true => None,
             false => {
                 if let execute::roll::NextRestart::Unavailable(partitions) = args.next(&sight) {
                     return Err(operate::Error::WouldBeUnavailable { partitions }.into());
                 }
-                args.agreed(&sight, session)?;
+                session.event(&plan)?;
+                let question = format!("Restart {}? Type yes:", counted(sight.left(), "pod"));
+                session.agrees(args.consent, &question, "yes")?;
                 let lease = args.lease.clone().unwrap_or_else(|| lease_of(&place, &cluster));
                 Some(take_lease(&access, lease).await.map_err(lease_rights)?)
             }
@@ -120,7 +139,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             Some(lead) => lead.during(roll.run(&mut signals, session)).await?,
             None => roll.run(&mut signals, session).await?,
         };
-        args.tell(&rolled, since, session)
+        session.result(&RollSummary::of(&rolled, &plan))?;
+        args.status(&rolled, since, session)
     })
 }
 
@@ -199,6 +219,7 @@ impl Args {
         let terms = RollTerms {
             allow_unavailable: self.allow_unavailable,
             settle_seconds: self.settle.as_secs(),
+            max_parallel: self.max_parallel,
         };
         Ways { terms, delete: self.delete, pod_timeout: self.pod_timeout }
     }
@@ -207,26 +228,19 @@ impl Args {
         next(&sight.scene, &RollMemory::default(), &self.ways().terms)
     }
 
-    fn rehearse(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-        let plan = RollPlan::of(sight, &self.next(sight));
-        session.show(&plan)?;
-        Ok(if plan.has_findings() { Status::Findings } else { Status::Done })
+    fn plan(&self, sight: &Sight) -> RollPlan {
+        let in_batches = self.max_parallel != MaxParallel::Pods(1);
+        let batches = in_batches.then(|| batches(&sight.scene, &self.ways().terms));
+        RollPlan::of(sight, &self.next(sight), batches)
     }
 
-    fn agreed(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<(), Error> {
-        session.event(&RollPlan::of(sight, &self.next(sight)))?;
-        let question = format!("Restart {}? Type yes:", counted(sight.left(), "pod"));
-        session.agrees(self.consent, &question, "yes")
-    }
-
-    /// Reports the end, and returns the status.
-    fn tell(
+    /// The exit status; after an early end it names the command that continues.
+    fn status(
         &self,
         rolled: &Rolled,
         since: Option<Timestamp>,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        session.result(&RollSummary::of(rolled))?;
         let status = match &rolled.why {
             RollEnd::Done => return Ok(Status::Done),
             RollEnd::Left(Signal::Interrupt) => Status::Interrupted,
@@ -271,5 +285,19 @@ fn refuse_other_strategies(sight: &Sight) -> Result<(), Error> {
             Err(Error::NotOnDelete { set: set.name.to_string(), strategy: set.strategy.clone() })
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_pods_is_at_least_one() {
+        assert_eq!(max_parallel("3"), Ok(MaxParallel::Pods(3)));
+        assert_eq!(max_parallel("auto"), Ok(MaxParallel::Auto));
+        for text in ["0", "-1", "all", ""] {
+            assert!(max_parallel(text).is_err(), "{text}");
+        }
     }
 }

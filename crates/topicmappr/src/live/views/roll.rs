@@ -2,8 +2,8 @@
 
 use super::heading;
 use ::kubernetes::rolling::RollingSet;
-use execute::roll::{NextRestart, Pod, RollScene, ServerRole, order};
-use mapper::BrokerId;
+use execute::roll::{NextRestart, Pod, RollBatches, RollScene, ServerRole, order};
+use mapper::{BrokerId, plural};
 use operate::events::role_word;
 use operate::roll::{RollEnd, Rolled, Sight};
 use operate::words::{counted, few};
@@ -15,9 +15,26 @@ use std::fmt;
 pub(crate) struct RollPlan {
     restarts: Vec<Restart>,
     up_to_date: usize,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    in_batches: Option<InBatches>,
     /// What is in the way now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<String>,
+}
+
+/// How many batches there are; absent in a roll one by one.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct InBatches {
+    batches: usize,
+    /// No roll under the same rules needs fewer.
+    at_least_batches: usize,
+}
+
+impl fmt::Display for InBatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = plural(self.batches, "batch", "batches");
+        write!(f, "{} {word} (at least {})", self.batches, self.at_least_batches)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -28,20 +45,38 @@ struct Restart {
     #[serde(skip_serializing_if = "Option::is_none")]
     rack: Option<String>,
     up: bool,
+    /// The number of its batch, from 1. Later looks may change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<usize>,
 }
 
 impl RollPlan {
-    pub(crate) fn of(sight: &Sight, next: &NextRestart) -> Self {
+    /// The plan of a roll one by one, or in these batches.
+    pub(crate) fn of(sight: &Sight, next: &NextRestart, batches: Option<RollBatches>) -> Self {
         let scene = &sight.scene;
-        let order = order(scene);
-        let restart = |pod: &Pod| Restart {
-            pod: pod.name.clone(),
-            role: role_word(scene.role(pod.id)),
-            id: pod.id,
-            rack: pod.rack.clone(),
-            up: scene.is_up(pod.id),
+        let restart = |(index, batch): (usize, Option<usize>)| {
+            scene.pods.get(index).map(|pod| Restart {
+                pod: pod.name.clone(),
+                role: role_word(scene.role(pod.id)),
+                id: pod.id,
+                rack: pod.rack.clone(),
+                up: scene.is_up(pod.id),
+                batch,
+            })
         };
-        let restarts = order.iter().filter_map(|index| scene.pods.get(*index)).map(restart);
+        let (order, in_batches) = match batches {
+            None => (order(scene).into_iter().map(|index| (index, None)).collect(), None),
+            Some(RollBatches { batches, at_least }) => {
+                let numbered = (1..).zip(&batches);
+                let of_one = |(number, batch): (usize, &Vec<usize>)| {
+                    batch.iter().map(|index| (*index, Some(number))).collect::<Vec<_>>()
+                };
+                let order: Vec<(usize, Option<usize>)> = numbered.flat_map(of_one).collect();
+                let batches = batches.len();
+                (order, Some(InBatches { batches, at_least_batches: at_least }))
+            }
+        };
+        let restarts = order.into_iter().filter_map(restart).collect();
         let mut findings = sight.unobserved.clone();
         findings.extend(in_the_way(next));
         // Controllers and ZooKeeper servers have nothing to hand over.
@@ -58,7 +93,7 @@ impl RollPlan {
                 set.name, set.grace_seconds
             )
         }));
-        Self { restarts: restarts.collect(), up_to_date: up_to_date(scene), findings }
+        Self { restarts, up_to_date: up_to_date(scene), in_batches, findings }
     }
 
     /// Something would be done, or is in the way.
@@ -83,7 +118,7 @@ fn up_to_date(scene: &RollScene) -> usize {
 
 fn in_the_way(next: &NextRestart) -> Vec<String> {
     match next {
-        NextRestart::Done | NextRestart::Restart(_) => Vec::new(),
+        NextRestart::Done | NextRestart::Restart(_) | NextRestart::Join(_) => Vec::new(),
         NextRestart::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
         NextRestart::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions, FEW))],
         NextRestart::Unavailable(partitions) => vec![format!(
@@ -104,8 +139,19 @@ impl fmt::Display for RollPlan {
             writeln!(f, "No pod needs a restart; {} up to date.", counted(self.up_to_date, "pod"))?;
         } else {
             let pods = counted(self.restarts.len(), "pod");
-            writeln!(f, "{pods} to restart, in this order; {} up to date", self.up_to_date)?;
+            let batches = self.in_batches.map(|all| format!(" in about {all}"));
+            let batches = batches.unwrap_or_default();
+            writeln!(
+                f,
+                "{pods} to restart{batches}, in this order; {} up to date",
+                self.up_to_date
+            )?;
+            let mut batch = None;
             for restart in &self.restarts {
+                if restart.batch != batch {
+                    batch = restart.batch;
+                    batch.iter().try_for_each(|number| writeln!(f, " batch {number}:"))?;
+                }
                 let rack = restart.rack.as_ref().map(|rack| format!(", rack {rack}"));
                 let down = if restart.up { "" } else { " (down)" };
                 let rack = rack.unwrap_or_default();
@@ -126,6 +172,8 @@ impl fmt::Display for RollPlan {
 pub(crate) struct RollSummary {
     outcome: &'static str,
     restarted: Vec<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    in_batches: Option<InBatches>,
     left: usize,
     took_seconds: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -133,7 +181,7 @@ pub(crate) struct RollSummary {
 }
 
 impl RollSummary {
-    pub(crate) fn of(rolled: &Rolled) -> Self {
+    pub(crate) fn of(rolled: &Rolled, plan: &RollPlan) -> Self {
         let (outcome, why) = match &rolled.why {
             RollEnd::Done => ("done", Vec::new()),
             RollEnd::Left(_) => ("left", Vec::new()),
@@ -142,9 +190,11 @@ impl RollSummary {
                 ("moving", vec![format!("{}: {}", moving(), few(partitions, FEW))])
             }
         };
+        let in_batches = plan.in_batches.map(|all| InBatches { batches: rolled.batches, ..all });
         Self {
             outcome,
             restarted: rolled.restarted.clone(),
+            in_batches,
             left: rolled.left,
             took_seconds: rolled.took.as_secs(),
             why,
@@ -154,7 +204,8 @@ impl RollSummary {
 
 impl fmt::Display for RollSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let restarted = counted(self.restarted.len(), "pod");
+        let in_batches = self.in_batches.map(|all| format!(" in {all}")).unwrap_or_default();
+        let restarted = format!("{} restarted{in_batches}", counted(self.restarted.len(), "pod"));
         let seconds = self.took_seconds;
         match self.outcome {
             "done" if self.restarted.is_empty() => {
@@ -162,15 +213,11 @@ impl fmt::Display for RollSummary {
             }
             "done" => writeln!(
                 f,
-                "Done: {restarted} restarted in {seconds} s; all are up to date, ready and in sync."
+                "Done: {restarted} in {seconds} s; all are up to date, ready and in sync."
             ),
-            "left" => writeln!(f, "Interrupted: {restarted} restarted in {seconds} s."),
+            "left" => writeln!(f, "Interrupted: {restarted} in {seconds} s."),
             _ => {
-                writeln!(
-                    f,
-                    "Stopped after {seconds} s: {restarted} restarted, {} left.",
-                    self.left
-                )?;
+                writeln!(f, "Stopped after {seconds} s: {restarted}, {} left.", self.left)?;
                 self.why.iter().try_for_each(|why| writeln!(f, "  {why}"))
             }
         }
