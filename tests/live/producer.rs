@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -20,7 +20,13 @@ pub(crate) struct Producer {
     config: ClientConfig,
     topic: String,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Vec<u64>>>,
+    thread: Option<JoinHandle<Written>>,
+}
+
+/// The acknowledged numbers, and how long each took.
+struct Written {
+    numbers: Vec<u64>,
+    took: Vec<Duration>,
 }
 
 /// The numbers that the cluster has acknowledged, and the errors for the others. A panic in a delivery report would
@@ -28,17 +34,22 @@ pub(crate) struct Producer {
 #[derive(Clone, Default)]
 struct Acknowledged {
     numbers: Arc<Mutex<Vec<u64>>>,
+    took: Arc<Mutex<Vec<Duration>>>,
     refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl ClientContext for Acknowledged {}
 
 impl ProducerContext for Acknowledged {
-    type DeliveryOpaque = Box<u64>;
+    type DeliveryOpaque = Box<(u64, Instant)>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<(u64, Instant)>) {
+        let (number, at) = *sent;
         match result {
-            Ok(_) => self.numbers.lock().unwrap().push(*number),
+            Ok(_) => {
+                self.numbers.lock().unwrap().push(number);
+                self.took.lock().unwrap().push(at.elapsed());
+            }
             Err((why, _)) => self.refused.lock().unwrap().push(format!("{number}: {why}")),
         }
     }
@@ -60,12 +71,15 @@ impl Producer {
         Self { config, topic: topic.to_owned(), stop, thread: Some(thread) }
     }
 
-    /// Stops, and fails unless exactly the acknowledged records are there, in order.
-    pub(crate) fn has_lost_nothing(mut self) {
+    /// Stops, and fails unless exactly the acknowledged records are there, in order. Returns the time within which 99 of
+    /// 100 records were acknowledged.
+    pub(crate) fn has_lost_nothing(mut self) -> Duration {
         self.stop.store(true, Ordering::Relaxed);
-        let written = self.thread.take().unwrap().join().unwrap();
+        let Written { numbers: written, mut took } = self.thread.take().unwrap().join().unwrap();
         assert!(written.len() > 100, "only {} records: nothing was put to the test", written.len());
         assert_eq!(self.read(written.len()), written);
+        took.sort_unstable();
+        took[took.len() * 99 / 100]
     }
 
     fn read(&self, count: usize) -> Vec<u64> {
@@ -91,7 +105,7 @@ impl Producer {
     }
 }
 
-fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Vec<u64> {
+fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Written {
     const PAUSE: Duration = Duration::from_millis(5);
     config.set("acks", "all").set("enable.idempotence", "true");
     config.set("delivery.timeout.ms", "120000");
@@ -101,8 +115,9 @@ fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Vec<u64> {
     let mut number = 0_u64;
     while !stop.load(Ordering::Relaxed) {
         let payload = number.to_be_bytes();
-        let record: BaseRecord<'_, (), [u8], Box<u64>> =
-            BaseRecord::with_opaque_to(topic, Box::new(number)).partition(0).payload(&payload);
+        let opaque = Box::new((number, Instant::now()));
+        let record: BaseRecord<'_, (), [u8], Box<(u64, Instant)>> =
+            BaseRecord::with_opaque_to(topic, opaque).partition(0).payload(&payload);
         if producer.send(record).is_ok() {
             number += 1;
         }
@@ -112,7 +127,8 @@ fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Vec<u64> {
     producer.flush(SOON).unwrap();
     let refused = acknowledged.refused.lock().unwrap();
     assert!(refused.is_empty(), "records that were not taken: {refused:?}");
-    let written = acknowledged.numbers.lock().unwrap().clone();
-    assert_eq!(written.len() as u64, number, "every record is acknowledged");
-    written
+    let numbers = acknowledged.numbers.lock().unwrap().clone();
+    assert_eq!(numbers.len() as u64, number, "every record is acknowledged");
+    let took = acknowledged.took.lock().unwrap().clone();
+    Written { numbers, took }
 }

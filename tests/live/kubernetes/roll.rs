@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testbed::{Brokers, Cluster, Kubernetes, Life, Mode, PodSet, until};
@@ -99,6 +99,15 @@ impl Scene {
     fn template(&self, annotations: &[(&str, &str)]) {
         let template = Template { strategy: "OnDelete", annotations };
         self.kubernetes.apply(&stateful_set("kafka", 1001, self.count, &template)).unwrap();
+    }
+
+    /// How many pods may be away for the PodDisruptionBudget.
+    fn budget(&self, pods: usize) {
+        let budget = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "kafka", "namespace": "kafka"},
+            "spec": {"maxUnavailable": pods, "selector": {"matchLabels": {"app": "kafka"}}},
+        });
+        self.kubernetes.apply(&budget.to_string()).unwrap();
     }
 
     fn args(&self, more: &[&str]) -> Vec<String> {
@@ -233,6 +242,10 @@ fn killed_and_resumed(scene: &Scene) {
     let listed: Vec<&str> = planned.stdout.lines().skip(1).map(str::trim).collect();
     assert_eq!(listed, scene.in_order(), "rack by rack, and the controller last");
     assert_eq!(scene.starts(), vec![0; scene.count], "a rehearsal restarts nothing");
+    // A tenth of so few brokers is one.
+    let batched = scene.roll(&["--dry-run", "--max-parallel", "auto"]).with(5);
+    let said = format!("to restart in about {0} batches (at least {0}), in this", scene.count);
+    assert!(batched.stdout.contains(&said), "{said}: {}", batched.stdout);
 
     scene.without_its_lease();
     let run = Run::start(scene.args(&[]));
@@ -319,8 +332,64 @@ fn brokers_are_restarted_under_writes_and_nothing_is_lost_with_kraft() {
     brokers_are_restarted_under_writes(Mode::KRaft, 3);
 }
 
+/// Brokers of a batch start at the same time, on the cores of the producer. This much of its p99 comes from that.
+const NOISE: Duration = Duration::from_millis(50);
+
+/// Restarts all pods while a producer writes to the topic, for at least this time. Returns the output, the producer's
+/// p99, and how long the roll took.
+fn rolled(scene: &Scene, topic: &str, at_least: Duration, more: &[&str]) -> (Ended, [Duration; 2]) {
+    scene.template(&[("example.org/version", topic)]);
+    scene.budget(3);
+    let plan = || {
+        let ended = scene.roll(&[&["--dry-run"], more].concat());
+        ended.stdout.starts_with(&format!("{} pods to", scene.count)).then_some(ended)
+    };
+    let planned = until("the new revision of the pods", SOON, plan).unwrap().with(5);
+    eprintln!("{}", planned.stdout);
+    // The pods of the roll before may be younger than --settle. Then a batch takes no second pod.
+    thread::sleep(Duration::from_secs(20));
+    let (producer, watch) = (Producer::start(&scene.cluster, topic), Watch::of(&scene.cluster));
+    let began = Instant::now();
+    let ended = scene.roll(more).with(0);
+    let took = began.elapsed();
+    eprintln!("{}{}", ended.stderr, ended.stdout);
+    thread::sleep(at_least.saturating_sub(took));
+    assert!(watch.fewest() >= 2, "under its min ISR");
+    (ended, [producer.has_lost_nothing(), took])
+}
+
+/// Nine brokers in three racks: one by one, then a rack at a time.
+fn a_rack_at_a_time(mode: Mode) {
+    let scene = Scene::of(mode, 9);
+    prepare(&scene);
+    let (_, [alone, took]) = rolled(&scene, WRITES, Duration::ZERO, &[]);
+    assert_eq!(scene.starts(), vec![1; 9]);
+    // Another topic, with a partition on the same brokers. Both producers write for the same time: otherwise the shorter
+    // roll would have a larger share of its records during restarts.
+    let (ended, [together, batched]) = rolled(&scene, "others", took, &["--max-parallel", "3"]);
+    assert_eq!(scene.starts(), vec![2; 9]);
+    let restarts = |line: &&str| line.starts_with("restarting ");
+    let line = ended.stderr.lines().rfind(restarts).unwrap();
+    let last = line.split(", batch ").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+    let batches: usize = last.parse().unwrap();
+    eprintln!(
+        "one by one {took:?}, p99 {alone:?}; in {batches} batches {batched:?}, p99 {together:?}"
+    );
+    assert!(batches <= 4, "{}", ended.stderr);
+    let said = format!("9 pods restarted in {batches} batches (at least ");
+    assert!(ended.stdout.contains(&said), "{said}: {}", ended.stdout);
+    assert!(batched < took, "{batched:?}, and one by one {took:?}");
+    assert!(together <= alone * 2 + NOISE, "p99 {together:?}, and one by one {alone:?}");
+}
+
 mod soak {
-    use super::{Mode, brokers_are_restarted_under_writes};
+    use super::{Mode, a_rack_at_a_time, brokers_are_restarted_under_writes};
+
+    #[test]
+    #[ignore = "soak"]
+    fn nine_brokers_are_restarted_a_rack_at_a_time_with_kraft() {
+        a_rack_at_a_time(Mode::KRaft);
+    }
 
     #[test]
     #[ignore = "soak"]
