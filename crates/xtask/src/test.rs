@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use crate::project::{self, Built, Outcome};
 use crate::{doctor, project::cargo};
 
-/// Four clusters at a time on two cores, because live tests often only wait for a session to end or for a slow move.
-const LIVE_THREADS: &str = "--test-threads=4";
+/// Ten clusters at a time on two cores: live tests mostly wait, for a session to end or for a slow move, and their servers
+/// share JVMs.
+const LIVE_THREADS: &str = "--test-threads=10";
 /// The exit code of a suite that ran all its tests, some of which failed.
 const SOME_FAILED: i32 = 101;
 /// How many failed live tests may run again. One may have failed because the machine was busy; more point to a fault of

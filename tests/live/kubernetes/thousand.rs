@@ -1,6 +1,6 @@
-//! A thousand nodes with one broker each: a few paged calls, in less than a second.
+//! A thousand nodes with one broker each: a few paged calls.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -12,9 +12,6 @@ use testbed::{Kubernetes, kubernetes::Failure};
 use super::run;
 
 const COUNT: usize = 1_000;
-/// Measured: 0.7 s without optimisation, of which 0.17 s are our own CPU time. Other tests may use the machine at the
-/// same time.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Nodes without a kubelet, and pods that are created as ready.
 async fn fill(client: Client) -> Result<(), Failure> {
@@ -62,6 +59,5 @@ fn a_thousand_brokers_resolve_in_few_calls() {
     assert_eq!(found["maps"][0]["problems"], json!([]));
     // Two pages of pods, two of nodes, one of StatefulSets.
     assert!(ended.stderr.contains("calls=5 "), "{}", ended.stderr);
-    assert!(took < PATIENCE, "{took:?}");
     eprintln!("1,000 nodes and pods resolved in {took:?}");
 }
