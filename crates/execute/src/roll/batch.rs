@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum MaxParallel {
     /// At most this many. With 1, pods go one by one.
     Pods(usize),
-    /// At most one in [`AUTO_SHARE`] of the brokers. In addition, no broker that stays takes over more partitions than
+    /// At most one in ten of the brokers. In addition, no broker that stays takes over more partitions than
     /// a broker leads on average: its leaders at most double. One restart alone can do as much, if one broker has
     /// all the followers.
     Auto,
