@@ -220,6 +220,8 @@ fn who_agrees_has_to_mean_it(at: &Situation, plan: &str) {
 /// A new order alone moves no leader. An election does, and the executor requests it once.
 fn leaders_are_elected(at: &Situation) {
     at.ask(&["alter:led:0:1003,1002"]);
+    let seen = || Traffic::of(&at.cluster).seen()[&("led".to_owned(), 0)].replicas.clone();
+    until("the new order", SOON, || (seen() == [1003, 1002]).then_some(())).unwrap();
     let elect = |more: &[&str]| {
         let flags = ["--elect", "--topics", "led", "--output", "json"];
         topicmappr(at.args(&["leaders"], &[&flags, more].concat()))

@@ -1,7 +1,7 @@
 //! Helm's own linter and renderer, as one program.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
@@ -31,8 +31,16 @@ pub fn template(chart: &Path, values: &[&Path]) -> Result<String, Error> {
     run("template", [chart.as_os_str(), OsStr::new("topicmappr"), OsStr::new("kafka")], values)
 }
 
+/// The path of the program. Finds it in the cache, or builds it once for each change of its sources.
+///
+/// # Errors
+/// If Go or its modules are missing.
+pub fn build() -> Result<PathBuf, Error> {
+    Program { name: "helmkit", sources: SOURCES, link: Vec::new() }.built()
+}
+
 fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<String, Error> {
-    let program = Program { name: "helmkit", sources: SOURCES, link: Vec::new() }.built()?;
+    let program = build()?;
     let mut command = Command::new(&program);
     command.arg(what).args(of).args(values);
     let out = command.output().map_err(|source| Error::Missing {
