@@ -1,7 +1,7 @@
 //! The testbed's own guarantees, on real servers: `cargo xtask test --only clusters`.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mappr_testbed::{Access, Cluster, Error, Mechanism, Mode, Security, User, Version, until};
@@ -137,8 +137,9 @@ fn owner_that_will_be_killed() {
 #[test]
 #[ignore = "live"]
 fn a_cluster_ends_when_its_owner_is_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (told, home) = (folder.path().join("told"), folder.path().join("tmp"));
+    // If the test fails, its servers still end by the records in this folder, which therefore stays.
+    let folder = tempfile::tempdir().unwrap().keep();
+    let (told, home) = (folder.join("told"), folder.join("tmp"));
     fs::create_dir(&home).unwrap();
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "owner_that_will_be_killed"])
@@ -146,6 +147,7 @@ fn a_cluster_ends_when_its_owner_is_killed() {
         .env("TMPDIR", &home)
         .stdout(Stdio::null())
         .spawn()
+        .map(Owner)
         .unwrap();
     until("start of the cluster", SOON * 5, || {
         fs::read_to_string(&told).ok().filter(|text| !text.is_empty())
@@ -153,11 +155,23 @@ fn a_cluster_ends_when_its_owner_is_killed() {
     .unwrap();
     let home_name = home.to_str().unwrap();
     assert!(servers_of(home_name).len() >= 2);
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.0.kill().unwrap();
+    owner.0.wait().unwrap();
     until("end of its servers", SOON, || servers_of(home_name).is_empty().then_some(())).unwrap();
     let files = || fs::read_dir(&home).unwrap().count();
     until("end of its files", SOON, || (files() == 0).then_some(())).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// A process that ends with the test, also after a panic.
+struct Owner(Child);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The processes whose command line contains the folder.
