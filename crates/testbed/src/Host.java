@@ -31,7 +31,7 @@ public class Host {
     }
 
     interface Server {
-        /** Atonce: without handing leadership over. */
+        /** At once: without handing leadership over. */
         void stop(boolean atOnce) throws Exception;
     }
 

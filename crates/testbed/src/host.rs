@@ -107,7 +107,7 @@ impl Host {
     }
 
     /// The end of its output.
-    pub(crate) fn last_words(&self) -> String {
+    fn last_words(&self) -> String {
         let out = fs::read(self.folder.path().join("host/stdout.log")).unwrap_or_default();
         tail(&String::from_utf8_lossy(&out), 20)
     }
