@@ -59,6 +59,7 @@ mod sidecars;
 mod stores;
 mod throttles;
 mod tiered;
+mod tokens;
 mod topics;
 mod topics_cronjob;
 mod topics_state;

@@ -12,23 +12,30 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kubernetes::{Access, Name};
-use statelog::{StateTopic, TOPIC};
+use statelog::TOPIC;
 use testbed::{Cluster, Kubernetes, Mode};
 use tokio::runtime::Runtime;
 
 use crate::znodes;
 use laws::{eventually, laws, lead};
 
+/// Whether this call created the topic.
+fn make_topic(cluster: &Cluster) -> bool {
+    Runtime::new().unwrap().block_on(async {
+        let (client, _) = operate::live::connect(&cluster.bootstrap(), None).await.unwrap();
+        operate::state_topic::open(&client, None).await.unwrap().is_some()
+    })
+}
+
 fn with_topic(mode: Mode) {
     let cluster = Cluster::builder().mode(mode).brokers(3).mortal(1001..=1003).start().unwrap();
     let access = statelog::Access::new([("bootstrap.servers", cluster.bootstrap())]);
-    let store = Store::Topic { access: access.clone(), role: Role::Executor };
+    let store = Store::Topic { access, role: Role::Executor };
     let runtime = Runtime::new().unwrap();
     let missing = runtime.block_on(store.seen()).unwrap();
     assert_eq!((missing.holder, missing.records), (None, Records::new()), "nothing is created");
 
-    let open = || StateTopic::open(access.clone(), 3).unwrap().is_new();
-    assert!(open() && !open());
+    assert!(make_topic(&cluster) && !make_topic(&cluster));
     let described = cluster.tool("topics", ["--describe", "--topic", TOPIC]).unwrap();
     assert!(described.contains("ReplicationFactor: 3"), "{described}");
     assert!(described.contains("cleanup.policy=compact"), "{described}");
@@ -67,8 +74,8 @@ fn laws_hold_in_the_topic_with_zookeeper_and_in_its_znodes() {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(laws(&store, &steal));
 
+    make_topic(&cluster);
     let access = statelog::Access::new([("bootstrap.servers", cluster.bootstrap())]);
-    StateTopic::open(access.clone(), 1).unwrap();
     runtime.block_on(laws(&Store::Topic { access, role: Role::Daemon }, &|| ()));
 }
 
@@ -119,8 +126,7 @@ fn a_dead_leader_is_taken_over() {
     use std::io::{BufRead, BufReader};
     let cluster = Cluster::builder().mode(Mode::KRaft).brokers(1).start().unwrap();
     let store = in_topic(&cluster.bootstrap());
-    let Store::Topic { access, .. } = &store else { unreachable!() };
-    StateTopic::open(access.clone(), 1).unwrap();
+    make_topic(&cluster);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "stores::leader_that_will_be_killed", "--ignored", "--nocapture"]);
     command.env(BOOTSTRAP, cluster.bootstrap()).stdout(Stdio::piped());

@@ -157,7 +157,7 @@ fn campaign(
     holder: Holder,
     teller: &UnboundedSender<News>,
 ) -> Result<News, statelog::Error> {
-    let topic = StateTopic::existing(access)?;
+    let topic = StateTopic::existing(access);
     let mut campaign = Campaign::begin(&topic, role.claim(), holder, role.term())?;
     loop {
         // A caller that has stopped waiting may wait again, on another thread.

@@ -8,6 +8,7 @@ use crate::connection::{self, Connection, Stream};
 use crate::error::{Error, Spoken, TlsFault, Unreached};
 use crate::properties::Settings;
 use crate::sasl::Login;
+use crate::token::BearerToken;
 use crate::{listener, tls};
 use rustls_pki_types::ServerName;
 use std::io;
@@ -27,16 +28,33 @@ impl Dialer {
     /// Reads the certificate files that the settings name.
     pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
         let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
-        let login = Login::new(&settings);
+        let login = Login::new(&settings)?;
         Ok(Self { settings, tls, login })
     }
 
-    /// Connects to `address` and completes all stages, so that requests can follow.
+    /// Connects to `address` and completes all stages, so that requests can follow. If the broker refuses a token that
+    /// was kept, tries once more with a new one.
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
+        let Some(login) = &self.login else { return self.opened(address, None).await };
+        let token = login.token().await?;
+        match self.opened(address, Some((login, token.as_ref()))).await {
+            Err(Error::Authentication { .. }) if token.as_ref().is_some_and(|it| it.is_kept) => {
+                let token = login.token().await?;
+                self.opened(address, Some((login, token.as_ref()))).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn opened(
+        &self,
+        address: &Address,
+        login: Option<(&Login, Option<&BearerToken>)>,
+    ) -> Result<Connection, Error> {
         let mut connection = self.greeted(address).await?;
         tracing::debug!(%address, protocol = %self.settings.protocol, "connected");
-        if let Some(login) = &self.login {
-            let proving = login.prove(&mut connection);
+        if let Some((login, token)) = login {
+            let proving = login.prove(&mut connection, token);
             let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
             if let Some(lifetime) = lifetime {
                 connection.trusted_for(lifetime);

@@ -85,6 +85,16 @@ pub enum Error {
         /// The broker's explanation.
         reason: String,
     },
+    /// No bearer token for our login.
+    #[error("no token from {origin}: {reason}")]
+    Token {
+        /// The file or the token endpoint.
+        origin: String,
+        /// What is wrong with it, or what it answered.
+        reason: String,
+        /// Whether a later attempt may succeed: the source did not answer, or will be renewed.
+        may_pass: bool,
+    },
     /// A Kafka ACL is missing.
     #[error(transparent)]
     Authorization(Box<Denied>),

@@ -1,7 +1,7 @@
 //! What to do about an error: one sentence for the operator, separate from the error itself.
 
 use crate::error::{Denied, Error, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
-use crate::properties::SecurityProtocol;
+use crate::properties::{Mechanism, SecurityProtocol};
 
 impl Error {
     /// What to do next, if there is more to say than the error itself.
@@ -20,6 +20,16 @@ impl Error {
             ),
             Self::WrongProtocol { configured, spoken, .. } => Some(protocol(*configured, spoken)),
             Self::Tls { fault, .. } => tls(fault),
+            Self::Authentication { mechanism: Mechanism::OAuthBearer, .. } => Some(
+                "compare the token's issuer, audience and end with the listener's sasl.oauthbearer.expected.* and \
+                 sasl.oauthbearer.jwks.endpoint.url; the broker's log names the cause"
+                    .to_owned(),
+            ),
+            Self::Token { .. } => Some(
+                "check sasl.oauthbearer.token.endpoint.url, the client's id and its secret; a token in a file must be \
+                 renewed before its end"
+                    .to_owned(),
+            ),
             Self::Authentication { .. } => Some(
                 "check the user name, the password and sasl.mechanism; a SCRAM user has one credential for each mechanism"
                     .to_owned(),

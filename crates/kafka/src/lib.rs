@@ -39,6 +39,7 @@ mod secret;
 mod snapshot;
 mod standing;
 mod tls;
+mod token;
 mod versions;
 
 pub use address::{Address, NoAddress};
@@ -46,10 +47,11 @@ pub use client::{Client, Target};
 pub use error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
 pub use in_parallel::in_parallel;
 pub use kafka_protocol::ResponseError;
-pub use properties::{ConfigError, Material, Properties, Roots, Settings};
+pub use properties::{ConfigError, Credentials, Material, Properties, Roots, Settings};
 pub use secret::Secret;
 pub use snapshot::{Capture, Glance, Notice, Wanted, glance, log_look, log_sizes, snapshot};
 pub use standing::{Standing, Unsettled, standing};
+pub use token::{BearerToken, TokenSource};
 
 #[cfg(test)]
 use tests::fake;

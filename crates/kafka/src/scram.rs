@@ -62,6 +62,10 @@ impl Password {
         Self { hash, plain, salted: Mutex::default() }
     }
 
+    pub(crate) fn plain(&self) -> &Secret {
+        &self.plain
+    }
+
     fn salted(&self, salt: &[u8], iterations: u32) -> Vec<u8> {
         let mut last = self.salted.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.as_ref().filter(|s| s.salt == salt && s.iterations == iterations);

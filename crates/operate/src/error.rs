@@ -215,6 +215,7 @@ pub fn may_pass(error: &kafka::Error) -> bool {
         | kafka::Error::Closed { .. }
         | kafka::Error::UntoldTopics { .. }
         | kafka::Error::Refused { .. } => true,
+        kafka::Error::Token { may_pass, .. } => *may_pass,
         kafka::Error::Config(_)
         | kafka::Error::WrongProtocol { .. }
         | kafka::Error::Tls { .. }

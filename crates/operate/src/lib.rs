@@ -21,6 +21,8 @@ pub mod record_place;
 pub mod roll;
 pub mod runtime;
 pub mod same_id;
+mod seats;
+pub mod state_topic;
 pub mod stores;
 pub mod throttles;
 pub mod topics;

@@ -8,11 +8,13 @@ use crate::rates;
 use crate::runtime;
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
-use kafka::{Roots, Settings};
+use kafka::{Credentials, Roots, Settings, TokenSource};
 use mapper::Snapshot;
-use statelog::Access;
+use statelog::{Access, AccessToken};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
 
 /// A captured cluster.
@@ -260,10 +262,32 @@ fn access(settings: &Settings) -> Result<Access, kafka::ConfigError> {
     }
     if let Some(sasl) = &settings.sasl {
         properties.push(("sasl.mechanism", sasl.mechanism.to_string()));
-        properties.push(("sasl.username", sasl.user.clone()));
-        properties.push(("sasl.password", sasl.password.expose().to_owned()));
+        match &sasl.credentials {
+            Credentials::Password { user, password } => {
+                properties.push(("sasl.username", user.clone()));
+                properties.push(("sasl.password", password.expose().to_owned()));
+            }
+            Credentials::Token(token) => {
+                let source = TokenSource::new(token.clone(), settings.setup_timeout)?;
+                let tokens = move || token_of(&source);
+                return Ok(Access::new(properties).with_tokens(Arc::new(tokens)));
+            }
+        }
     }
     Ok(Access::new(properties))
+}
+
+/// The current token, for a thread of librdkafka or one that runs futures already.
+fn token_of(source: &TokenSource) -> Result<AccessToken, String> {
+    let fetched = thread::scope(|scope| scope.spawn(|| runtime::wait(source.token())).join());
+    let fetched = fetched.map_err(|_| "the thread that fetches tokens has panicked".to_owned())?;
+    let token = fetched.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    let since = token.expires.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(AccessToken {
+        text: token.text.expose().to_owned(),
+        principal: token.principal,
+        expires_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+    })
 }
 
 #[cfg(test)]

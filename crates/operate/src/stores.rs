@@ -7,11 +7,11 @@ use crate::cluster::{ClaimBy, ClusterAccess};
 use crate::error::{Error, HeldBy};
 use crate::live;
 use crate::runtime::us;
+use crate::state_topic;
 use ::kubernetes::{Access, Name};
 use ::zookeeper::{DEFAULT_OVERRIDES_PREFIX, ZooKeeperAddress};
 use coordination::{Holder, Lead, LeaseStore, Role, Store, Wait};
 use sha2::{Digest, Sha256};
-use statelog::TOPIC;
 
 /// The daemons' default Lease.
 pub const DAEMON_LEASE: &str = "autothrottle";
@@ -100,7 +100,7 @@ fn topic(access: &ClusterAccess, role: Role) -> Result<Store, Error> {
 
 /// Whether the store exists. The state topic may be missing, as far as this user sees.
 pub async fn exists(client: &kafka::Client, store: &Store) -> Result<bool, Error> {
-    Ok(!matches!(store, Store::Topic { .. }) || client.has_topic(TOPIC).await?)
+    Ok(!matches!(store, Store::Topic { .. }) || state_topic::exists(client).await?)
 }
 
 impl From<coordination::Error> for Error {

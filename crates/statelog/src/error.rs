@@ -8,22 +8,20 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 #[non_exhaustive]
 pub enum Error {
     /// Kafka failed the request, or did not answer in time.
-    #[error("{what}: {}", said(source))]
+    #[error("{what}: {why}")]
     Unavailable {
         /// The attempted operation.
         what: &'static str,
-        /// librdkafka's error.
-        #[source]
-        source: KafkaError,
+        /// The error of librdkafka, or of the admin plane.
+        why: String,
     },
     /// A right is missing.
-    #[error("{what}: {}", said(source))]
+    #[error("{what}: {why}")]
     Forbidden {
         /// The attempted operation.
         what: &'static str,
-        /// librdkafka's error.
-        #[source]
-        source: KafkaError,
+        /// The error of librdkafka, or of the admin plane.
+        why: String,
     },
     /// Another program created the topic, so it would delete records or keep all of them forever.
     #[error("the topic {TOPIC} has cleanup.policy={policy}, not compact")]
@@ -73,14 +71,17 @@ pub enum Lost {
 impl Error {
     /// Adds the attempted operation to librdkafka's error.
     pub(crate) fn of(what: &'static str) -> impl Fn(KafkaError) -> Self {
-        move |source| match code(&source) {
-            Some(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::ClusterAuthorizationFailed
-                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed,
-            ) => Self::Forbidden { what, source },
-            _ => Self::Unavailable { what, source },
+        move |error| match (code(&error), said(&error)) {
+            (
+                Some(
+                    RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed,
+                ),
+                why,
+            ) => Self::Forbidden { what, why },
+            (_, why) => Self::Unavailable { what, why },
         }
     }
 
@@ -109,8 +110,6 @@ impl Error {
 pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
-        // From a request to controllers. rdkafka's own function does not return this code.
-        KafkaError::AdminOp(code) => Some(*code),
         other => other.rdkafka_error_code(),
     }
 }
@@ -128,9 +127,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_that_a_request_to_controllers_misses_is_named_as_one() {
-        let said = KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed);
-        let error = Error::of("creating the topic of shared state")(said);
+    fn a_missing_right_is_named_as_one() {
+        let said = KafkaError::MetadataFetch(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let error = Error::of("looking for the topic of shared state")(said);
         assert!(matches!(error, Error::Forbidden { .. }), "{error:?}");
         let hint = error.hint().unwrap();
         assert!(hint.contains("Create") && hint.contains("--sole-executor"), "{hint}");

@@ -23,7 +23,7 @@ mod term;
 mod topic;
 mod writer;
 
-pub use access::Access;
+pub use access::{Access, AccessToken, Tokens};
 pub use campaign::{Campaign, Turn};
 pub use canary::{Canary, CanaryReading};
 pub use claim::Claim;
@@ -31,5 +31,5 @@ pub use error::{Error, Lost};
 pub use holder::Holder;
 pub use pending::{Pending, Unwritten};
 pub use term::Term;
-pub use topic::{REPLICATION, StateTopic, TOPIC};
+pub use topic::{COMPACT, POLICY, REPLICATION, StateTopic, TOPIC, configs};
 pub use writer::Changes;

@@ -1,5 +1,6 @@
 //! Reads the topic to its end, and then follows it.
 
+use crate::access::LoginContext;
 use crate::error::Error;
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -30,7 +31,7 @@ pub(crate) fn all(topic: &StateTopic, prefix: &str) -> Result<BTreeMap<String, S
 
 /// A reader that has read the topic to its end and follows it.
 pub(crate) struct Reader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<LoginContext>,
     /// Records of other keys are dropped.
     prefix: String,
     last: BTreeMap<String, Stored>,
@@ -47,14 +48,13 @@ impl Reader {
         config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "error");
         // An empty fetch shows the end. By default, a broker holds such a fetch for half a second.
         config.set("fetch.wait.max.ms", "100");
-        let consumer: BaseConsumer = config.create().map_err(Error::of(WHAT))?;
+        let consumer: BaseConsumer<LoginContext> =
+            topic.access.create(&config).map_err(Error::of(WHAT))?;
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(WHAT))?;
         consumer.assign(&from).map_err(Error::of(WHAT))?;
-        // A broker that is creating thousands of replicas creates the new topic's replica after them.
-        let patience = if topic.is_new() { PATIENCE * 4 } else { PATIENCE };
         let (mut last, begun, mut failure) = (BTreeMap::new(), Instant::now(), None);
-        while begun.elapsed() < patience {
+        while begun.elapsed() < PATIENCE {
             match consumer.poll(Duration::from_secs(1)) {
                 None => {}
                 Some(Ok(record)) => {

@@ -1,17 +1,20 @@
 //! The single writer of a claim and its records.
 
+use crate::access::LoginContext;
 use crate::error::{Error, code};
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Records by their keys; `None` deletes one.
 pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
 
 /// Writes records in transactions. A new writer fences the previous one on any machine.
 pub(crate) struct Writer {
-    producer: BaseProducer,
+    producer: BaseProducer<LoginContext>,
+    needs_token: bool,
     unended: Option<Ending>,
 }
 
@@ -30,15 +33,24 @@ impl Writer {
         // After our death the broker aborts the transaction soon, so that readers do not wait for it.
         config.set("transaction.timeout.ms", "10000").set("delivery.timeout.ms", "8000");
         config.set("request.timeout.ms", "5000");
-        let producer: BaseProducer =
-            config.create().map_err(Error::of("a writer of shared state"))?;
+        let access = &topic.access;
+        let producer: BaseProducer<LoginContext> =
+            access.create(&config).map_err(Error::of("a writer of shared state"))?;
+        let needs_token = access.needs_token();
+        if needs_token {
+            producer.poll(Duration::ZERO);
+        }
         producer.init_transactions(PATIENCE).map_err(Error::of("fencing an earlier writer"))?;
-        Ok(Self { producer, unended: None })
+        Ok(Self { producer, needs_token, unended: None })
     }
 
     /// Writes (`Some`) and deletes (`None`) records, all or none. A failed write may have been made, or may still be
     /// made.
     pub(crate) fn write(&mut self, changes: &Changes) -> Result<(), KafkaError> {
+        if self.needs_token {
+            // Transactions wait without asking for the next token.
+            self.producer.poll(Duration::ZERO);
+        }
         if let Some(ending) = self.unended {
             self.end(ending)?;
         }

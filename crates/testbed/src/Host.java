@@ -119,6 +119,8 @@ public class Host {
         try (Reader reader = new FileReader(config)) {
             properties.load(reader);
         }
+        String keys = properties.getProperty("sasl.oauthbearer.jwks.endpoint.url");
+        if (keys != null) letTokenKeysBeRead(keys);
         Class<?> kafka = Class.forName("kafka.Kafka$");
         Method build = kafka.getDeclaredMethod("buildServer", Properties.class);
         build.setAccessible(true);
@@ -128,6 +130,13 @@ public class Host {
             if (atOnce) stopBroker(server);
             call(() -> server.getClass().getMethod("shutdown").invoke(server));
         };
+    }
+
+    /** Kafka reads keys only from addresses that a property of the JVM lists. */
+    static synchronized void letTokenKeysBeRead(String address) {
+        String name = "org.apache.kafka.sasl.oauthbearer.allowed.urls";
+        String others = System.getProperty(name);
+        System.setProperty(name, others == null ? address : others + "," + address);
     }
 
     /** Ends the broker without a controlled shutdown, which waits for the controller. */

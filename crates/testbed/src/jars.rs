@@ -68,7 +68,7 @@ impl Jars {
 }
 
 fn pom(version: Version) -> &'static str {
-    if version.is_3() {
+    if version.is_before_4() {
         include_str!("../poms/kafka-3.xml")
     } else {
         include_str!("../poms/kafka-4.xml")

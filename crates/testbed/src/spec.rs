@@ -25,6 +25,16 @@ pub enum Mode {
 pub struct Version(&'static str);
 
 impl Version {
+    /// The oldest release that the tests know.
+    pub const V2_8: Self = Self("2.8.2");
+    /// The first one whose brokers tell the size of their disks (KIP-827).
+    pub const V3_3: Self = Self("3.3.2");
+    /// One before log dirs may fail with KRaft.
+    pub const V3_6: Self = Self("3.6.2");
+    /// The first release without ZooKeeper.
+    pub const V4_0: Self = Self("4.0.1");
+    /// One before cordons.
+    pub const V4_1: Self = Self("4.1.1");
     /// The last release line that runs on ZooKeeper.
     pub const V3_9: Self = Self("3.9.2");
     /// The current release line.
@@ -36,11 +46,12 @@ impl Version {
     }
 
     pub(crate) fn runs(self, mode: Mode) -> bool {
-        mode == Mode::KRaft || self.is_3()
+        mode == Mode::KRaft || self.is_before_4()
     }
 
-    pub(crate) fn is_3(self) -> bool {
-        self.0.starts_with("3.")
+    /// Whether it may run on ZooKeeper.
+    pub(crate) fn is_before_4(self) -> bool {
+        self.0 < "4"
     }
 }
 
@@ -210,6 +221,24 @@ impl Builder {
         Ok(keys.into_iter().fold(self, |builder, (key, value)| builder.property(key, value)))
     }
 
+    /// The listener SASL_SSL takes bearer tokens for `kafka` that are signed by one of the keys at this address, too. All
+    /// servers run in the common JVM, which is told that it may read the keys.
+    pub fn tokens(self, keys: &str) -> Self {
+        let package = "org.apache.kafka.common.security.oauthbearer";
+        let jaas = format!("{package}.OAuthBearerLoginModule required;");
+        let handler = format!("{package}.OAuthBearerValidatorCallbackHandler");
+        let of_listener = "listener.name.sasl_ssl.oauthbearer.sasl";
+        self.security(Security::Authenticated)
+            .property("sasl.enabled.mechanisms", "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,OAUTHBEARER")
+            .property(&format!("{of_listener}.jaas.config"), &jaas)
+            .property(&format!("{of_listener}.server.callback.handler.class"), &handler)
+            .property("sasl.oauthbearer.jwks.endpoint.url", keys)
+            .property("sasl.oauthbearer.expected.audience", "kafka")
+            .property("sasl.oauthbearer.clock.skew.seconds", "0")
+            // Brokers then end a connection with its token (KIP-368).
+            .property("connections.max.reauth.ms", "3600000")
+    }
+
     /// Replicas fetch 64 KiB at a time. Kafka allows every fetch that begins within the quota, whatever its size.
     pub fn small_fetches(self) -> Self {
         let keys = ["replica.fetch.max.bytes", "replica.fetch.response.max.bytes"];
@@ -276,7 +305,7 @@ impl Builder {
     /// would be one heap, and Kafka 3.9 writes the logs of all controllers to one file.
     pub(crate) fn is_hosted(&self, version: Version) -> bool {
         let all = matches!(self.processes, Processes::All) || self.exporter;
-        let logs_apart = self.mode == Mode::ZooKeeper || !version.is_3();
+        let logs_apart = self.mode == Mode::ZooKeeper || !version.is_before_4();
         !all && self.heap_mib <= HEAP_MIB && logs_apart
     }
 

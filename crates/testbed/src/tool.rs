@@ -6,9 +6,9 @@ use crate::spec::Version;
 pub(crate) fn class(name: &str, version: Version) -> &str {
     match name {
         // Kafka 4 moved these two out of the broker's own package.
-        "acls" if version.is_3() => "kafka.admin.AclCommand",
+        "acls" if version.is_before_4() => "kafka.admin.AclCommand",
         "acls" => "org.apache.kafka.tools.AclCommand",
-        "broker-api-versions" if version.is_3() => "kafka.admin.BrokerApiVersionsCommand",
+        "broker-api-versions" if version.is_before_4() => "kafka.admin.BrokerApiVersionsCommand",
         "broker-api-versions" => "org.apache.kafka.tools.BrokerApiVersionsCommand",
         "topics" => "org.apache.kafka.tools.TopicCommand",
         "configs" => "kafka.admin.ConfigCommand",

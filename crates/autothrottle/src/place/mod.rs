@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::leader_name::LeaderName;
 use coordination::{Holder, Lead, Records, Store, Wait, unique};
 use execute::{Ledger, LedgerEntry};
-use operate::{ledger_records, live};
+use operate::{ledger_records, live, state_topic};
 use overrides::Overrides;
-use statelog::{StateTopic, TOPIC};
+use statelog::TOPIC;
 use std::path::PathBuf;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -62,9 +62,14 @@ impl Place {
 
     /// What is written there, without taking anything.
     pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
+        let no_topic = |error: Error| Error::NoTopic(Box::new(error));
+        if let Some(cluster) = &self.cluster {
+            let client = cluster.connect().await.map_err(no_topic)?;
+            state_topic::exists(&client).await.map_err(|error| no_topic(of_topic(error)))?;
+        }
         let read = self.store.records().await.map_err(Error::from);
         let records = match &self.store {
-            Store::Topic { .. } => read.map_err(|error| Error::NoTopic(Box::new(error)))?,
+            Store::Topic { .. } => read.map_err(no_topic)?,
             Store::ZooKeeper { .. } | Store::Kubernetes(_) | Store::File { .. } => read?,
         };
         let mut lines = ledger_records::lines_in(&self.store, &records)?;
@@ -128,12 +133,8 @@ impl Candidate {
     pub(crate) async fn take(&mut self) -> Result<Vec<LedgerEntry>, Error> {
         // This process acts no more for the earlier lead, whether the store answers or not.
         self.lead.take().into_iter().for_each(Lead::abandon);
-        if let (Some(cluster), Store::Topic { access, .. }) =
-            (&self.place.cluster, &self.place.store)
-        {
-            make_topic(cluster, access.clone())
-                .await
-                .map_err(|error| Error::NoTopic(error.into()))?;
+        if let (Some(cluster), Store::Topic { .. }) = (&self.place.cluster, &self.place.store) {
+            make_topic(cluster).await.map_err(|error| Error::NoTopic(error.into()))?;
             self.place.cluster = None;
         }
         let waits = match self.waits.take() {
@@ -262,20 +263,24 @@ impl Candidate {
     }
 }
 
+impl TopicCluster {
+    async fn connect(&self) -> Result<kafka::Client, Error> {
+        Ok(live::connect(&self.bootstrap, self.properties.as_deref()).await?.0)
+    }
+}
+
+/// The error of the topic itself, whose remedies are the daemon's own.
+fn of_topic(error: operate::Error) -> Error {
+    match error {
+        operate::Error::Claim(error) => Error::from(*error),
+        error => Error::from(error),
+    }
+}
+
 /// Finds the state topic, or creates it.
-async fn make_topic(cluster: &TopicCluster, access: statelog::Access) -> Result<(), Error> {
-    let (client, _) = live::connect(&cluster.bootstrap, cluster.properties.as_deref()).await?;
-    // A user without the right to create the topic may still use it.
-    let brokers = match client.has_topic(TOPIC).await? {
-        true => None,
-        false => Some(client.describe_cluster().await?.live().count()),
-    };
-    let opened = operate::runtime::in_thread(move || match brokers {
-        None => StateTopic::existing(access),
-        Some(brokers) => StateTopic::open(access, brokers),
-    });
-    let died = || Error::lost(&format!("the topic {TOPIC}"), "the thread that asks it has died");
-    if opened.await.ok_or_else(died)??.is_new() {
+async fn make_topic(cluster: &TopicCluster) -> Result<(), Error> {
+    let client = cluster.connect().await?;
+    if state_topic::open(&client, None).await.map_err(of_topic)?.is_some() {
         tracing::info!(
             topic = TOPIC,
             "made, compacted, for what is set in this cluster and for overrides: --state-file keeps them in a file instead"

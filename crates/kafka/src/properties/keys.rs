@@ -8,8 +8,12 @@ use super::{ConfigError, Properties};
 use std::collections::BTreeSet;
 
 /// Keys with one meaning: librdkafka's names and those of Kafka's own tools. We print the first one.
-const ALIASES: [&[&str]; 2] =
-    [&["bootstrap.servers", "metadata.broker.list"], &["sasl.mechanism", "sasl.mechanisms"]];
+const ALIASES: [&[&str]; 4] = [
+    &["bootstrap.servers", "metadata.broker.list"],
+    &["sasl.mechanism", "sasl.mechanisms"],
+    &["sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.id"],
+    &["sasl.oauthbearer.client.credentials.client.secret", "sasl.oauthbearer.client.secret"],
+];
 
 /// Prefixes of keys that affect security, with any value. `enable.` ones are librdkafka's.
 const SECURITY: [&str; 5] = ["ssl.", "sasl.", "security.", "enable.ssl.", "enable.sasl."];

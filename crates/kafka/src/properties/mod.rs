@@ -11,14 +11,16 @@ mod sasl;
 mod settings;
 mod syntax;
 mod tls;
+mod token;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
-pub use sasl::{Mechanism, SaslSettings};
+pub use sasl::{Credentials, Mechanism, SaslSettings};
 pub use settings::{SecurityProtocol, Settings};
 pub use tls::{Identity, Material, MaterialSource, Roots, TlsSettings};
+pub use token::{TokenEndpoint, TokenFrom, TokenSettings};
 
 use crate::secret::Secret;
 use std::collections::BTreeMap;

@@ -1,21 +1,35 @@
-//! The SASL part of the properties: our user and credentials.
+//! The SASL part of the properties: our user and its password, or the source of tokens.
 
+use super::ConfigError;
 use super::error::shown;
+use super::jaas::{self, Jaas};
 use super::keys::PropertyKeys;
 use super::settings::SecurityProtocol;
-use super::{ConfigError, jaas};
+use super::token::{TokenKeys, TokenSettings};
 use crate::secret::Secret;
 use std::fmt;
 
-/// A user and its password.
+/// A login.
 #[derive(Debug, Clone)]
 pub struct SaslSettings {
     /// `sasl.mechanism`.
     pub mechanism: Mechanism,
-    /// The user's name.
-    pub user: String,
-    /// The user's password.
-    pub password: Secret,
+    /// What proves who we are.
+    pub credentials: Credentials,
+}
+
+/// What proves who we are.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A user and its password.
+    Password {
+        /// The user's name.
+        user: String,
+        /// The user's password.
+        password: Secret,
+    },
+    /// A token from elsewhere.
+    Token(TokenSettings),
 }
 
 /// A SASL mechanism that this client supports.
@@ -27,6 +41,8 @@ pub enum Mechanism {
     ScramSha256,
     /// RFC 5802 with SHA-512, as Kafka implements it.
     ScramSha512,
+    /// RFC 7628: sends a token (KIP-255).
+    OAuthBearer,
 }
 
 impl fmt::Display for Mechanism {
@@ -42,6 +58,7 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::OAuthBearer => "OAUTHBEARER",
         }
     }
 
@@ -49,14 +66,15 @@ impl Mechanism {
         match self {
             Self::Plain => "PlainLoginModule",
             Self::ScramSha256 | Self::ScramSha512 => "ScramLoginModule",
+            Self::OAuthBearer => "OAuthBearerLoginModule",
         }
     }
 }
 
 const MECHANISM: &str = "sasl.mechanism";
 const JAAS: &str = "sasl.jaas.config";
-const WE_HAVE: &str =
-    "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are: add a listener or a user for one of them";
+const WE_HAVE: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are: add a listener or a user for one of \
+                       them";
 
 /// Reads the SASL keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
@@ -67,6 +85,7 @@ pub(super) fn read(
     let jaas = keys.secret(JAAS);
     let user = keys.secret("sasl.username");
     let password = keys.secret("sasl.password");
+    let token = TokenKeys::read(keys)?;
     if !protocol.is_sasl() {
         return Ok(None);
     }
@@ -75,16 +94,30 @@ pub(super) fn read(
         because: "security.protocol asks for SASL; Kafka's own default, GSSAPI, is not supported",
     })?;
     let mechanism = self::mechanism(mechanism)?;
+    let jaas = jaas.map(|text| module(mechanism, text)).transpose()?;
+    let credentials = if mechanism == Mechanism::OAuthBearer {
+        Credentials::Token(token.settings(jaas)?)
+    } else {
+        token.refuse_handler()?;
+        self::password(jaas, user, password)?
+    };
+    Ok(Some(SaslSettings { mechanism, credentials }))
+}
+
+fn password(
+    jaas: Option<Jaas>,
+    user: Option<&str>,
+    password: Option<&str>,
+) -> Result<Credentials, ConfigError> {
     match (jaas, user, password) {
-        (Some(text), None, None) => from_jaas(mechanism, text).map(Some),
+        (Some(jaas), None, None) => from_jaas(jaas),
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(ConfigError::Contradiction {
             first: JAAS,
             second: "sasl.username",
             reason: "name the user in one of them",
         }),
         (None, Some(user), Some(password)) => {
-            let password = Secret::new(password);
-            Ok(Some(SaslSettings { mechanism, user: user.to_owned(), password }))
+            Ok(Credentials::Password { user: user.to_owned(), password: Secret::new(password) })
         }
         (None, None, _) => Err(missing("sasl.username")),
         (None, Some(_), None) => Err(missing("sasl.password")),
@@ -95,31 +128,36 @@ fn missing(key: &'static str) -> ConfigError {
     ConfigError::Missing { key, because: "security.protocol asks for SASL" }
 }
 
+const KNOWN: [Mechanism; 4] =
+    [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512, Mechanism::OAuthBearer];
+
 fn mechanism(text: &str) -> Result<Mechanism, ConfigError> {
-    let known = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
-    known.into_iter().find(|known| known.name() == text).ok_or_else(|| ConfigError::Unsupported {
+    KNOWN.into_iter().find(|known| known.name() == text).ok_or_else(|| ConfigError::Unsupported {
         key: MECHANISM,
         value: shown(text),
         instead: WE_HAVE.to_owned(),
     })
 }
 
-fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigError> {
-    let mut jaas =
-        jaas::parse(text).map_err(|reason| ConfigError::Malformed { key: JAAS, reason })?;
-    if jaas.module != mechanism.module() {
-        let known = [Mechanism::Plain.module(), Mechanism::ScramSha256.module()];
-        return Err(if known.contains(&jaas.module.as_str()) {
-            let reason = "the login module is another mechanism's";
-            ConfigError::Contradiction { first: MECHANISM, second: JAAS, reason }
-        } else {
-            let instead = WE_HAVE.to_owned();
-            // A login module's class ends in this word. Anything else may be a misplaced value.
-            let class = jaas.module.ends_with("LoginModule") && jaas.module.len() <= 64;
-            let value = if class { jaas.module } else { shown(&jaas.module) };
-            ConfigError::Unsupported { key: JAAS, value, instead }
-        });
+/// The login module of `text`, which must be the mechanism's.
+fn module(mechanism: Mechanism, text: &str) -> Result<Jaas, ConfigError> {
+    let jaas = jaas::parse(text).map_err(|reason| ConfigError::Malformed { key: JAAS, reason })?;
+    if jaas.module == mechanism.module() {
+        return Ok(jaas);
     }
+    Err(if KNOWN.iter().any(|known| known.module() == jaas.module) {
+        let reason = "the login module is another mechanism's";
+        ConfigError::Contradiction { first: MECHANISM, second: JAAS, reason }
+    } else {
+        let instead = WE_HAVE.to_owned();
+        // A login module's class ends in this word. Anything else may be a misplaced value.
+        let class = jaas.module.ends_with("LoginModule") && jaas.module.len() <= 64;
+        let value = if class { jaas.module } else { shown(&jaas.module) };
+        ConfigError::Unsupported { key: JAAS, value, instead }
+    })
+}
+
+fn from_jaas(mut jaas: Jaas) -> Result<Credentials, ConfigError> {
     let mut take = |option, reason| {
         jaas.options.remove(option).ok_or(ConfigError::Malformed { key: JAAS, reason })
     };
@@ -132,6 +170,6 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
             value: if option == "tokenauth" { option } else { shown("?") },
             instead: "only the options username and password are".to_owned(),
         }),
-        None => Ok(SaslSettings { mechanism, user: user.expose().to_owned(), password }),
+        None => Ok(Credentials::Password { user: user.expose().to_owned(), password }),
     }
 }

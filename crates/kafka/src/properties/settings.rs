@@ -2,7 +2,7 @@
 
 use super::error::{shown, shown_address};
 use super::keys::PropertyKeys;
-use super::sasl::{self, SaslSettings};
+use super::sasl::{self, Credentials, SaslSettings};
 use super::tls::{self, TlsSettings};
 use super::{ConfigError, Properties};
 use crate::address::Address;
@@ -87,10 +87,11 @@ impl FromStr for SecurityProtocol {
 }
 
 /// Keys that require `security.protocol` to be set.
-const NEEDS_PROTOCOL: [&str; 8] = [
+const NEEDS_PROTOCOL: [&str; 9] = [
     "sasl.mechanism",
     "sasl.mechanisms",
     "sasl.jaas.config",
+    "sasl.oauthbearer.token.endpoint.url",
     "sasl.username",
     "ssl.ca.location",
     "ssl.ca.pem",
@@ -132,11 +133,12 @@ impl Settings {
         self.tls.as_ref().is_some_and(|tls| tls.identity.is_some())
     }
 
-    /// Our principal. `None` with a client certificate, because brokers derive the principal from it by
-    /// `ssl.principal.mapping.rules`.
+    /// Our principal. `None` with a client certificate or a token, because brokers derive the principal from it.
     pub(crate) fn principal(&self) -> Option<String> {
-        match &self.sasl {
-            Some(sasl) => Some(format!("User:{}", sasl.user)),
+        match self.sasl.as_ref().map(|sasl| &sasl.credentials) {
+            Some(Credentials::Password { user, .. }) => Some(format!("User:{user}")),
+            // The broker finds it in the token, by `sasl.oauthbearer.sub.claim.name`.
+            Some(Credentials::Token(_)) => None,
             None if self.presents_certificate() => None,
             None => Some("User:ANONYMOUS".to_owned()),
         }

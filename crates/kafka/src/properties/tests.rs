@@ -42,8 +42,9 @@ fn both_clients_names_say_the_same() {
                  \tusername=\"u\" password=\"p\";\n";
     let settings = [librdkafka, kafka].map(|text| {
         let settings = Settings::from_properties(&Properties::parse(text).unwrap()).unwrap();
-        let sasl = settings.sasl.unwrap();
-        (settings.bootstrap, settings.protocol, sasl.mechanism, sasl.user, sasl.password)
+        let SaslSettings { mechanism, credentials } = settings.sasl.unwrap();
+        let Credentials::Password { user, password } = credentials else { panic!("a token") };
+        (settings.bootstrap, settings.protocol, mechanism, user, password)
     });
     assert_eq!(settings[0], settings[1]);
     assert_eq!(settings[0].4.expose(), "p");
@@ -66,7 +67,7 @@ fn a_flag_overrides_the_file_under_every_name() {
 
 #[test]
 fn a_mechanism_that_we_lack_is_refused_by_name() {
-    for mechanism in ["OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"] {
+    for mechanism in ["AWS_MSK_IAM", "GSSAPI"] {
         let text = format!(
             "security.protocol=SASL_SSL\nsasl.mechanism={mechanism}\nsasl.kerberos.service.name=kafka\n\
              sasl.login.callback.handler.class=x"
@@ -75,6 +76,98 @@ fn a_mechanism_that_we_lack_is_refused_by_name() {
         assert!(refusal.contains(&format!("sasl.mechanism={mechanism} is not supported")));
         assert!(refusal.contains("SCRAM-SHA-512"));
     }
+}
+
+const BEARER: &str = "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n";
+
+fn token(text: &str) -> TokenSettings {
+    let sasl = read(&(BEARER.to_owned() + text)).unwrap().sasl.unwrap();
+    let Credentials::Token(token) = sasl.credentials else { panic!("a password") };
+    token
+}
+
+#[test]
+fn every_clients_names_for_a_token_endpoint_say_the_same() {
+    let url = "sasl.oauthbearer.token.endpoint.url=https://id.example/token\n";
+    let librdkafka = "sasl.oauthbearer.method=oidc\nsasl.oauthbearer.client.id=c\n\
+                      sasl.oauthbearer.client.secret=s\nsasl.oauthbearer.scope=a b\n\
+                      sasl.oauthbearer.extensions=logicalCluster=l\n";
+    let kafka = "sasl.login.callback.handler.class=a.OAuthBearerLoginCallbackHandler\n\
+                 sasl.jaas.config=a.OAuthBearerLoginModule required clientId=\"c\" clientSecret=\"s\" \
+                 scope=\"a b\" extension_logicalCluster=\"l\";\n";
+    let kip_1139 = "sasl.oauthbearer.client.credentials.client.id=c\n\
+                    sasl.oauthbearer.client.credentials.client.secret=s\nsasl.oauthbearer.scope=a b\n\
+                    sasl.oauthbearer.jwt.retriever.class=a.ClientCredentialsJwtRetriever\n\
+                    sasl.jaas.config=a.OAuthBearerLoginModule required extension_logicalCluster=l;\n";
+    let strimzi = "sasl.login.callback.handler.class=a.JaasClientOauthLoginCallbackHandler\n\
+                   sasl.jaas.config=a.OAuthBearerLoginModule required oauth.client.id=c \
+                   oauth.client.secret=s oauth.scope='a b' extension_logicalCluster=l \
+                   oauth.token.endpoint.uri='https://id.example/token';\n";
+    let all = [librdkafka, kafka, kip_1139].map(|text| url.to_owned() + text);
+    for text in all.iter().map(String::as_str).chain([strimzi]) {
+        let token = token(text);
+        let TokenFrom::Endpoint(endpoint) = token.from else { panic!("{text}") };
+        assert_eq!(endpoint.url.as_str(), "https://id.example/token");
+        assert_eq!((endpoint.client_id.as_str(), endpoint.client_secret.expose()), ("c", "s"));
+        assert_eq!(endpoint.scope.as_deref(), Some("a b"), "{text}");
+        assert_eq!(token.extensions["logicalCluster"], "l");
+    }
+}
+
+#[test]
+fn a_token_may_be_in_a_file() {
+    let token = token("sasl.oauthbearer.token.endpoint.url=file:///var/run/token\n");
+    assert!(matches!(token.from, TokenFrom::File(path) if path.ends_with("run/token")));
+}
+
+#[test]
+fn trouble_with_a_token_source_is_told_without_its_secret() {
+    let url = "sasl.oauthbearer.token.endpoint.url";
+    let endpoint = format!("{url}=https://id.example/token\nsasl.oauthbearer.client.id=c\n");
+    for (text, words) in [
+        (String::new(), "OAUTHBEARER needs a token"),
+        (endpoint.clone(), "client.secret is missing"),
+        (format!("{url}=https://u:hunter2@id.example/"), "may not hold a user or a password"),
+        (format!("{url}=hunter2"), "it is no URL"),
+        (format!("{url}=ftp://id.example"), "it must begin with https://"),
+        (
+            format!(
+                "{endpoint}sasl.login.callback.handler.class=software.IAMClientCallbackHandler"
+            ),
+            "IAMClientCallbackHandler is not supported",
+        ),
+        (
+            format!(
+                "{endpoint}sasl.oauthbearer.client.secret=x\nsasl.oauthbearer.extensions=auth=hunter2"
+            ),
+            "with letters in each name",
+        ),
+        (
+            format!(
+                "{endpoint}sasl.jaas.config=a.OAuthBearerLoginModule required clientSecret=hunter2 clientId=d;"
+            ),
+            "contradict each other",
+        ),
+        (
+            format!(
+                "{endpoint}sasl.jaas.config=a.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=hunter2;"
+            ),
+            "is not supported",
+        ),
+        (
+            format!(
+                "{endpoint}sasl.jaas.config=a.ScramLoginModule required username=u password=hunter2;"
+            ),
+            "another mechanism's",
+        ),
+    ] {
+        let said = refusal(&(BEARER.to_owned() + &text));
+        assert!(said.contains(words), "{text}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let handler =
+        SASL.to_owned() + "sasl.username=u\nsasl.password=p\nsasl.login.callback.handler.class=x";
+    assert!(refusal(&handler).contains("sasl.login.callback.handler.class"));
 }
 
 #[test]

@@ -1,25 +1,19 @@
 //! Takes the cluster's lock for an execution, checks it before each write, and releases it.
 
-use super::seats::seats;
 use super::{Books, Execution, Places};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::runtime::{host, us};
+use crate::state_topic;
 use crate::stores;
 use crate::words::listed;
 use coordination::{Holder, Lead, Seen, Store, Wait};
-use kafka::admin::Cluster;
-use kafka::in_parallel;
 use mapper::{BrokerId, Plan, plural};
-use statelog::{Access, REPLICATION, StateTopic, TOPIC};
+use statelog::TOPIC;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
-
-/// The time limit for a broker to report its cordon. A broker that does not answer counts as not cordoned.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Execution<'_> {
     /// Takes the cluster's lock until [`run`](Self::run) ends, or until this value is dropped. Then takes over the
@@ -145,10 +139,10 @@ pub(super) async fn taken(
 ) -> Result<Option<Lead>, Error> {
     let Some(store) = store else { return Ok(None) };
     match &store {
-        Store::Topic { access, .. } if !stores::exists(client, &store).await? => {
-            make_topic(client, access.clone(), plan, context).await?;
-        }
-        Store::Topic { .. } => say_waiting(TOPIC, context)?,
+        Store::Topic { .. } => match state_topic::open(client, plan).await? {
+            Some(brokers) => context.note(&made_topic(&brokers))?,
+            None => say_waiting(TOPIC, context)?,
+        },
         Store::ZooKeeper { .. } => say_waiting("ZooKeeper", context)?,
         Store::Kubernetes(_) => say_waiting("Kubernetes", context)?,
         Store::File { path } => say_waiting(&path.display().to_string(), context)?,
@@ -163,34 +157,6 @@ pub(super) async fn taken(
         }
     };
     Ok(Some(store.lead(us.clone(), Wait::ForTheDead, tell).await?))
-}
-
-/// Brokers that report a cordon of all their log dirs.
-async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerId> {
-    let asked = cluster.live().map(async |id| {
-        let every = client.cordons(id, PATIENCE).await.is_ok_and(|cordons| cordons.every);
-        every.then_some(id)
-    });
-    in_parallel(asked).await.into_iter().flatten().collect()
-}
-
-/// Creates the state topic, with a replica on brokers that stay; another process may have created it by now.
-async fn make_topic(
-    client: &kafka::Client,
-    access: Access,
-    plan: Option<&Plan>,
-    context: &mut RunContext<'_>,
-) -> Result<(), Error> {
-    let cluster = client.describe_cluster().await?;
-    let brokers = seats(&cluster, plan, &cordoned(client, &cluster).await, REPLICATION);
-    // Every broker id fits into an i32.
-    let ids: Vec<i32> = brokers.iter().filter_map(|id| i32::try_from(id.0).ok()).collect();
-    let made = tokio::task::spawn_blocking(move || StateTopic::open_on(access, &ids)).await;
-    let topic = made.map_err(|panicked| Error::Runtime(panicked.into()))?;
-    match topic.map_err(|error| Error::Claim(Box::new(error)))?.is_new() {
-        true => context.note(&made_topic(&brokers)),
-        false => Ok(()),
-    }
 }
 
 /// The lock's holder and records; `None` if there is no lock. Only reads.

@@ -29,7 +29,6 @@ mod places;
 mod records;
 mod requests;
 mod rest;
-mod seats;
 mod signals;
 
 pub use alone::Alone;

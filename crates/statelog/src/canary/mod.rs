@@ -10,9 +10,10 @@
 mod flock;
 mod window;
 
-use crate::access::Access;
+use crate::access::{Access, LoginContext};
 use crate::error::{Error, code};
 use flock::{Flock, HURRY, PATIENCE};
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -20,6 +21,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -64,7 +66,7 @@ impl Canary {
         let flock = Arc::new(Mutex::new(Flock::new(every)));
         let stop = Arc::new(AtomicBool::new(false));
         let of = Error::of("a client for the canary");
-        let ears = || Ears(Arc::clone(&flock));
+        let ears = || Ears(Arc::clone(&flock), access.login());
         let producer: BaseProducer<Ears> =
             writing(access).create_with_context(ears()).map_err(&of)?;
         let consumer: BaseConsumer<Ears> =
@@ -238,10 +240,16 @@ fn learn(flock: &Shared, error: &KafkaError) {
     }
 }
 
-/// Receives librdkafka's callbacks from its own threads: deliveries and log lines.
-struct Ears(Shared);
+/// Receives librdkafka's callbacks from its own threads: deliveries, log lines, and questions for a token.
+struct Ears(Shared, LoginContext);
 
 impl ClientContext for Ears {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn StdError>> {
+        self.1.token()
+    }
+
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, message, "message from the canary's client");
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to `copies` live brokers, in as many racks as possible, in order of id. Brokers that only lose replicas by the
 /// plan come last. Drained or `cordoned` brokers count only if there are no others.
-pub(super) fn seats(
+pub(crate) fn seats(
     cluster: &Cluster,
     plan: Option<&Plan>,
     cordoned: &BTreeSet<BrokerId>,
