@@ -173,6 +173,16 @@ impl Client {
         Ok(offered)
     }
 
+    /// The finalized level of a feature, read from the greeting of a new connection; 0 if it is not in use.
+    pub(crate) async fn feature(&self, name: &str) -> Result<i16, Error> {
+        let slot = self.slot(Target::Any);
+        let mut slot = slot.lock().await;
+        let connection = self.open(Target::Any).await?;
+        let level = connection.feature(name);
+        *slot = Some(connection);
+        Ok(level)
+    }
+
     /// Sends a read request that, without KRaft, only the controller answers. `code` extracts the answer's error code.
     pub(crate) async fn ask_controller<R: Request>(
         &self,

@@ -75,6 +75,11 @@ impl Connection {
         self.versions.all()
     }
 
+    /// The finalized level of a feature when the connection was opened; 0 if it was not in use.
+    pub(crate) fn feature(&self, name: &str) -> i16 {
+        self.versions.feature(name)
+    }
+
     /// Builds the request for the negotiated version, sends it, and waits for its answer.
     pub(crate) async fn call<R: Request>(
         &mut self,

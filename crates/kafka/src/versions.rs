@@ -5,10 +5,12 @@ use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::protocol::{Message, Request};
 use std::collections::BTreeMap;
 
-/// What a broker offers: the first and last version of each request, by API key.
+/// What a broker offers: the first and last version of each request, by API key; and the cluster's features.
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     offered: BTreeMap<i16, (i16, i16)>,
+    /// The finalized level of each feature (KIP-584). A feature at level 0 is left out.
+    features: BTreeMap<String, i16>,
 }
 
 impl Versions {
@@ -16,7 +18,14 @@ impl Versions {
         let range = |api: &kafka_protocol::messages::api_versions_response::ApiVersion| {
             (api.api_key, (api.min_version, api.max_version))
         };
-        Self { offered: answer.api_keys.iter().map(range).collect() }
+        let finalized = answer.finalized_features.iter();
+        let features = finalized.map(|one| (one.name.to_string(), one.max_version_level));
+        Self { offered: answer.api_keys.iter().map(range).collect(), features: features.collect() }
+    }
+
+    /// The finalized level of this feature; 0 if it is not in use.
+    pub(crate) fn feature(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or_default()
     }
 
     /// Every request, with its first and last version, in order.
@@ -51,7 +60,8 @@ mod tests {
     use kafka_protocol::messages::{DescribeLogDirsRequest, MetadataRequest};
 
     fn offering(range: (i16, i16)) -> Versions {
-        Versions { offered: [(MetadataRequest::KEY, range)].into() }
+        let offered = [(MetadataRequest::KEY, range)].into();
+        Versions { offered, ..Versions::default() }
     }
 
     #[test]

@@ -103,6 +103,17 @@ impl fmt::Display for TopicId {
     }
 }
 
+/// The id of a log dir as Kafka's own tools print it (KIP-858). A controller that lost its disk has another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DirectoryId(pub String);
+
+impl fmt::Display for DirectoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Whether Kafka allows this as the name of a topic.
 pub fn is_topic_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

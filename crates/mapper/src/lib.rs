@@ -106,7 +106,9 @@ pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};
-pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name};
+pub use ids::{
+    BrokerId, DirectoryId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name,
+};
 pub use leaders::leaders;
 pub use no_plan::{NoPlan, NoPlanStatus, Refusal, Shortage};
 pub use pair::incoming_for;

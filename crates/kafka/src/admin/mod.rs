@@ -12,8 +12,9 @@
 //! | [`reassignments`](crate::Client::reassignments), [`canary_moves`](crate::Client::canary_moves), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
 //! | [`alter_reassignments`](crate::Client::alter_reassignments), [`elect_preferred`](crate::Client::elect_preferred), [`alter_log_dirs`](crate::Client::alter_log_dirs) | Alter on the cluster |
 //! | [`broker_configs`](crate::Client::broker_configs), [`answers_as`](crate::Client::answers_as) | DescribeConfigs on the cluster |
-//! | [`quorum`](crate::Client::quorum), [`own_log_dirs`](crate::Client::own_log_dirs) | Describe on the cluster |
-//! | [`unregister_broker`](crate::Client::unregister_broker) | Alter on the cluster |
+//! | [`quorum`](crate::Client::quorum), [`quorum_members`](crate::Client::quorum_members), [`own_log_dirs`](crate::Client::own_log_dirs) | Describe on the cluster |
+//! | [`kraft_version`](crate::Client::kraft_version) | none |
+//! | [`unregister_broker`](crate::Client::unregister_broker), [`add_voter`](crate::Client::add_voter), [`remove_voter`](crate::Client::remove_voter) | Alter on the cluster |
 //! | [`set_configs`](crate::Client::set_configs), [`configs_set`](crate::Client::configs_set) | AlterConfigs, DescribeConfigs on the topics, and on the cluster for brokers |
 //! | [`create_topics`](crate::Client::create_topics) | Create on the topics, or on the cluster |
 //! | [`create_partitions`](crate::Client::create_partitions) | Alter on the topics |
@@ -43,6 +44,7 @@ mod resources;
 mod tests;
 mod topics;
 mod unregister;
+mod voters;
 
 pub use crate::cluster::{Cluster, ClusterBroker};
 pub use crate::no_answer::NoAnswer;
@@ -58,7 +60,7 @@ pub use create_topics::NewTopic;
 pub use elr::{Eligible, EligibleLeaders};
 pub use log_dirs::{DirReplicas, LogDirFacts};
 pub(crate) use offsets::{LogOffset, OfLeader, OffsetsByTopic, by_leader};
-pub use quorum::Quorum;
+pub use quorum::{ControllerEndpoint, NoEndpoint, Quorum, QuorumMembers, QuorumReplica};
 pub use reassignments::Reassignment;
 pub use resources::{ConfigChange, ConfigResource};
 pub use topics::{Named, Topics};
@@ -67,7 +69,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use mapper::{BrokerId, PartitionId, Replicas, TopicId};
+use mapper::{BrokerId, DirectoryId, PartitionId, Replicas, TopicId};
 use uuid::Uuid;
 
 /// The topic of autothrottle's canary: one partition for each broker, with that broker as its only replica.
@@ -109,5 +111,14 @@ fn topic_id(wire: Uuid) -> Option<TopicId> {
 }
 
 fn wire_id(id: &TopicId) -> Option<Uuid> {
-    Uuid::from_slice(&URL_SAFE_NO_PAD.decode(&id.0).ok()?).ok()
+    uuid(&id.0)
+}
+
+/// The id as Kafka's own tools print it. A log dir that an old release has formatted has the id nil.
+fn directory_id(wire: Uuid) -> Option<DirectoryId> {
+    (!wire.is_nil()).then(|| DirectoryId(URL_SAFE_NO_PAD.encode(wire.as_bytes())))
+}
+
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
