@@ -19,6 +19,7 @@ mod batch;
 mod cancel;
 pub mod catch_up;
 mod config;
+pub mod controllers;
 mod copies;
 mod cordons;
 mod covered;
