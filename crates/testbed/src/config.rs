@@ -135,12 +135,17 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
 }
 
 fn quorum(spec: &Builder, ports: &Block) -> String {
-    let voter = |index| format!("{}@127.0.0.1:{}", QUORUM + i32::from(index), ports.member(index));
-    let voters: Vec<String> = (0..spec.members).map(voter).collect();
+    let is_dynamic = spec.spares.is_some();
+    let server = |index| {
+        let address = format!("127.0.0.1:{}", ports.member(index));
+        if is_dynamic { address } else { format!("{}@{address}", QUORUM + i32::from(index)) }
+    };
+    let key = if is_dynamic { "bootstrap.servers" } else { "voters" };
+    let servers: Vec<String> = (0..spec.all_members()).map(server).collect();
     format!(
-        "controller.quorum.voters={}\n\
+        "controller.quorum.{key}={}\n\
          controller.listener.names=CONTROLLER\n",
-        voters.join(",")
+        servers.join(",")
     )
 }
 
@@ -248,17 +253,19 @@ pub(crate) fn zookeeper_connect(spec: &Builder, ports: &Block) -> String {
 /// Formats empty log dirs of a broker as Kafka's storage tool does, without a JVM for each.
 pub(crate) fn format(cluster_id: &str, id: i32, dirs: &[std::path::PathBuf]) -> Result<(), Error> {
     for dir in dirs {
-        let meta = dir.join("meta.properties");
-        if meta.exists() {
-            continue;
+        if !dir.join("meta.properties").exists() {
+            format_as(cluster_id, id, dir, &new_id()?)?;
         }
-        file(fs::create_dir_all(dir), "create", dir)?;
-        let directory = new_id()?;
-        let text =
-            format!("version=1\ncluster.id={cluster_id}\nnode.id={id}\ndirectory.id={directory}\n");
-        file(fs::write(&meta, text), "write", &meta)?;
     }
     Ok(())
+}
+
+/// Formats one log dir with this id.
+pub(crate) fn format_as(cluster: &str, id: i32, dir: &Path, directory: &str) -> Result<(), Error> {
+    file(fs::create_dir_all(dir), "create", dir)?;
+    let text = format!("version=1\ncluster.id={cluster}\nnode.id={id}\ndirectory.id={directory}\n");
+    let meta = dir.join("meta.properties");
+    file(fs::write(&meta, text), "write", &meta)
 }
 
 /// A random id in Kafka's form: 128 bits in 22 characters, not beginning with `-`.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -20,6 +21,12 @@ use crate::{cache, config};
 
 /// The id of the first controller or ZooKeeper server; the others follow.
 pub const FIRST_MEMBER: i32 = config::QUORUM;
+
+/// The feature levels with which a controller starts.
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
+/// The folder of the metadata, and the file in it with the first voters.
+const METADATA: &str = "__cluster_metadata-0";
+const VOTERS: &str = "00000000000000000000-0000000000.checkpoint";
 
 /// ZooKeeper does not wait for the disk, and its files stay small.
 pub(crate) const ZOOKEEPER_OPTIONS: [&str; 3] =
@@ -56,8 +63,20 @@ impl Cluster {
             return Err(Error::WrongState { id, state: "up" });
         }
         let index = self.member_index(id)?;
+        if self.spec().spares.is_some() {
+            self.format_spare(index)?;
+        }
         self.launch_member(index)?;
         self.await_member(index)
+    }
+
+    /// Empties the disk of a stopped controller of a dynamic quorum. It starts with another log dir, and has no vote.
+    pub fn wipe_member(&self, id: i32) -> Result<(), Error> {
+        if self.servers().contains_key(&self.member_name(id)?) {
+            return Err(Error::WrongState { id, state: "up" });
+        }
+        let data = self.data_of(self.member_index(id)?);
+        file(fs::remove_dir_all(&data), "remove", &data)
     }
 
     /// Pauses the first KRaft controller or ZooKeeper server: it neither answers nor ends.
@@ -77,7 +96,7 @@ impl Cluster {
 
     fn member_index(&self, id: i32) -> Result<u16, Error> {
         let index = u16::try_from(id - FIRST_MEMBER).ok();
-        index.filter(|index| *index < self.spec().members).ok_or_else(|| {
+        index.filter(|index| *index < self.spec().all_members()).ok_or_else(|| {
             let have = self.members().into_iter().map(|(id, _)| id).collect();
             Error::UnknownBroker { id, have }
         })
@@ -88,7 +107,7 @@ impl Cluster {
     }
 
     pub(crate) fn write_quorum(&self) -> Result<(), Error> {
-        for index in 0..self.spec().members {
+        for index in 0..self.spec().all_members() {
             let folder = config::member_folder(self.mode(), index);
             let (name, text) = match self.mode() {
                 Mode::ZooKeeper => {
@@ -109,8 +128,11 @@ impl Cluster {
 
     /// Starts all of them first, because none serves before there is a majority.
     pub(crate) fn start_quorum(&self) -> Result<(), Error> {
+        if self.spec().spares.is_some() {
+            self.format_voters()?;
+        }
         for index in 0..self.spec().members {
-            if self.mode() == Mode::KRaft {
+            if self.mode() == Mode::KRaft && self.spec().spares.is_none() {
                 self.format_controller(index)?;
             }
             self.launch_member(index)?;
@@ -124,10 +146,40 @@ impl Cluster {
         }
     }
 
-    /// Formats the folder of a controller. Kafka's storage tool decides the feature levels, and needs a JVM for it: what
-    /// it writes is the same in every cluster of a release with these users, and is kept.
-    fn format_controller(&self, index: u16) -> Result<(), Error> {
-        const FILE: &str = "bootstrap.checkpoint";
+    fn data_of(&self, index: u16) -> PathBuf {
+        self.path().join(config::member_folder(Mode::KRaft, index)).join("data")
+    }
+
+    /// Formats the voters of a dynamic quorum. Kafka's storage tool writes the first one; the others differ only in
+    /// their ids. A copy of the feature levels is for controllers that come later.
+    fn format_voters(&self) -> Result<(), Error> {
+        let mut voters = Vec::new();
+        for (id, address) in self.members() {
+            voters.push((id, config::new_id()?, address));
+        }
+        let initial: Vec<String> =
+            voters.iter().map(|(id, directory, at)| format!("{id}@{at}:{directory}")).collect();
+        let first = self.data_of(0);
+        let config = first.with_file_name("server.properties").display().to_string();
+        let own = ["format", "--cluster-id", &self.id, "--config", &config].map(String::from);
+        let initial = ["--initial-controllers".to_owned(), initial.join(",")];
+        self.tool("storage", own.iter().chain(&initial).chain(&self.credentials()))?;
+        let copy = |name: &str, to: &Path| {
+            file(fs::copy(first.join(name), to.join(name)), "copy", first.join(name)).map(drop)
+        };
+        copy(BOOTSTRAP, self.path())?;
+        for (index, (id, directory, _)) in (0..).zip(&voters).skip(1) {
+            let data = self.data_of(index);
+            config::format_as(&self.id, *id, &data, directory)?;
+            file(fs::create_dir_all(data.join(METADATA)), "create", &data)?;
+            copy(BOOTSTRAP, &data)?;
+            copy(&format!("{METADATA}/{VOTERS}"), &data)?;
+        }
+        Ok(())
+    }
+
+    /// The arguments with which the storage tool writes the users of a cluster with logins.
+    fn credentials(&self) -> Vec<String> {
         let users = match self.spec().security {
             Security::Open => &[][..],
             Security::Authenticated | Security::Authorized => &User::ALL,
@@ -139,6 +191,25 @@ impl Cluster {
                 credentials.extend(["--add-scram".to_owned(), told]);
             }
         }
+        credentials
+    }
+
+    /// Formats the folder of a controller without a vote, if it is empty.
+    fn format_spare(&self, index: u16) -> Result<(), Error> {
+        let data = self.data_of(index);
+        if data.join("meta.properties").exists() {
+            return Ok(());
+        }
+        let id = FIRST_MEMBER + i32::from(index);
+        config::format_as(&self.id, id, &data, &config::new_id()?)?;
+        let kept = self.path().join(BOOTSTRAP);
+        file(fs::copy(&kept, data.join(BOOTSTRAP)), "copy", &kept).map(drop)
+    }
+
+    /// Formats the folder of a controller. Kafka's storage tool decides the feature levels, and needs a JVM for it: what
+    /// it writes is the same in every cluster of a release with these users, and is kept.
+    fn format_controller(&self, index: u16) -> Result<(), Error> {
+        let credentials = self.credentials();
         let digest = Sha256::digest(credentials.concat());
         let kept = format!("bootstrap-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
         let kept = Jars::of(self.version())?.folder().join(kept);
@@ -149,11 +220,11 @@ impl Cluster {
             let config = folder.join("server.properties").display().to_string();
             let own = ["format", "--cluster-id", &self.id, "--config", &config].map(String::from);
             self.tool("storage", own.iter().chain(&credentials))?;
-            file(fs::copy(data.join(FILE), part.join(FILE)), "copy", &data).map(drop)
+            file(fs::copy(data.join(BOOTSTRAP), part.join(BOOTSTRAP)), "copy", &data).map(drop)
         })?;
         drop(lock);
         config::format(&self.id, FIRST_MEMBER + i32::from(index), std::slice::from_ref(&data))?;
-        file(fs::copy(kept.join(FILE), data.join(FILE)), "copy", &kept).map(drop)
+        file(fs::copy(kept.join(BOOTSTRAP), data.join(BOOTSTRAP)), "copy", &kept).map(drop)
     }
 
     fn launch_member(&self, index: u16) -> Result<(), Error> {
@@ -193,7 +264,7 @@ impl Cluster {
             let from = read_so_far.get(usize::from(index)).copied().unwrap_or_default();
             log.get(from..).unwrap_or_default().to_owned()
         };
-        (0..self.spec().members).map(of)
+        (0..self.spec().all_members()).map(of)
     }
 
     pub(crate) fn is_registered(&self, id: i32) -> bool {

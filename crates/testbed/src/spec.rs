@@ -89,6 +89,8 @@ pub struct Builder {
     pub(crate) version: Option<Version>,
     pub(crate) brokers: u16,
     pub(crate) members: u16,
+    /// How many controllers a dynamic quorum has besides its first voters; `None`: the quorum is static.
+    pub(crate) spares: Option<u16>,
     pub(crate) first_id: i32,
     pub(crate) racks: Vec<String>,
     pub(crate) log_dirs: u16,
@@ -120,6 +122,7 @@ impl Default for Builder {
             version: None,
             brokers: 3,
             members: 1,
+            spares: None,
             first_id: 1001,
             racks: ["a", "b", "c"].map(String::from).to_vec(),
             log_dirs: 1,
@@ -160,6 +163,13 @@ impl Builder {
     pub fn quorum(mut self, members: u16) -> Self {
         assert!((1..=5).contains(&members), "a quorum is made of 1 to 5 servers");
         self.members = members;
+        self
+    }
+
+    /// Makes the quorum of controllers dynamic (KIP-853), with this many more controllers. They have no vote, and do not
+    /// run: [`Cluster::start_member`] formats and starts one.
+    pub fn dynamic(mut self, spares: u16) -> Self {
+        self.spares = Some(spares);
         self
     }
 
@@ -285,8 +295,14 @@ impl Builder {
 
     /// Starts all servers, and returns when every broker is registered.
     pub fn start(self) -> Result<Cluster, Error> {
-        assert!(self.members == 1 || self.brokers + self.members <= 15, "they share ports");
+        let members = self.all_members();
+        assert!(members == 1 || self.brokers + members <= 15, "they share ports");
         Cluster::start(self)
+    }
+
+    /// The number of controllers or ZooKeeper servers, with those that do not run.
+    pub(crate) fn all_members(&self) -> u16 {
+        self.members + self.spares.unwrap_or_default()
     }
 
     pub(crate) fn version_or_newest(&self) -> Result<Version, Error> {
