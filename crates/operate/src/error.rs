@@ -9,6 +9,7 @@ use crate::files::FileError;
 use crate::words::{counted, few};
 use ::topics::DefinitionErrors;
 use coordination::LinesError;
+use execute::controllers::VotersRefusal;
 use mapper::maps::Refused;
 use mapper::scope::ScopeError;
 use mapper::{BrokerId, SnapshotError, TopicPartition};
@@ -66,6 +67,23 @@ pub enum Error {
         /// Base URL of the daemon's API.
         url: String,
         /// The unexpected answer, or why there was none.
+        problem: String,
+    },
+    /// The cluster runs on ZooKeeper.
+    #[error("this cluster keeps its metadata in ZooKeeper: it has no quorum of controllers")]
+    NoQuorum,
+    /// The voters of a static quorum come from the configuration of the nodes.
+    #[error("the quorum of controllers is static (kraft.version 0): no command changes its voters")]
+    StaticQuorum,
+    /// The voters that the operator wants are refused.
+    #[error("the voters stay as they are: {0}")]
+    Voters(VotersRefusal),
+    /// No controller told of the listeners of one that is to get a vote.
+    #[error("where controller {id} listens is not known: no controller answers: {problem}")]
+    NoListeners {
+        /// The controller that is to get a vote.
+        id: BrokerId,
+        /// Why the controllers did not answer.
         problem: String,
     },
     /// Partitions that have no replica to spare.

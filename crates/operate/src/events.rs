@@ -4,12 +4,14 @@ mod catch_up;
 mod progress;
 mod roll;
 mod stalled;
+mod voters;
 
 pub use catch_up::CatchUpProgress;
 pub use local::Note;
 pub use progress::Progress;
 pub use roll::{RollEvent, role_word};
 pub use stalled::Stalled;
+pub use voters::VotersEvent;
 
 use crate::cluster::ClusterAccess;
 use crate::error::Error;
@@ -26,6 +28,8 @@ pub enum DriverEvent<'a> {
     CatchUp(&'a CatchUpProgress),
     /// A step of a rolling restart.
     Roll(&'a RollEvent),
+    /// A step of a change of the controllers.
+    Voters(&'a VotersEvent),
 }
 
 /// Receives the events of a driver: the CLI prints them.

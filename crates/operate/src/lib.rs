@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod cluster;
+pub mod controllers;
 pub mod erasures;
 pub mod error;
 pub mod events;

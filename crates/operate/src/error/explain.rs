@@ -33,6 +33,10 @@ impl Error {
             | Self::LockLost { .. } => ("held", Status::Held),
             Self::NoDaemon { .. } => ("no-autothrottle", Status::NoPlan),
             Self::WouldBeUnavailable { .. } => ("unavailable", Status::NoPlan),
+            Self::NoQuorum => ("no-quorum", Status::NoPlan),
+            Self::StaticQuorum => ("static-quorum", Status::NoPlan),
+            Self::Voters(_) => ("voters", Status::NoPlan),
+            Self::NoListeners { .. } => ("listeners", Status::Outside),
             Self::Definitions(_) => ("definitions", Status::BadInput),
             Self::State { .. } | Self::OtherState { .. } => ("state", Status::BadInput),
             Self::Kafka(error) => match **error {
@@ -81,6 +85,10 @@ impl Error {
             Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::NoDaemon { .. } => NO_DAEMON,
             Self::WouldBeUnavailable { .. } => UNAVAILABLE,
+            Self::NoQuorum => NO_QUORUM,
+            Self::StaticQuorum => STATIC_QUORUM,
+            Self::NoListeners { .. } => NO_LISTENERS,
+            Self::Voters(refusal) => return Some(refusal.hint()),
             Self::Lines(LinesError::Refused { kind, why, .. }) => match why {
                 NotOurLine::Newer { .. } => "use the version of the program that has written it",
                 NotOurLine::Foreign { .. } => not_our_lines(*kind),
@@ -113,6 +121,11 @@ const CHANGED: &str = "run the same command with --dry-run: it looks at broker a
 const END_IT_FIRST: &str =
     "end that process first (SIGTERM: its moves go on), and run this with --resume";
 const NO_DAEMON: &str = "start autothrottle in this cluster, name its API with --autothrottle URL, or give a rate: --throttle 50MB/s";
+const NO_QUORUM: &str = "roll --zookeeper restarts ZooKeeper servers";
+const STATIC_QUORUM: &str = "Kafka 4.1 and later make it dynamic: kafka-features.sh --bootstrap-server HOST:PORT upgrade --feature \
+                             kraft.version=1. Before that, change controller.quorum.voters of all nodes and restart them: roll";
+const NO_LISTENERS: &str = "run this where the controllers can be reached, with --controller-config for their listener; or name the \
+                            listener: --endpoint CONTROLLER://HOST:PORT";
 const UNAVAILABLE: &str = "give them more replicas than min.insync.replicas (topicmappr rebuild --replication N), or accept it \
                            with --allow-unavailable";
 

@@ -82,6 +82,7 @@ impl EventListener for Session<'_, '_> {
             DriverEvent::Progress(progress) => self.event(progress),
             DriverEvent::CatchUp(progress) => self.event(progress),
             DriverEvent::Roll(event) => self.event(event),
+            DriverEvent::Voters(event) => self.event(event),
         };
         heard.map_err(|error| match error {
             Error::Local(local::Error::Stream(error)) => error,

@@ -4,6 +4,7 @@ mod broker;
 mod cancel;
 mod certs;
 mod completions;
+mod controllers;
 mod doctor;
 mod elect;
 mod execute;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Prepare, probe and unregister brokers in their pods
     #[command(subcommand)]
     Broker(broker::Command),
+    /// Show and change the controllers of a KRaft cluster (KIP-853)
+    #[command(subcommand)]
+    Controllers(controllers::Command),
     /// Show and fetch what brokers send, receive and store
     #[command(subcommand)]
     Metrics(metrics::Command),
@@ -106,6 +110,7 @@ impl Command {
             Self::Leaders(args) => elect::run(args, session),
             Self::Plan(command) => plan::run(command, session),
             Self::Broker(command) => broker::run(command, session),
+            Self::Controllers(command) => controllers::run(command, session),
             Self::Metrics(command) => metrics::run(command, session),
             Self::Topics(command) => topics::run(command, session),
             Self::Execute(args) => execute::run(args, session),

@@ -65,7 +65,7 @@ async fn may_go(client: &Client, broker: BrokerId) -> Result<bool, Error> {
         return Err(Error::flags(message));
     };
     if quorum.voters.contains_key(&broker) {
-        return refused("it has a vote in the controllers' quorum: remove the controller first (kafka-metadata-quorum.sh remove-controller)".to_owned());
+        return refused("it has a vote in the controllers' quorum: remove the controller first (topicmappr controllers remove)".to_owned());
     }
     let held = match kafka::standing(client, broker).await? {
         Standing::Settled(snapshot) => snapshot,
