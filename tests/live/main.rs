@@ -16,6 +16,7 @@ mod canary;
 mod certs;
 mod chart;
 mod closed_loop;
+mod controllers;
 mod cordons;
 mod crowd;
 mod daemon;
