@@ -125,7 +125,8 @@ impl LiveCluster {
         let severity =
             if all - late.len() <= all / 2 + 1 { Severity::Critical } else { Severity::Warning };
         let message = format!("controllers behind or down: {} of {all} voters", ranges(&late));
-        Some(DoctorFinding::new("controller-behind", severity, message).brokers(late))
+        let finding = DoctorFinding::new("controller-behind", severity, message).brokers(late);
+        Some(finding.run(Needs::Live, "controllers status"))
     }
 
     fn strays(&self) -> Option<DoctorFinding> {
