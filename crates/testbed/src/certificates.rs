@@ -54,7 +54,7 @@ pub(crate) fn leaf(
     leaf_of(folder, authority, (name, name), extensions)
 }
 
-fn leaf_of(
+pub(crate) fn leaf_of(
     folder: &Path,
     authority: &str,
     (name, subject): (&str, &str),

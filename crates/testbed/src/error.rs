@@ -132,6 +132,22 @@ pub enum Error {
         "this server shares its JVM with others: build the cluster with processes() or mortal()"
     )]
     Hosted,
+    /// Real nodes need what this machine lacks.
+    #[error("no real Kubernetes nodes here: {why}; {remedy}")]
+    NoNodes {
+        /// What is missing.
+        why: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The cluster has no node with this name, or it is in the other state.
+    #[error("node {name} is {state}")]
+    WrongNode {
+        /// The node.
+        name: String,
+        /// Its current state.
+        state: &'static str,
+    },
     /// A combination that Kafka does not support.
     #[error("Kafka {version} does not run with {mode:?}")]
     Unsupported {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::go::Program;
 
 /// Uses the libraries of the same Kubernetes release as the control plane, so that Go compiles them only once.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: &[(&str, &str)] = &[
     ("go.mod", include_str!("../helm/go.mod")),
     ("go.sum", include_str!("../helm/go.sum")),
     ("main.go", include_str!("../helm/main.go")),
@@ -36,7 +36,8 @@ pub fn template(chart: &Path, values: &[&Path]) -> Result<String, Error> {
 /// # Errors
 /// If Go or its modules are missing.
 pub fn build() -> Result<PathBuf, Error> {
-    Program { name: "helmkit", sources: SOURCES, link: Vec::new() }.built()
+    Program { name: "helmkit", sources: SOURCES, folders: &[], patch: None, link: Vec::new() }
+        .built()
 }
 
 fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<String, Error> {

@@ -13,7 +13,7 @@ use crate::spec::{Mode, Version};
 
 /// Only the C1 compiler, the serial collector and no perf-data file. A server with a short life does not benefit from
 /// more.
-const FLAGS: [&str; 8] = [
+pub(crate) const FLAGS: [&str; 8] = [
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",

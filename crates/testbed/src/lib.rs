@@ -2,7 +2,7 @@
 //!
 //! In: the description of a cluster ([`Cluster::builder`]). Out: a running [`Cluster`] with its addresses, client
 //! properties and Kafka's own admin tools, and on request its metrics and network cards. Or a [`Kubernetes`] with its
-//! kubeconfigs and nodes.
+//! kubeconfigs and nodes. Or [`Nodes`]: real ones, whose pods run.
 //!
 //! Everything that a cluster starts ends with the process that started it, however that process ends. None of its files
 //! stays behind. The jars and the program, which all runs share, stay in the [cache].
@@ -40,6 +40,7 @@ pub use client::{Access, Client, Mechanism, User};
 pub use cluster::Cluster;
 pub use error::Error;
 pub use kubernetes::Kubernetes;
+pub use kubernetes::nodes::{Image, Nodes};
 pub use ports::lone_port;
 pub use quorum::FIRST_MEMBER;
 pub use spec::{Builder, Hosts, Mode, Security, Version};

@@ -33,6 +33,16 @@ pub(crate) struct Warden {
 impl Warden {
     /// Guards `folder`, which must exist.
     pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
+        Self::start(folder, Stdio::null())
+    }
+
+    /// The same for a folder with a script `afterwards`. It runs when the processes have been killed. The warden holds
+    /// `lock` until everything has ended.
+    pub(crate) fn holding(folder: &Path, lock: File) -> Result<Self, Error> {
+        Self::start(folder, Stdio::from(lock))
+    }
+
+    fn start(folder: &Path, stdout: Stdio) -> Result<Self, Error> {
         file(File::create(folder.join("alive")), "create", folder)?;
         let mut child = shell(WARDEN)
             .arg(folder)
@@ -40,7 +50,7 @@ impl Warden {
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::null())
             .spawn()
             .map_err(missing_shell)?;
@@ -91,6 +101,11 @@ impl Process {
     /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to stop cleanly, and waits for the end.

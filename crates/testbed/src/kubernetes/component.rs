@@ -1,10 +1,36 @@
 //! The processes of a control plane: how to start each, and how to find out whether it is ready.
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::{API, ETCD, ETCD_PEER, KUBELETS, MANAGER, SCHEDULER, files};
 use crate::ports::Block;
+
+/// Where the API is, and the addresses that the cluster uses.
+#[derive(Debug)]
+pub(super) struct Net {
+    pub(super) api: Ipv4Addr,
+    pub(super) pods: &'static str,
+    pub(super) services: &'static str,
+    /// The first address of the services: the API's own.
+    pub(super) api_service: &'static str,
+}
+
+/// For simulated nodes: nothing outside of the machine, and no pod has a network.
+pub(super) const LOOPBACK: Net = Net {
+    api: Ipv4Addr::LOCALHOST,
+    pods: "10.244.0.0/16",
+    services: "10.96.0.0/16",
+    api_service: "10.96.0.1",
+};
+
+impl Net {
+    /// Whether the nodes are real.
+    pub(super) fn has_nodes(&self) -> bool {
+        !self.api.is_loopback()
+    }
+}
 
 /// One process of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +64,7 @@ impl Component {
     }
 
     /// The address and path that answer when it is ready.
-    pub(super) fn probe(self, ports: &Block) -> (String, &'static str) {
+    pub(super) fn probe(self, ports: &Block, net: &Net) -> (String, &'static str) {
         let (scheme, port, path) = match self {
             Self::Etcd => ("http", ETCD, "/health"),
             Self::ApiServer => ("https", API, "/readyz"),
@@ -46,15 +72,22 @@ impl Component {
             Self::Scheduler => ("https", SCHEDULER, "/readyz"),
             Self::Kubelets => ("http", KUBELETS, "/healthz"),
         };
-        (format!("{scheme}://127.0.0.1:{}", ports.at(port)), path)
+        let host = if self == Self::ApiServer { net.api } else { Ipv4Addr::LOCALHOST };
+        (format!("{scheme}://{host}:{}", ports.at(port)), path)
     }
 
     /// The command line.
-    pub(super) fn command(self, program: &Path, folder: &Path, ports: &Block) -> Vec<OsString> {
+    pub(super) fn command(
+        self,
+        program: &Path,
+        folder: &Path,
+        ports: &Block,
+        net: &Net,
+    ) -> Vec<OsString> {
         let own = match self {
             Self::Etcd => etcd(folder, ports),
-            Self::ApiServer => api_server(folder, ports),
-            Self::ControllerManager => controller_manager(folder, ports),
+            Self::ApiServer => api_server(folder, ports, net),
+            Self::ControllerManager => controller_manager(folder, ports, net),
             Self::Scheduler => scheduler(folder, ports),
             Self::Kubelets => kubelets(folder, ports),
         };
@@ -81,13 +114,12 @@ fn etcd(folder: &Path, ports: &Block) -> Vec<String> {
     ]
 }
 
-fn api_server(folder: &Path, ports: &Block) -> Vec<String> {
+fn api_server(folder: &Path, ports: &Block, net: &Net) -> Vec<String> {
     let pki = folder.join("pki");
     let pki = pki.display();
     let mut flags = vec![
         format!("--etcd-servers=http://127.0.0.1:{}", ports.at(ETCD)),
-        "--advertise-address=127.0.0.1".into(),
-        "--endpoint-reconciler-type=none".into(),
+        format!("--advertise-address={}", net.api),
         format!("--client-ca-file={pki}/ca.crt"),
         format!("--cert-dir={pki}"),
         format!("--token-auth-file={pki}/tokens.csv"),
@@ -96,13 +128,26 @@ fn api_server(folder: &Path, ports: &Block) -> Vec<String> {
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         format!("--service-account-key-file={pki}/sa.pub"),
         format!("--service-account-signing-key-file={pki}/sa.key"),
-        "--service-cluster-ip-range=10.96.0.0/16".into(),
+        format!("--service-cluster-ip-range={}", net.services),
     ];
-    flags.extend(serving(folder, ports.at(API)));
+    if net.has_nodes() {
+        flags.extend([
+            // Pods find the API through the Service `kubernetes`.
+            "--endpoint-reconciler-type=lease".into(),
+            "--allow-privileged".into(),
+            format!("--kubelet-client-certificate={pki}/kubelet-client.crt"),
+            format!("--kubelet-client-key={pki}/kubelet-client.key"),
+            format!("--kubelet-certificate-authority={pki}/ca.crt"),
+            "--kubelet-preferred-address-types=InternalIP".into(),
+        ]);
+    } else {
+        flags.push("--endpoint-reconciler-type=none".into());
+    }
+    flags.extend(serving(folder, net.api, ports.at(API)));
     flags
 }
 
-fn controller_manager(folder: &Path, ports: &Block) -> Vec<String> {
+fn controller_manager(folder: &Path, ports: &Block, net: &Net) -> Vec<String> {
     let pki = folder.join("pki");
     let pki = pki.display();
     let mut flags = vec![
@@ -112,19 +157,19 @@ fn controller_manager(folder: &Path, ports: &Block) -> Vec<String> {
         format!("--service-account-private-key-file={pki}/sa.key"),
         format!("--root-ca-file={pki}/ca.crt"),
         "--allocate-node-cidrs".into(),
-        "--cluster-cidr=10.244.0.0/16".into(),
+        format!("--cluster-cidr={}", net.pods),
         // A silent node counts as lost after 8 s instead of 50.
         "--node-monitor-period=1s".into(),
         "--node-monitor-grace-period=8s".into(),
     ];
-    flags.extend(serving(folder, ports.at(MANAGER)));
+    flags.extend(serving(folder, Ipv4Addr::LOCALHOST, ports.at(MANAGER)));
     flags
 }
 
 fn scheduler(folder: &Path, ports: &Block) -> Vec<String> {
     let mut flags =
         vec![kubeconfig(folder, "system:kube-scheduler"), "--leader-elect=false".into()];
-    flags.extend(serving(folder, ports.at(SCHEDULER)));
+    flags.extend(serving(folder, Ipv4Addr::LOCALHOST, ports.at(SCHEDULER)));
     flags
 }
 
@@ -140,11 +185,11 @@ fn kubelets(folder: &Path, ports: &Block) -> Vec<String> {
 }
 
 /// The address and certificates of a component.
-fn serving(folder: &Path, port: u16) -> [String; 5] {
+fn serving(folder: &Path, host: Ipv4Addr, port: u16) -> [String; 5] {
     let pki = folder.join("pki");
     let pki = pki.display();
     [
-        "--bind-address=127.0.0.1".into(),
+        format!("--bind-address={host}"),
         format!("--secure-port={port}"),
         format!("--tls-cert-file={pki}/server.crt"),
         format!("--tls-private-key-file={pki}/server.key"),

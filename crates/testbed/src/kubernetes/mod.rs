@@ -6,16 +6,18 @@
 //!
 //! Admission, controllers, scheduler, watches and evictions are real. Only the kubelet is simulated: no container runs,
 //! there are no probes, and the pods have no network. The rules of `kubernetes/stages.yaml` write the pods' status.
-//! [`Brokers`](crate::Brokers) joins pods to real Kafka brokers.
+//! [`Brokers`](crate::Brokers) joins pods to real Kafka brokers. [`Nodes`](nodes::Nodes) has real kubelets instead.
 
 mod apply;
 mod component;
 mod door;
 mod files;
+pub mod nodes;
 mod program;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::error::{Error, file};
 use crate::ports::Block;
 use crate::process::{Process, Warden};
 use crate::wait::until;
+use component::{LOOPBACK, Net};
 use door::Door;
 
 pub use component::Component;
@@ -63,6 +66,7 @@ pub struct Kubernetes {
     folder: TempDir,
     warden: Warden,
     ports: Block,
+    net: &'static Net,
     program: PathBuf,
 }
 
@@ -74,19 +78,33 @@ impl Kubernetes {
         let folder = tempfile::Builder::new().prefix("mappr-testbed-kubernetes-").tempdir();
         let folder = file(folder, "create", std::env::temp_dir())?;
         let warden = Warden::of(folder.path())?;
-        let ports = Block::take(&[std::net::Ipv4Addr::LOCALHOST])?;
-        files::write(folder.path(), &ports)?;
-        let door = Door::open(&files::kubeconfig_of(folder.path(), "admin"))?;
-        let kubernetes = Self { door, processes: Mutex::default(), folder, warden, ports, program };
-        kubernetes.launch(Component::Etcd)?;
-        kubernetes.await_ready(Component::Etcd)?;
-        kubernetes.launch(Component::ApiServer)?;
-        kubernetes.await_ready(Component::ApiServer)?;
-        let others = &Component::ALL[2..];
-        others.iter().try_for_each(|component| kubernetes.launch(*component))?;
-        others.iter().try_for_each(|component| kubernetes.await_ready(*component))?;
-        kubernetes.await_account("default", "default")?;
+        let kubernetes = Self::prepare(program, folder, warden, &LOOPBACK, &[])?;
+        kubernetes.begin(&Component::ALL)?;
         Ok(kubernetes)
+    }
+
+    /// Writes the files of a control plane. `of_nodes` are users with their groups.
+    fn prepare(
+        program: PathBuf,
+        folder: TempDir,
+        warden: Warden,
+        net: &'static Net,
+        of_nodes: &[(String, &str)],
+    ) -> Result<Self, Error> {
+        let ports = Block::take(&[Ipv4Addr::LOCALHOST, net.api])?;
+        files::write(folder.path(), &ports, net, of_nodes)?;
+        let door = Door::open(&files::kubeconfig_of(folder.path(), "admin"))?;
+        Ok(Self { door, processes: Mutex::default(), folder, warden, ports, net, program })
+    }
+
+    /// Starts the first two one by one and the others together, and returns when they work.
+    fn begin(&self, components: &[Component]) -> Result<(), Error> {
+        self.resume(Component::Etcd)?;
+        self.resume(Component::ApiServer)?;
+        let others = &components[2..];
+        others.iter().try_for_each(|component| self.launch(*component))?;
+        others.iter().try_for_each(|component| self.await_ready(*component))?;
+        self.await_account("default", "default")
     }
 
     /// The kubeconfig of the administrator, who has all rights.
@@ -113,7 +131,7 @@ impl Kubernetes {
             Ok(made.status.map(|status| status.token).unwrap_or_default())
         })?;
         let user = format!("system:serviceaccount:{namespace}:{name}");
-        files::kubeconfig(self.path(), &self.ports, &user, &token)
+        files::kubeconfig(self.path(), &self.ports, self.net, &user, &token)
     }
 
     /// Adds a node, and returns when it is ready for pods.
@@ -254,7 +272,10 @@ impl Kubernetes {
     }
 
     fn launch(&self, component: Component) -> Result<(), Error> {
-        let command = component.command(&self.program, self.path(), &self.ports);
+        let mut command = component.command(&self.program, self.path(), &self.ports, self.net);
+        if self.net.has_nodes() {
+            command = nodes::joined("control", command);
+        }
         let process = self.warden.launch(component.name(), &command)?;
         self.processes().insert(component, process);
         Ok(())
@@ -263,7 +284,7 @@ impl Kubernetes {
     /// Probes a component until it is ready, and fails at once if it ends instead.
     fn await_ready(&self, component: Component) -> Result<(), Error> {
         let name = component.name();
-        let probe = component.probe(&self.ports);
+        let probe = component.probe(&self.ports, self.net);
         let seen = until(format!("start of {name}"), SOON, || {
             let ended = self.processes().get_mut(&component).and_then(Process::ended);
             ended.map(Some).or_else(|| self.door.answers(&probe).then_some(None))

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::go::Program;
 
 /// The program's sources. A test checks that the release matches `go.mod`.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: &[(&str, &str)] = &[
     ("go.mod", include_str!("../../kubernetes/go.mod")),
     ("go.sum", include_str!("../../kubernetes/go.sum")),
     ("main.go", include_str!("../../kubernetes/main.go")),
@@ -20,16 +20,21 @@ const RELEASE: (&str, &str, &str) = ("v1.33.13", "1", "33");
 /// Finds it in the cache, or builds it once for each change of its sources. A build takes minutes (8 of CPU), 3 GB in
 /// Go's own caches, and the network.
 pub fn build() -> Result<PathBuf, Error> {
+    let link = link();
+    Program { name: "kubelab", sources: SOURCES, folders: &[], patch: None, link }.built()
+}
+
+/// The release that the components tell.
+pub(super) fn link() -> Vec<String> {
     let (release, major, minor) = RELEASE;
     let set = |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");
-    let link = vec![
+    vec![
         set("gitVersion", release),
         set("gitMajor", major),
         set("gitMinor", minor),
         set("gitTreeState", "clean"),
         set("buildDate", "1970-01-01T00:00:00Z"),
-    ];
-    Program { name: "kubelab", sources: SOURCES, link }.built()
+    ]
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ for record in "$folder"/*/pid; do
   now=$(set -- $stat; echo "${20}")
   [ "$now" = "$start" ] && kill -KILL "$pid"
 done
+# What they leave behind outside of the folder.
+[ ! -e "$folder/afterwards" ] || sh "$folder/afterwards" > /dev/null
 # A dying server may still create a file while its folder is being removed.
 tries=0
 while [ -e "$folder" ] && [ "$tries" -lt 100 ]; do

@@ -1,0 +1,55 @@
+//! The agents of a node as one program, and CoreDNS, in a Go module of their own.
+//!
+//! The control plane, which other tests use, has its own program, and its build takes no longer. The module uses the same
+//! releases of all libraries that both need, so Go compiles them once for both.
+
+use std::path::PathBuf;
+
+use super::super::program;
+use crate::error::Error;
+use crate::go::{Patch, Program};
+
+const SOURCES: &[(&str, &str)] = &[
+    ("go.mod", include_str!("../../../kubernetes/nodes/go.mod")),
+    ("go.sum", include_str!("../../../kubernetes/nodes/go.sum")),
+    ("nodelab/main.go", include_str!("../../../kubernetes/nodes/nodelab/main.go")),
+    ("coredns/main.go", include_str!("../../../kubernetes/nodes/coredns/main.go")),
+];
+
+/// CoreDNS sets a field that this release of Kubernetes' client no longer has.
+const COREDNS: Patch = Patch {
+    module: "github.com/coredns/coredns@v1.12.0",
+    sum: "h1:54YoUFOPewOgv4fybLISnbd5aSi7cQH4tFP2X24FVBc=",
+    path: "plugin/kubernetes/object/informer.go",
+    word: "RetryOnError",
+};
+
+/// The folder with `nodelab` (kubelet and kube-proxy) and `coredns`.
+///
+/// Finds it in the cache, or builds it once for each change of its sources. After a build of the control plane, that
+/// takes two minutes of CPU more.
+///
+/// # Errors
+/// If Go or its modules are missing.
+pub fn build() -> Result<PathBuf, Error> {
+    let folders = &["nodelab", "coredns"];
+    let link = program::link();
+    Program { name: "nodelab", sources: SOURCES, folders, patch: Some(COREDNS), link }.folder()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_and_control_plane_have_one_release() {
+        let control = include_str!("../../../kubernetes/go.mod");
+        let line = |text: &str| {
+            let found = text.lines().find(|line| line.trim().starts_with("k8s.io/kubernetes v"));
+            found.unwrap().trim().to_owned()
+        };
+        assert_eq!(line(SOURCES[0].1), line(control));
+        let (_, release) = COREDNS.module.split_once('@').unwrap();
+        assert!(SOURCES[0].1.contains(&format!("\tgithub.com/coredns/coredns {release}\n")));
+    }
+}
