@@ -14,6 +14,19 @@ enum Needed {
     Now,
     /// Only to build with the feature `highs`.
     Highs,
+    /// Only for tests on real Kubernetes nodes. CI must have it.
+    Nodes,
+}
+
+impl Needed {
+    /// What runs without it, in words.
+    fn only_for(self) -> &'static str {
+        match self {
+            Self::Now => "everything",
+            Self::Highs => "--features highs",
+            Self::Nodes => "tests on real Kubernetes nodes",
+        }
+    }
 }
 
 struct Need {
@@ -29,7 +42,7 @@ const RUSTUP: &str = "install rustup (https://rustup.rs)";
 /// Debian 12 itself has Go 1.19, which cannot fetch a newer release.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 19] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
         version("cargo", &["fmt", "--version"])
@@ -62,6 +75,13 @@ const NEEDS: [Need; 18] = [
         version(&named, &["--version"])
     }),
     need("go >= 1.24", "builds a Kubernetes API for tests", GO, go),
+    Need {
+        name: "real nodes",
+        why: "run pods in tests, as root",
+        install: "apt-get install containerd runc containernetworking-plugins iptables iproute2",
+        when: Needed::Nodes,
+        found: nodes,
+    },
     highs("cmake", "apt-get install cmake", || version("cmake", &["--version"])),
     highs("c++", "apt-get install g++", || version("c++", &["--version"])),
     highs("libclang", "apt-get install libclang1", libclang),
@@ -87,12 +107,18 @@ const fn highs(
 
 /// Prints each requirement and its state. Fails if one that is needed now is missing.
 pub(crate) fn run() -> Outcome {
-    check(true, &[Needed::Now])
+    check(true, now())
 }
 
 /// The same at the start of another task. Prints nothing about existing requirements.
 pub(crate) fn quiet() -> Outcome {
-    check(false, &[Needed::Now])
+    check(false, now())
+}
+
+/// CI is root on Debian, so that it has no reason to leave a test out.
+fn now() -> &'static [Needed] {
+    let is_ci = std::env::var_os("CI").is_some_and(|set| set == "true");
+    if is_ci { &[Needed::Now, Needed::Nodes] } else { &[Needed::Now] }
 }
 
 /// The same for a build with the feature `highs`.
@@ -112,7 +138,12 @@ fn check(all: bool, asked: &[Needed]) -> Outcome {
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) if all => {
-                println!("absent   {:<14} {}: only --features highs", need.name, need.why);
+                println!(
+                    "absent   {:<14} {}: only for {}",
+                    need.name,
+                    need.why,
+                    need.when.only_for()
+                );
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) => {}
@@ -175,6 +206,11 @@ fn prometheus() -> Result<String, String> {
             .or_else(|_| version("apt-get", &["-qq", "--print-uris", "download", "prometheus"]))
             .map_err(|_| absent)
     })
+}
+
+fn nodes() -> Result<String, String> {
+    testbed::kubernetes::nodes::check().map_err(|why| why.to_string())?;
+    version("containerd", &["--version"])
 }
 
 /// Since 1.21, Go fetches the release that a module requires, unless it is configured not to.

@@ -2,6 +2,8 @@
 //! called `soak`: measurements, which write figures to `docs/`, and tests whose twin in Kafka's other mode is live.
 //!
 //! No test is skipped. If the machine lacks something that a live test needs, the task says so before it runs anything.
+//! The exception are tests in modules called `real_nodes`, which need root: where they cannot run, the end of the report lists
+//! them with the reason. In CI, that is an error.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -31,6 +33,11 @@ const SLOWEST: usize = 10;
 const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 /// The part of a name that only long runs have.
 const SOAK: &str = "soak::";
+/// The part of the names of tests on real Kubernetes nodes.
+const NODES: &str = "real_nodes::";
+
+/// Builds a program of the testbed.
+type Build = fn() -> Result<PathBuf, testbed::Error>;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -65,6 +72,8 @@ struct Suite<'a> {
     tier: Tier,
     tests: usize,
     filter: Option<&'a str>,
+    /// Whether tests on real nodes run, too.
+    nodes: bool,
 }
 
 struct Run {
@@ -93,11 +102,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     doctor::quiet()?;
     let start = Instant::now();
+    let no_nodes = testbed::kubernetes::nodes::check().err();
     if args.only.is_none() && args.long.is_none() {
-        // Before cargo and the live tests use both cores: the first time, Go needs them for minutes.
-        for build in [testbed::kubernetes::build, testbed::helm::build] {
-            eprintln!("{} in {:.0} s", build()?.display(), start.elapsed().as_secs_f64());
-        }
+        build_servers(no_nodes.is_none(), start)?;
     }
     let built = project::build(&["test", "--workspace", "--no-run"])?;
     let binaries = match args.long {
@@ -111,20 +118,46 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());
 
-    let mut results = Vec::new();
+    let (mut results, mut not_run) = (Vec::new(), Vec::new());
     let tiers: &[Tier] = match args.long {
         Some(Long::Soak | Long::Highs) => &[Tier::Soak],
         None => &[Tier::Fast, Tier::Live],
     };
     for tier in tiers {
-        for suite in suites(&built, *tier, args.only.as_deref())? {
-            results.push(suite.run(&binaries)?);
+        for mut suite in suites(&built, *tier, args.only.as_deref())? {
+            if no_nodes.is_some() {
+                not_run.extend(suite.leave_nodes_out()?);
+            }
+            if suite.tests > 0 {
+                results.push(suite.run(&binaries)?);
+            }
         }
         if *tier == Tier::Fast && args.only.is_none() {
             results.push(examples()?);
         }
     }
-    report(&results, start.elapsed())
+    let passed = if results.is_empty() && !not_run.is_empty() {
+        Err("no test with that name can run here".into())
+    } else {
+        report(&results, start.elapsed())
+    };
+    if let Some(why) = no_nodes.filter(|_| !not_run.is_empty()) {
+        for (suite, tests) in not_run {
+            println!("NOT RUN {suite:<44} {tests:>4} tests");
+        }
+        println!("        {why}");
+    }
+    passed
+}
+
+/// Before cargo and the live tests use both cores: the first time, Go needs them for minutes.
+fn build_servers(nodes: bool, start: Instant) -> Outcome {
+    let nodes: Option<Build> = nodes.then_some(testbed::kubernetes::nodes::build);
+    let others: [Build; 2] = [testbed::kubernetes::build, testbed::helm::build];
+    for build in others.into_iter().chain(nodes) {
+        eprintln!("{} in {:.0} s", build()?.display(), start.elapsed().as_secs_f64());
+    }
+    Ok(())
 }
 
 /// The program of this name from the tests' build.
@@ -168,7 +201,7 @@ fn suites<'a>(
         if named && !whole(built) {
             continue;
         }
-        let mut suite = Suite { built, tier, tests: 0, filter };
+        let mut suite = Suite { built, tier, tests: 0, filter, nodes: true };
         suite.tests = suite.count()?;
         if suite.tests > 0 {
             suites.push(suite);
@@ -196,7 +229,7 @@ impl Suite<'_> {
 
     fn selection(&self) -> Vec<String> {
         let filter = self.filter.map(str::to_owned);
-        match self.tier {
+        let mut selection: Vec<String> = match self.tier {
             Tier::Fast => filter.into_iter().collect(),
             Tier::Live => {
                 let live = ["--ignored", "--skip", SOAK].map(str::to_owned);
@@ -205,7 +238,33 @@ impl Suite<'_> {
             Tier::Soak => {
                 vec![format!("{SOAK}{}", filter.unwrap_or_default()), "--ignored".to_owned()]
             }
+        };
+        if !self.nodes {
+            selection.extend(["--skip", NODES].map(str::to_owned));
         }
+        selection
+    }
+
+    /// The name of the suite and the number of tests that it then leaves out, if any.
+    fn leave_nodes_out(&mut self) -> Result<Option<(String, usize)>, Box<dyn Error>> {
+        // Fast tests have no module of that name.
+        if self.tier == Tier::Fast {
+            return Ok(None);
+        }
+        let all = self.tests;
+        self.nodes = false;
+        self.tests = self.count()?;
+        Ok((all > self.tests).then(|| (self.name(), all - self.tests)))
+    }
+
+    fn name(&self) -> String {
+        let tier = match self.tier {
+            Tier::Fast => "fast",
+            Tier::Live => "live",
+            Tier::Soak => "soak",
+        };
+        let [target, folder] = self.built.names();
+        format!("{tier}  {folder}/{target}")
     }
 
     fn count(&self) -> Result<usize, Box<dyn Error>> {
@@ -226,13 +285,7 @@ impl Suite<'_> {
     }
 
     fn run(&self, [topicmappr, autothrottle]: &[PathBuf; 2]) -> Result<Run, Box<dyn Error>> {
-        let tier = match self.tier {
-            Tier::Fast => "fast",
-            Tier::Live => "live",
-            Tier::Soak => "soak",
-        };
-        let [target, folder] = self.built.names();
-        let name = format!("{tier}  {folder}/{target}");
+        let name = self.name();
         println!("\n=== {name}: {} tests", self.tests);
         std::io::stdout().flush()?;
         let start = Instant::now();
