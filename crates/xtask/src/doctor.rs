@@ -137,13 +137,9 @@ fn check(all: bool, asked: &[Needed]) -> Outcome {
                 println!("MISSING  {:<14} {} ({why})", need.name, need.why);
                 println!("         {:<14} install it: {}", "", need.install);
             }
-            Err(_) if all => {
-                println!(
-                    "absent   {:<14} {}: only for {}",
-                    need.name,
-                    need.why,
-                    need.when.only_for()
-                );
+            Err(why) if all => {
+                let only = need.when.only_for();
+                println!("absent   {:<14} {}: only for {only} ({why})", need.name, need.why);
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) => {}

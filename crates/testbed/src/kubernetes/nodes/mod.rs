@@ -15,20 +15,18 @@ mod layer;
 mod machine;
 mod needs;
 mod node;
+mod pods;
 mod program;
 mod running;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::LogParams;
 
 use super::Kubernetes;
 use crate::error::{Error, file};
@@ -163,14 +161,9 @@ impl Nodes {
         Ok(command)
     }
 
-    /// What the containers of a pod have printed so far. `container` is empty if there is only one.
-    pub fn logs(&self, namespace: &str, pod: &str, container: &str) -> Result<String, Error> {
-        let (within, name) = (namespace.to_owned(), pod.to_owned());
-        let container = (!container.is_empty()).then(|| container.to_owned());
-        self.kubernetes().run(&format!("logs of {namespace}/{pod}"), |client| async move {
-            let how = LogParams { container, ..LogParams::default() };
-            Ok(Api::<Pod>::namespaced(client, &within).logs(&name, &how).await?)
-        })
+    /// The address of a node. The machine reaches its NodePorts there.
+    pub fn address(&self, name: &str) -> Result<Ipv4Addr, Error> {
+        self.inner().with(name, |node| Ok(machine::address(node.index)))
     }
 
     /// What the whole cluster has used since its start.
