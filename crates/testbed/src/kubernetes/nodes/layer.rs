@@ -83,7 +83,7 @@ pub(super) enum Layer {
     Busybox,
     Java,
     Kafka(Version),
-    /// Programs with their places, without debug information.
+    /// Programs with their places, without symbols.
     Programs(&'static str, Vec<(PathBuf, &'static str)>),
 }
 
@@ -237,14 +237,14 @@ fn kafka(stage: &Path, version: Version) -> Result<(), Error> {
     Ok(())
 }
 
-/// A debug build of ours has 300 MB of debug information.
+/// Two thirds of a debug build of ours are symbols and debug information, and every node stores an image twice.
 fn strip(program: &Path, to: &Path) -> Result<(), Error> {
     // It says which file is missing: build it with cargo, or run the tests with `cargo xtask test`.
     file(fs::metadata(program), "read", program)?;
     let folder = to.parent().unwrap_or(to);
     file(fs::create_dir_all(folder), "create", folder)?;
     let mut strip = Command::new("strip");
-    run(strip.arg("--strip-debug").arg("-o").arg(to).arg(program)).map(drop)
+    run(strip.arg("--strip-all").arg("-o").arg(to).arg(program)).map(drop)
 }
 
 /// Writes a file, and the folders above it.

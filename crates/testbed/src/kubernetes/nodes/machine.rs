@@ -130,7 +130,8 @@ pub(super) fn group(name: &str) -> Result<(), Error> {
                     file(fs::write(folder.join(of), all), "write", folder.join(of))?;
                 }
             }
-            // Version 2 has one hierarchy, whose controllers each level passes on. Some may not exist.
+            // Version 2 has one hierarchy, whose controllers each level passes on. Some may not exist. It has not been
+            // tried: the machines of this project have version 1.
             let passed = above.join("cgroup.subtree_control");
             for controller in ["+cpu", "+cpuset", "+io", "+memory", "+pids"] {
                 let _ = passed.exists().then(|| fs::write(&passed, controller));
