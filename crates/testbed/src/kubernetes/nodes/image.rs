@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contents_of_another_key_replace_older_ones() {
+    fn another_program_makes_another_image() {
         let home = tempfile::tempdir().unwrap();
         let program = home.path().join("program");
         fs::write(&program, "one").unwrap();

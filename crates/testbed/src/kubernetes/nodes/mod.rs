@@ -9,6 +9,23 @@
 //!
 //! One cluster at a time runs on a machine, and the tests of one process take turns with it. It ends with the last of
 //! them, or with their process, however that ends: a warden removes everything, and the next start looks again.
+//!
+//! ```no_run
+//! use mappr_testbed::{Error, Image, Nodes, Version};
+//!
+//! # let (manifests, job) = ("", "");
+//! let nodes = Nodes::start(&[("a", "eu-1a"), ("b", "eu-1b"), ("c", "eu-1c")])?;
+//! nodes.load(&Image::kafka(Version::V4_3))?;
+//! nodes.load(&Image::ours())?;
+//! nodes.kubernetes().apply(manifests)?;
+//! nodes.ready_pods("kafka", "app=kafka", 3)?;
+//! nodes.crash("a")?;
+//! nodes.await_lost("a")?;
+//! nodes.wipe_node("a")?;
+//! nodes.start_node("a")?;
+//! println!("{}", nodes.job("kafka", job)?);
+//! # Ok::<(), Error>(())
+//! ```
 
 mod image;
 mod layer;
@@ -36,7 +53,7 @@ use running::{Running, all};
 
 pub use image::Image;
 pub use machine::Used;
-pub use needs::{check, missing_packages};
+pub use needs::check;
 pub use program::build;
 
 pub(super) use machine::joined;

@@ -20,13 +20,13 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("unshare", "util-linux"),
 ];
 /// Where Debian has the plugins for networks of pods.
-pub(super) const PLUGINS: &str = "/usr/lib/cni";
+const PLUGINS: &str = "/usr/lib/cni";
 const PLUGINS_PACKAGE: &str = "containernetworking-plugins";
 /// Where packages put programs that users do not run. They may not be on the PATH.
 const SYSTEM: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
-/// Packages that are missing. Empty if the machine is not Debian's kind.
-pub fn missing_packages() -> Vec<&'static str> {
+/// The packages that are missing.
+fn missing_packages() -> Vec<&'static str> {
     let missing = PROGRAMS.iter().filter(|(program, _)| find(program).is_none());
     let mut packages: Vec<&'static str> = missing.map(|(_, package)| *package).collect();
     if !Path::new(PLUGINS).join("bridge").exists() {
