@@ -9,7 +9,7 @@ use super::taken::{Taken, Unmapped, take};
 use super::{Allowance, Group, Map, MapName, MapSet, MapTopics};
 use crate::assignment::{Assignment, TopicSelection};
 use crate::ids::BrokerId;
-use crate::scope::Scope;
+use crate::scope::{Scope, ScopeError};
 use crate::snapshot::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,6 +147,21 @@ impl Resolved {
         self.findings.iter().filter(move |finding| finding.severity() == severity)
     }
 
+    /// Removes the findings about maps that only wait for their first topic, and returns them.
+    ///
+    /// A map that misses its topics by a typing error stays refused. Its pattern matches a part of a topic's name, or
+    /// topics fall to the map `rest`, which may be meant for it. Without such a map, a missed topic has no map at all.
+    pub fn let_maps_wait(&mut self, maps: &MapSet) -> Vec<MapFinding> {
+        let rest = maps.maps().iter().zip(&self.maps).find(|(map, _)| map.is_rest());
+        let left = rest.and_then(|(_, resolved)| resolved.topics.as_ref());
+        if left.is_some_and(|topics| topics.iter().any(|topic| !topic.starts_with("__"))) {
+            return Vec::new();
+        }
+        let (waiting, others) = std::mem::take(&mut self.findings).into_iter().partition(waits);
+        self.findings = others;
+        waiting
+    }
+
     /// Maps that no plan can satisfy, because they ask for more replicas than they have brokers.
     ///
     /// They are not among the findings: one such map is no reason to refuse plans for the topics of other maps. The planner
@@ -169,6 +184,11 @@ impl Resolved {
     pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &MapFinding> {
         self.findings.iter().filter(move |finding| finding.names(map))
     }
+}
+
+/// Whether the finding is about a map whose pattern matches no part of any name.
+fn waits(finding: &MapFinding) -> bool {
+    matches!(finding, MapFinding::NoTopics { problem: ScopeError::MatchesNothing { parts, .. }, .. } if parts.is_empty())
 }
 
 /// One finding for each pair of maps with the same brokers, unless both allow that.

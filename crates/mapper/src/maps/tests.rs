@@ -242,6 +242,22 @@ fn a_map_without_topics_is_an_error_unless_it_may_or_they_are_defined() {
 }
 
 #[test]
+fn a_map_may_wait_for_its_first_topic_unless_a_typing_error_is_likely() {
+    let cluster = snapshot(&[(1, "")], &[("__consumer_offsets", &[1]), ("my-logs", &[1])]);
+    let waiting = |text: &str| {
+        let maps = maps(text);
+        let mut resolved = resolve(&maps, &MapFacts::of(&cluster));
+        let waiting = resolved.let_maps_wait(&maps).len();
+        (waiting, said(&resolved).len())
+    };
+    assert_eq!(waiting("a: \"events\" => [1]"), (1, 0));
+    assert_eq!(waiting("a: \"logs\" => [1]"), (0, 1), "a part of my-logs");
+    assert_eq!(waiting("a: \"events\" => [1]\nrest: => [1]"), (0, 1), "the rest takes my-logs");
+    assert_eq!(waiting("a: \"events\" => [1]\nb: \"my-logs\" => [1]\nrest: => [1]").0, 1);
+    assert_eq!(waiting("a: \"events\" => [1,7]"), (1, 1), "other findings stay");
+}
+
+#[test]
 fn an_id_is_known_if_it_is_registered_or_holds_a_replica() {
     let cluster = snapshot(&[(1, "")], &[("a", &[1, 3])]);
     let maps = maps("m: \"a\" => [1..5]");

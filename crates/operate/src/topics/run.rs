@@ -154,7 +154,10 @@ fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<Topic
     refuse_other_cluster(store.state(), &place, &snapshot)?;
     refuse_idle_patterns(&options, &definitions, store.state())?;
     let snapshot = completed(snapshot, pods.as_ref())?;
-    let resolved = maps.resolve_with(&snapshot, definitions.names());
+    let mut resolved = maps.resolve_with(&snapshot, definitions.names());
+    // In a new cluster, the first topics of a map may be defined later than those of others.
+    let waiting = resolved.let_maps_wait(maps.set());
+    notes.extend(waiting.into_iter().map(waits_for_topics));
     let (decision, assignments, state, prune_refused);
     {
         let topics: Vec<Mapped<'_>> =
@@ -197,6 +200,13 @@ fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<Topic
         state,
         ids,
     })
+}
+
+fn waits_for_topics(finding: MapFinding) -> Note {
+    Note {
+        text: format!("{finding}; the run goes on without it"),
+        hint: Some("define its first topic, or correct its pattern".to_owned()),
+    }
 }
 
 /// Adds the facts of Kubernetes about brokers to the snapshot.
