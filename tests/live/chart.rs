@@ -18,6 +18,9 @@ use testbed::{Access, Cluster, Kubernetes, Security, helm, until};
 use crate::binary::{Run, command};
 use crate::traffic::SOON;
 
+/// Every example that works alone.
+const EXAMPLES: [&str; 4] = ["brokers.yaml", "combined.yaml", "small.yaml", "zookeeper.yaml"];
+
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
 }
@@ -62,7 +65,7 @@ fn shipped() -> BTreeMap<String, String> {
 #[ignore = "live"]
 fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
     helm::lint(&chart(), &[]).unwrap();
-    for name in ["brokers.yaml", "zookeeper.yaml"] {
+    for name in EXAMPLES {
         helm::lint(&chart(), &[&example(name)]).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -76,12 +79,63 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "heal: {enabled: true, maxBytes: 2}",
         "sidecar: {logDirs: data}",
         "roll: {enable: true}",
+        "controllers: {replicas: 2}",
+        "brokers: {clusterId: too-short}",
         "image: topicmappr:0.1.0",
         "image: {repository: topicmappr, digest: sha256:0}",
     ] {
         fs::write(&values, wrong).unwrap();
         let refused = helm::template(&chart(), &[&values]).unwrap_err().to_string();
         assert!(refused.contains("values don't meet the specifications"), "{wrong}: {refused}");
+    }
+    let wrong = [
+        ("brokers.yaml", "brokers: {quorumVoters: \"1@a:9093\"}", "brokers.quorumVoters"),
+        ("brokers.yaml", "brokers: {zookeeper: \"a:2181\"}", "brokers.zookeeper"),
+        ("combined.yaml", "controllers: {replicas: 3}", "not both"),
+    ];
+    for (base, wrong, why) in wrong {
+        fs::write(&values, wrong).unwrap();
+        let refused = helm::template(&chart(), &[&example(base), &values]).unwrap_err();
+        assert!(refused.to_string().contains(why), "{wrong}: {refused}");
+    }
+}
+
+/// The config of brokers and controllers, and what their pods are started with.
+#[test]
+#[ignore = "live"]
+fn controllers_of_every_kind_form_one_quorum() {
+    for (name, ids) in [("brokers.yaml", 9000..9003), ("combined.yaml", 2000..2003)] {
+        let all = rendered(&[&example(name)]);
+        let objects: Vec<Value> = all
+            .values()
+            .flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap())
+            .collect();
+        let named = |kind: &str, name: &str| {
+            let is_it = |o: &&Value| o["kind"] == kind && o["metadata"]["name"] == name;
+            objects.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+        };
+        let config =
+            named("ConfigMap", "kafka-config")["data"]["server.properties"].as_str().unwrap();
+        let quorum =
+            config.lines().find_map(|l| l.strip_prefix("controller.quorum.bootstrap.servers="));
+        let hosts: Vec<&str> = quorum.unwrap().split(',').collect();
+        assert_eq!(hosts.len(), 3, "{config}");
+        assert_eq!(named("ConfigMap", "kafka-in-use")["data"], Value::Null, "the cluster is new");
+        let set = if name == "brokers.yaml" { "kafka-controller" } else { "kafka-logs" };
+        let pod = &named("StatefulSet", set)["spec"]["template"]["spec"];
+        let format = pod["initContainers"].as_array().unwrap().last().unwrap();
+        let env = |name: &str| {
+            let env = format["env"].as_array().unwrap().iter();
+            env.clone().find(|env| env["name"] == name).unwrap()["value"].as_str().unwrap()
+        };
+        assert!(env("ROLES").ends_with("controller"));
+        assert_eq!(env("CLUSTER_ID").len(), 22, "16 bytes in base64");
+        // Kafka's own notation of a voter: ID@HOST:PORT:DIRECTORY.
+        for ((voter, id), host) in env("FIRST_VOTERS").split(',').zip(ids).zip(hosts) {
+            let rest =
+                voter.strip_prefix(&format!("{id}@{host}:")).unwrap_or_else(|| panic!("{voter}"));
+            assert_eq!(rest.len(), 22, "{voter}");
+        }
     }
 }
 
@@ -172,10 +226,14 @@ fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
 
 /// The NetworkPolicies for these values: the ports that each opens, by its name.
 fn policies(values: &str) -> BTreeMap<String, Vec<Value>> {
+    policies_of("zookeeper.yaml", values)
+}
+
+fn policies_of(base: &str, values: &str) -> BTreeMap<String, Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("values.yaml");
     fs::write(&file, values).unwrap();
-    let all = rendered(&[&example("zookeeper.yaml"), &file]);
+    let all = rendered(&[&example(base), &file]);
     let objects = all.values().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
     let policies = objects.filter(|object| object["kind"] == "NetworkPolicy");
     policies
@@ -202,6 +260,12 @@ fn the_ports_of_probes_and_of_sidecars_are_closed_to_strangers() {
     assert_eq!(open(&shown["autothrottle"]), [].into());
     let sidecars = shown["topicmappr-brokers"].iter().find(|rule| rule["ports"][0]["port"] == 8081);
     assert_eq!(sidecars.unwrap()["from"].as_array().unwrap().len(), 2);
+    for base in ["brokers.yaml", "combined.yaml"] {
+        let shown = policies_of(base, "{}");
+        let own = shown.get("topicmappr-controllers").unwrap_or(&shown["topicmappr-brokers"]);
+        let rule = own.iter().find(|rule| rule["ports"][0]["port"] == 9093).unwrap();
+        assert!(rule["from"].is_array(), "{base}: {rule}");
+    }
     let from = |values: &str| policies(values)["autothrottle"][0]["from"].as_array().unwrap().len();
     assert_eq!(from(daemon), 1);
     let scraped = format!("{daemon}\nserviceMonitor: {{enabled: true}}");
@@ -227,6 +291,8 @@ fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
         ("topicmappr-topics", "get configmaps", "another", false),
         ("topicmappr-planning", "get configmaps", "another", false),
         ("topicmappr-planning", "get secrets", "autothrottle-token", false),
+        ("kafka-broker", "update configmaps", "kafka-in-use", true),
+        ("kafka-broker", "update configmaps", "another", false),
         // Restricted only by a label. A separate namespace keeps other ConfigMaps away.
         ("topicmappr-topics", "list configmaps", "", true),
     ];
@@ -281,7 +347,9 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
     // It is a patch for an operator's own StatefulSet, so it has no pod of its own.
     shipped.remove("autothrottle-sidecar.yaml").unwrap();
     let mut texts: Vec<String> = shipped.into_values().collect();
-    texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
+    for name in EXAMPLES {
+        texts.extend(rendered(&[&example(name)]).into_values());
+    }
     let objects = texts.iter().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
     let mut pods = 0;
     for object in objects {
@@ -304,16 +372,37 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
             }
         }
         let pod = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": "restricted"}, "spec": spec});
+            "metadata": {"name": format!("{name}-{pods}"), "namespace": "restricted"}, "spec": spec});
         kubernetes.apply(&pod.to_string()).unwrap_or_else(|why| panic!("{name}: {why}"));
         pods += 1;
     }
-    assert!(pods >= 8, "{pods} templates");
+    assert!(pods >= 20, "{pods} templates");
     let bare = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "bare", "namespace": "restricted"},
         "spec": {"serviceAccountName": "anybody", "containers": [{"name": "a", "image": "a"}]}});
     let refused = kubernetes.apply(&bare.to_string()).unwrap_err().to_string();
     assert!(refused.contains("violates PodSecurity"), "the profile is in force: {refused}");
+}
+
+/// Every object of every example, each in a namespace of its own: StatefulSets of one name differ in what cannot be changed.
+fn every_example_is_accepted(kubernetes: &Kubernetes) {
+    for name in EXAMPLES {
+        let namespace = name.trim_end_matches(".yaml");
+        kubernetes.service_account(namespace, "anybody").unwrap();
+        for (template, text) in rendered(&[&example(name)]) {
+            for mut object in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+                if let Some(own) = object.pointer_mut("/metadata/namespace") {
+                    *own = json!(namespace);
+                }
+                // A port of the nodes belongs to one Service.
+                if let Some(port) = object.pointer_mut("/spec/ports/0") {
+                    port.as_object_mut().unwrap().remove("nodePort");
+                }
+                let accepted = kubernetes.apply(&object.to_string());
+                accepted.unwrap_or_else(|why| panic!("{name}, {template}: {why}"));
+            }
+        }
+    }
 }
 
 /// Applied twice: the API server's version of an object must not contradict the manifest.
@@ -336,6 +425,7 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
     }
     everything_watched_has_a_service(&kubernetes);
     accounts_may_do_what_they_need_and_no_more(&kubernetes);
+    every_example_is_accepted(&kubernetes);
     every_pod_is_restricted(&kubernetes);
     let sets: Vec<Value> = kubernetes
         .run("the StatefulSets", |client| async move {
@@ -345,7 +435,7 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
         })
         .unwrap();
     let names: Vec<&Value> = sets.iter().map(|set| &set["metadata"]["name"]).collect();
-    assert_eq!(names, ["kafka", "kafka-events", "kafka-logs", "zookeeper"]);
+    assert_eq!(names, ["kafka", "kafka-controller", "kafka-events", "kafka-logs", "zookeeper"]);
     for set in &sets {
         let spec = &set["spec"];
         assert_eq!(spec["updateStrategy"]["type"], "OnDelete");
@@ -361,7 +451,7 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
             assert_eq!(pod["containers"][0][probe]["tcpSocket"]["port"], *own, "{pod:#}");
         }
     }
-    assert_eq!(sets[1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 600);
+    assert_eq!(sets[2]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 600);
 }
 
 /// Runs the command of the certificates' CronJob with its environment, without Kubernetes.

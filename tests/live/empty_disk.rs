@@ -5,14 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use testbed::{Cluster, Kubernetes, Mode, User};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use testbed::{Cluster, Kubernetes, Mode, User, lone_port, until};
 
 use crate::bad_input;
-use crate::binary::{Ended, topicmappr};
-use crate::traffic::Traffic;
+use crate::binary::{Ended, Run, topicmappr};
+use crate::traffic::{SOON, Traffic};
 
 const RECORDS: i64 = 50;
 const RECORD: usize = 10_000;
@@ -245,6 +249,47 @@ fn kafka_is_waited_for_and_a_new_cluster_is_not() {
     let new =
         init_of("kafka-events-2", &empty, nobody, &["--bootstrap-new-cluster", "--format=env"]);
     assert!(new.with(0).stdout.starts_with("KAFKA_BROKER_ID=1003\nKAFKA_NODE_ID=1003\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let in_use = folder.path().join("since");
+    let new = ["--bootstrap-new-cluster", "--in-use-file", in_use.to_str().unwrap()];
+    init_of("kafka-events-2", &empty, nobody, &new).with(0);
+    fs::write(&in_use, "2026-11-20T07:00:00Z").unwrap();
+    let new = [new.as_slice(), &["--timeout", "1s"]].concat();
+    init_of("kafka-events-2", &empty, nobody, &new).with(3).complaining_of("waiting (0 s)");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_cluster_is_in_use_as_soon_as_a_broker_hosts_a_partition() {
+    let cluster = cluster(Mode::KRaft, 1);
+    let note =
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: kafka-in-use, namespace: kafka}}";
+    PODS.kubernetes.apply(note).unwrap();
+    let note = || {
+        let found = PODS.kubernetes.run("the note", |client| async move {
+            let api: Api<ConfigMap> = Api::namespaced(client, "kafka");
+            Ok(api.get("kafka-in-use").await?.data)
+        });
+        found.unwrap().and_then(|data| data.get("since").cloned())
+    };
+    let (own, account) = (&cluster.running()[&LOST], PODS.account.display().to_string());
+    let listen = format!("127.0.0.1:{}", lone_port().unwrap());
+    let args = ["broker", "ready", "--pod", "kafka/kafka-events-0", "--kubeconfig", &account];
+    let more = ["--bootstrap-server", own, "--listen", &listen, "--every", "1s"];
+    let run =
+        Run::start(args.iter().chain(&more).chain(&["--in-use-configmap", "kafka/kafka-in-use"]));
+    let ready = || {
+        let mut socket = TcpStream::connect(&listen).ok()?;
+        socket.write_all(b"GET /ready HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).ok()?;
+        answer.contains("hosts no partition").then_some(())
+    };
+    until("a probe of an empty broker", SOON, ready).unwrap();
+    assert_eq!(note(), None, "the cluster is new");
+    Traffic::of(&cluster).create(&[("first".to_owned(), vec![vec![LOST]])].into());
+    until("the note", SOON, note).unwrap();
+    run.kill();
 }
 
 #[test]

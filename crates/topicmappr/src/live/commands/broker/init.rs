@@ -49,6 +49,11 @@ pub(crate) struct Args {
     /// Use an empty disk without asking Kafka: the cluster is new
     #[arg(long)]
     bootstrap_new_cluster: bool,
+    /// Ignore --bootstrap-new-cluster if this file exists
+    ///
+    /// It is a key of the ConfigMap in which `broker ready --in-use-configmap` notes that the cluster is in use.
+    #[arg(long, value_name = "FILE", requires = "bootstrap_new_cluster")]
+    in_use_file: Option<PathBuf>,
     /// Start with an empty disk even if this erases last copies
     #[arg(long)]
     accept_data_loss: bool,
@@ -87,7 +92,7 @@ impl Args {
     /// The servers to ask before an empty disk is used. Required at every start, so that the first start shows that
     /// they are missing.
     fn servers(&self, session: &Session<'_, '_>) -> Result<Option<Servers>, Error> {
-        if self.bootstrap_new_cluster {
+        if self.bootstrap_new_cluster && !self.is_in_use()? {
             return Ok(None);
         }
         match session.global.source.source_if_any()? {
@@ -98,6 +103,15 @@ impl Args {
                     .to_owned(),
             )),
         }
+    }
+
+    /// Whether a broker of the cluster holds a partition, as far as the file of `--in-use-file` says.
+    fn is_in_use(&self) -> Result<bool, Error> {
+        let Some(path) = &self.in_use_file else { return Ok(false) };
+        path.try_exists().map_err(|error| {
+            local::Error::flag("--in-use-file", path.display().to_string(), error.to_string())
+                .into()
+        })
     }
 
     /// Refuses a start that would erase a last copy, or reports an accepted loss.

@@ -1,6 +1,7 @@
 //! `broker`: settings, start checks and probes of a broker's pod.
 
 mod gate;
+mod in_use;
 mod init;
 mod live;
 mod ready;

@@ -1,6 +1,7 @@
 //! `broker ready`: whether the broker, controller or ZooKeeper server in this pod is ready, in one sentence. Exit code 0
 //! or 1, so that it can be a probe; or over HTTP, once a period, with probes that cost the broker nothing.
 
+use super::in_use::InUseNote;
 use super::subject::{FoundSubject, ProbeAddress, ProbedServer, SubjectArgs};
 use crate::error::Error;
 use crate::live::views::ReadyView;
@@ -46,6 +47,11 @@ pub(crate) struct Args {
     /// localhost and IP addresses are always accepted.
     #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
     listen_host: Vec<String>,
+    /// Note in this ConfigMap that the cluster is in use
+    ///
+    /// It must exist. The note (key `since`) is added as soon as the broker hosts a partition.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", requires = "listen")]
+    in_use_configmap: Option<String>,
     /// Check this often with --listen
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     every: Duration,
@@ -57,7 +63,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         return args.repeat(session);
     }
     let ProbeAddress { address, properties } = args.subject.address(session)?;
-    let asked = Asked { args, address: &address, properties: properties.as_deref() };
+    let in_use = args.in_use_configmap.as_deref().map(InUseNote::new);
+    let asked = Asked { args, address: &address, properties: properties.as_deref(), in_use };
     runtime::wait(async {
         match &args.listen {
             None => {
@@ -111,6 +118,7 @@ struct Asked<'a> {
     args: &'a Args,
     address: &'a str,
     properties: Option<&'a Path>,
+    in_use: Option<InUseNote<'a>>,
 }
 
 impl Asked<'_> {
@@ -129,6 +137,9 @@ impl Asked<'_> {
             }
             (_, None) => ReadinessReports::Silent { why: "its id is unknown".to_owned() },
         };
+        if let Some(note) = &self.in_use {
+            note.after(&told, session).await;
+        }
         let Forces { found, broken } = self.args.subject.forces(&subject, session).await;
         for problem in broken {
             tracing::warn!(problem, "forces nothing");
