@@ -211,6 +211,9 @@ exec /opt/kafka/bin/kafka-storage.sh format --cluster-id "$CLUSTER_ID" --config 
 - {name: ROLES, value: {{ .roles | quote }}}
 - {name: ID_BASE, value: {{ .idBase | quote }}}
 - {name: NODE_PORT_BASE, value: {{ .nodePortBase | default 0 | quote }}}
+{{- with .root.Values.brokers.jvmOptions }}
+- {name: KAFKA_JVM_PERFORMANCE_OPTS, value: {{ . | quote }}}
+{{- end }}
 {{- end -}}
 
 {{- /* The init container that formats an empty disk, once. The same dict as startEnv. */ -}}
@@ -226,7 +229,7 @@ exec /opt/kafka/bin/kafka-storage.sh format --cluster-id "$CLUSTER_ID" --config 
     - {name: NEW_CLUSTER, value: {{ $b.bootstrapNewCluster | quote }}}
     - {name: FIRST_VOTERS, value: {{ include "topicmappr.firstVoters" .root | quote }}}
     {{- end }}
-    - {name: KAFKA_HEAP_OPTS, value: "-Xmx128m"}
+    - {name: KAFKA_HEAP_OPTS, value: "-Xmx128m -XX:TieredStopAtLevel=1"}
   resources: {requests: {cpu: 10m, memory: 64Mi}, limits: {memory: 512Mi}}
   volumeMounts:
     - {name: data, mountPath: /data}
