@@ -100,6 +100,52 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
     }
 }
 
+/// The pods of all objects: name and spec.
+fn pods_of(all: &BTreeMap<String, String>) -> Vec<(String, Value)> {
+    let objects = all.values().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
+    let templates = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
+    let pods = objects.filter_map(|object| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        templates.iter().find_map(|path| object.pointer(path)).map(|spec| (name, spec.clone()))
+    });
+    pods.collect()
+}
+
+#[test]
+#[ignore = "live"]
+fn with_tls_every_container_of_ours_has_the_clients_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    for (wrong, why) in [
+        ("security: {saslMechanism: PLAIN}", "security.tlsSecret"),
+        ("security: {tlsSecret: kafka-tls}", "kafka.configSecret"),
+    ] {
+        fs::write(&values, wrong).unwrap();
+        let refused = helm::template(&chart(), &[&example("brokers.yaml"), &values]).unwrap_err();
+        assert!(refused.to_string().contains(why), "{wrong}: {refused}");
+    }
+    for base in ["brokers.yaml", "combined.yaml", "small.yaml", "zookeeper.yaml"] {
+        helm::lint(&chart(), &[&example(base), &example("secure.yaml")]).unwrap();
+        let mut clients = 0;
+        for (name, pod) in pods_of(&rendered(&[&example(base), &example("secure.yaml")])) {
+            let all = ["initContainers", "containers"].map(|kind| pod[kind].as_array());
+            for container in all.into_iter().flatten().flatten() {
+                let text = container.to_string();
+                let of_quorum =
+                    text.contains("--role=controller") || text.contains("--role=zookeeper");
+                if !text.contains("topicmappr:0.1.0") || of_quorum {
+                    continue;
+                }
+                clients += 1;
+                assert!(text.contains("/etc/kafka-client/client.properties"), "{name}: {text}");
+                assert!(text.contains("\"mountPath\":\"/etc/kafka-client\""), "{name}: {text}");
+                assert!(!text.contains("localhost:909"), "not a name of its certificate: {text}");
+            }
+        }
+        assert!(clients >= 4, "{base}: {clients} clients");
+    }
+}
+
 /// The config of brokers and controllers, and what their pods are started with.
 #[test]
 #[ignore = "live"]
@@ -349,6 +395,7 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
     let mut texts: Vec<String> = shipped.into_values().collect();
     for name in EXAMPLES {
         texts.extend(rendered(&[&example(name)]).into_values());
+        texts.extend(rendered(&[&example(name), &example("secure.yaml")]).into_values());
     }
     let objects = texts.iter().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
     let mut pods = 0;

@@ -111,6 +111,47 @@ seccompProfile: {type: RuntimeDefault}
 {{- if or $own $b.quorumVoters -}}kraft{{- else -}}zookeeper{{- end -}}
 {{- end -}}
 
+{{- /* TLS and SASL that contradict each other are refused. "true" with TLS. */ -}}
+{{- define "topicmappr.tls" -}}
+{{- $s := .Values.security -}}
+{{- if and $s.saslMechanism (not $s.tlsSecret) -}}
+{{- fail "security.saslMechanism needs security.tlsSecret: passwords go over TLS only" -}}
+{{- end -}}
+{{- if and $s.tlsSecret (not .Values.kafka.configSecret) -}}
+{{- fail "security.tlsSecret needs kafka.configSecret, the Secret with client.properties: without it, no client of this chart reaches Kafka" -}}
+{{- end -}}
+{{- if $s.tlsSecret }}true{{ end -}}
+{{- end -}}
+
+{{- /* The protocol of each listener. */ -}}
+{{- define "topicmappr.protocols" -}}
+{{- $tls := include "topicmappr.tls" . -}}
+{{- $clients := ternary (ternary "SASL_SSL" "SSL" (ne .Values.security.saslMechanism "")) "PLAINTEXT" (ne $tls "") -}}
+{{- $map := printf "INTERNAL:%s,EXTERNAL:%s" $clients $clients -}}
+{{- if $tls }}{{ $map = printf "%s,BROKERS:SSL" $map }}{{ end -}}
+{{- if eq (include "topicmappr.mode" .) "kraft" }}{{ $map = printf "%s,CONTROLLER:%s" $map (ternary "SSL" "PLAINTEXT" (ne $tls "")) }}{{ end -}}
+{{- $map -}}
+{{- end -}}
+
+{{- /* What brokers and controllers need for TLS and SASL. */ -}}
+{{- define "topicmappr.securityProperties" -}}
+{{- $s := .Values.security -}}
+ssl.keystore.type=PEM
+ssl.truststore.type=PEM
+ssl.truststore.location=/tls/ca.crt
+# Brokers and controllers prove to each other who they are, by their certificates.
+listener.name.brokers.ssl.client.auth=required
+listener.name.controller.ssl.client.auth=required
+{{- if $s.saslMechanism }}
+sasl.enabled.mechanisms={{ $s.saslMechanism }}
+{{- if ne $s.saslMechanism "PLAIN" }}
+{{- range list "internal" "external" }}
+listener.name.{{ . }}.{{ lower $s.saslMechanism }}.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- /* Properties of every broker and controller. */ -}}
 {{- define "topicmappr.properties" -}}
 {{- $b := .Values.brokers -}}
@@ -125,11 +166,13 @@ controller.quorum.voters={{ $b.quorumVoters }}
 controller.listener.names=CONTROLLER
 # The controllers' pods may start later than the brokers'.
 initial.broker.registration.timeout.ms=300000
-listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
 {{- else }}
 zookeeper.connect={{ $b.zookeeper }}
 broker.id.generation.enable=false
-listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT
+{{- end }}
+listener.security.protocol.map={{ include "topicmappr.protocols" . }}
+{{- if include "topicmappr.tls" . }}
+{{ include "topicmappr.securityProperties" . }}
 {{- end }}
 # Where leaders are is decided by plans, not by a timer.
 auto.leader.rebalance.enable=false
@@ -159,14 +202,39 @@ listen() {
   listeners="$listeners${listeners:+,}$1://:$2"
   advertised="$advertised${advertised:+,}$1://$3"
 }
+{{- if include "topicmappr.tls" . }}
+# Key and certificate in one file: as they are, if the Secret has them so (they then change without a restart), else a copy.
+keystore=/tls/tls-combined.pem
+if [ ! -f "$keystore" ]; then
+  keystore=/keys/keystore.pem
+  cat /tls/tls.key /tls/tls.crt > "$keystore"
+fi
+{{- end }}
 {
   cat /config/server.properties
+  {{- if include "topicmappr.tls" . }}
+  echo "ssl.keystore.location=$keystore"
+  {{- end }}
   if [ "$ROLES" = controller ]; then
     echo "node.id=$((ID_BASE + ordinal))"
   else
     cat /init/broker.properties
-    echo "inter.broker.listener.name=INTERNAL"
+    echo "inter.broker.listener.name={{ ternary "BROKERS" "INTERNAL" (ne (include "topicmappr.tls" .) "") }}"
     listen INTERNAL 9092 "$host:9092"
+    {{- if include "topicmappr.tls" . }}
+    listen BROKERS 9091 "$host:9091"
+    {{- end }}
+    {{- if eq .Values.security.saslMechanism "PLAIN" }}
+    # A quoted value in a value of a properties file: backslashes twice.
+    module="org.apache.kafka.common.security.plain.PlainLoginModule required"
+    for user in /users/*; do
+      password="$(sed 's/[\\"]/\\&/g; s/\\/\\\\/g' "$user")"
+      module="$module user_${user##*/}=\"$password\""
+    done
+    for listener in internal external; do
+      printf '%s\n' "listener.name.$listener.plain.sasl.jaas.config=$module;"
+    done
+    {{- end }}
     [ "$NODE_PORT_BASE" -eq 0 ] || listen EXTERNAL 9094 "$NODE_IP:$((NODE_PORT_BASE + ordinal))"
   fi
   case "$ROLES" in *controller*)
@@ -187,14 +255,23 @@ if [ -n "$(ls -A /data/0 2> /dev/null)" ]; then
   echo "/data/0 has files and no meta.properties, so it is not formatted: look what they are, or empty it" >&2
   exit 1
 fi
-voters=""
+set -- --cluster-id "$CLUSTER_ID" --config /tmp/server.properties
 case "$ROLES" in *controller*)
-  # In a cluster that is in use, a controller with an empty disk has forgotten what it voted for: it joins as a new one.
-  voters="--no-initial-controllers"
-  [ "$NEW_CLUSTER" != true ] || [ -e /in-use/since ] || voters="--initial-controllers $FIRST_VOTERS"
+  if [ "$NEW_CLUSTER" = true ] && [ ! -e /in-use/since ]; then
+    set -- "$@" --initial-controllers "$FIRST_VOTERS"
+    {{- if hasPrefix "SCRAM" .Values.security.saslMechanism }}
+    # The first users. Later ones: kafka-configs.sh --alter --entity-type users.
+    for user in /users/*; do
+      set -- "$@" --add-scram "{{ .Values.security.saslMechanism }}=[name=${user##*/},password=$(cat "$user")]"
+    done
+    {{- end }}
+  else
+    # In a cluster that is in use, a controller with an empty disk has forgotten what it voted for: it joins as a new one.
+    set -- "$@" --no-initial-controllers
+  fi
   ;;
 esac
-exec /opt/kafka/bin/kafka-storage.sh format --cluster-id "$CLUSTER_ID" --config /tmp/server.properties $voters
+exec /opt/kafka/bin/kafka-storage.sh format "$@"
 {{- end -}}
 
 {{- /* A short hash of configs and start: pods change with them, so that topicmappr roll sees it. */ -}}
@@ -241,7 +318,49 @@ exec /opt/kafka/bin/kafka-storage.sh format --cluster-id "$CLUSTER_ID" --config 
     - {name: in-use, mountPath: /in-use, readOnly: true}
     {{- end }}
     - {name: tmp, mountPath: /tmp}
+    {{- with include "topicmappr.keyMounts" .root }}
+    {{- . | nindent 4 }}
+    {{- end }}
   securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+{{- end -}}
+
+{{- /* Keys and users of a node: mounts of Kafka's containers. */ -}}
+{{- define "topicmappr.keyMounts" -}}
+{{- if include "topicmappr.tls" . -}}
+- {name: tls, mountPath: /tls, readOnly: true}
+- {name: keys, mountPath: /keys}
+{{- if .Values.security.saslMechanism }}
+- {name: users, mountPath: /users, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The volumes of these mounts. Copies of keys stay in memory. */ -}}
+{{- define "topicmappr.keyVolumes" -}}
+{{- if include "topicmappr.tls" . -}}
+- {name: tls, secret: {secretName: {{ .Values.security.tlsSecret }}, defaultMode: 0440}}
+- {name: keys, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+{{- if .Values.security.saslMechanism }}
+- {name: users, secret: {secretName: {{ .Values.security.usersSecret }}, defaultMode: 0440}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* How a container of ours in a broker's pod logs in: environment, mount and volume. */ -}}
+{{- define "topicmappr.clientEnv" -}}
+{{- if .Values.kafka.configSecret -}}
+- {name: TOPICMAPPR_KAFKA_CONFIG, value: /etc/kafka-client/client.properties}
+{{- end }}
+{{- end -}}
+{{- define "topicmappr.clientMount" -}}
+{{- if .Values.kafka.configSecret -}}
+- {name: kafka-client, mountPath: /etc/kafka-client, readOnly: true}
+{{- end }}
+{{- end -}}
+{{- define "topicmappr.clientVolume" -}}
+{{- if .Values.kafka.configSecret -}}
+- {name: kafka-client, secret: {secretName: {{ .Values.kafka.configSecret }}}}
+{{- end }}
 {{- end -}}
 
 {{- /* What Kafka's containers of every pod run as. */ -}}
