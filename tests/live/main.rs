@@ -52,6 +52,7 @@ mod producer;
 mod quotas;
 mod rates;
 mod readiness;
+mod real_nodes;
 mod rollback;
 mod runbook;
 mod same_id;
