@@ -66,5 +66,6 @@ mod topics;
 mod topics_cronjob;
 mod topics_state;
 mod traffic;
+mod versions;
 mod znodes;
 mod zookeeper_alone;
