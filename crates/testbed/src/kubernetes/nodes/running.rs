@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolume};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -175,9 +175,13 @@ impl Running {
         self.apply_nodes()?;
         self.boot_all()?;
         self.kubernetes.run("namespaces of the test before", |client| async move {
-            let namespaces: Api<Namespace> = Api::all(client);
+            let namespaces: Api<Namespace> = Api::all(client.clone());
             for name in names_of(&namespaces).await? {
                 namespaces.delete(&name, &DeleteParams::default()).await?;
+                // Nothing starts there any more, and no pod needs the time of a clean stop.
+                let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
+                let soon = DeleteParams::default().grace_period(1);
+                pods.delete_collection(&soon, &ListParams::default()).await?;
             }
             Ok(())
         })?;
