@@ -6,8 +6,8 @@
 use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Engine, NoPlan, PartitionId, Plan, PlanTerms, Ratio,
-    Rebalance, Snapshot, SolverStatus, TopicSelection, check, rebalance,
+    Assignment, Balance, BalanceGoal, BrokerId, Bytes, Engine, NoPlan, PartitionId, Plan,
+    PlanTerms, Ratio, Rebalance, Snapshot, SolverStatus, TopicSelection, check, rebalance,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -581,4 +581,90 @@ fn a_scope_that_is_too_large_is_refused_with_its_size() {
     let refused = rebalance(&Snapshot::new(parts).unwrap(), &request).unwrap_err();
     let binaries = partitions as usize * 6;
     assert_eq!(refused, NoPlan::TooLarge { binaries, most });
+}
+
+/// How a plan spreads the replicas of the only topic: how many would have to move to make it even.
+fn misplaced(tiny: &Tiny, lists: &[Vec<usize>]) -> u64 {
+    let mut held = vec![0_u64; tiny.brokers.len()];
+    lists.iter().flatten().for_each(|broker| held[*broker] += 1);
+    let allowed = tiny.allowed();
+    let among = || allowed.iter().map(|at| held[*at]);
+    let (all, brokers) = (among().sum::<u64>(), allowed.len() as u64);
+    let above: u64 = among().map(|held| held.saturating_sub(all.div_ceil(brokers))).sum();
+    let below: u64 = among().map(|held| (all / brokers).saturating_sub(held)).sum();
+    above.max(below)
+}
+
+/// The sum of the squares of all brokers' replicas: the least where no broker could give one to a broker with fewer.
+fn unevenness(tiny: &Tiny, lists: &[Vec<usize>]) -> u64 {
+    let mut held = vec![0_u64; tiny.brokers.len()];
+    lists.iter().flatten().for_each(|broker| held[*broker] += 1);
+    held.iter().map(|held| held * held).sum()
+}
+
+/// Every choice of lists that keeps racks and scope.
+fn all_of_topic(tiny: &Tiny) -> Vec<Vec<Vec<usize>>> {
+    let lists = tiny.lists(&tiny.allowed());
+    let mut plans: Vec<Vec<Vec<usize>>> = vec![Vec::new()];
+    for _ in &tiny.partitions {
+        let longer = plans.iter().flat_map(|plan| {
+            lists.iter().map(move |list| [plan.as_slice(), std::slice::from_ref(list)].concat())
+        });
+        plans = longer.collect();
+    }
+    plans
+}
+
+#[test]
+fn the_topic_is_as_even_as_any_plan_makes_it() {
+    let (planned, even, best) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let outcome = TestRunner::new(config()).run(&tiny(), |tiny| {
+        prop_assume!(tiny.is_sound());
+        let (before, all) = (tiny.snapshot(), all_of_topic(&tiny));
+        let mut request = tiny.request(Engine::Auto);
+        request.balance.goals = vec![BalanceGoal::Topics];
+        let Ok(plan) = rebalance(&before, &request) else { return Ok(()) };
+        prop_assert_eq!(check(&before, &plan), []);
+        let (lists, limit) = (tiny.after(&plan), tiny.limit());
+        let (reached, bytes) = (unevenness(&tiny, &lists), tiny.bytes(&lists));
+        prop_assert_eq!(plan.after.misplaced_replicas, Some(misplaced(&tiny, &lists)));
+        let off = all.iter().map(|lists| misplaced(&tiny, lists)).min().unwrap();
+        let floor = plan.floor.unwrap().misplaced_replicas.unwrap();
+        prop_assert!(floor <= off, "{floor} is no floor: {off} will do");
+        let fits = |lists: &&Vec<Vec<usize>>| {
+            tiny.used(lists).iter().zip(&limit).all(|(used, limit)| used <= limit)
+        };
+        let least = all.iter().filter(fits).map(|lists| unevenness(&tiny, lists)).min().unwrap();
+        let as_even = all.iter().filter(fits).filter(|of| unevenness(&tiny, of) <= reached);
+        let fewest = as_even.clone().map(|lists| tiny.bytes(lists)).min().unwrap();
+        // Where disks are nearly full, the plan ends less even than racks allow, and the bound is for its own edges. The
+        // bound is also for plans that end with storage as even as this one.
+        let ideal = all.iter().map(|lists| unevenness(&tiny, lists)).min().unwrap();
+        let shares = Plans::of(&tiny);
+        let edges = shares.edges(&tiny.used(&lists));
+        let within = |lists: &&Vec<Vec<usize>>| {
+            shares.edges(&tiny.used(lists)).iter().zip(&edges).all(|(is, edge)| is <= edge)
+        };
+        let bounded = as_even.filter(within).map(|lists| tiny.bytes(lists)).min();
+        if reached == ideal {
+            let bound = plan.bound_bytes.unwrap();
+            prop_assert!(
+                Some(bound) <= bounded.map(Bytes),
+                "{bound} is no bound: {bounded:?} will do"
+            );
+        }
+        add(&planned);
+        if reached == least {
+            add(&even);
+            if bytes == fewest {
+                add(&best);
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|problem| panic!("{problem}"));
+    let (planned, even, best) = (planned.get(), even.get(), best.get());
+    // Disks that are nearly full keep some plans from it.
+    assert!(even * 100 >= planned * 98, "{even} of {planned}");
+    assert!(best * 100 >= planned * 85, "{best} of {planned}");
 }

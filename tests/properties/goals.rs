@@ -38,6 +38,8 @@ proptest! {
             prop_assert!(floor.max_replicas.is_none_or(|least| after.max_replicas.unwrap() >= least));
             prop_assert!(floor.min_replicas.is_none_or(|most| after.min_replicas.unwrap() <= most));
             prop_assert!(floor.max_leaders.is_none_or(|least| after.max_leaders.unwrap() >= least));
+            prop_assert!(floor.misplaced_replicas.is_none_or(|least| after.misplaced_replicas.unwrap() >= least));
+            prop_assert!(floor.uneven_topics.is_none_or(|least| after.uneven_topics.unwrap() >= least));
             let near = |a: f64, b: f64| a >= b - 1e-6;
             prop_assert!(floor.max_network_ratio.is_none_or(|least| near(after.max_network_ratio.unwrap(), least)));
             prop_assert!(floor.min_network_ratio.is_none_or(|most| near(most, after.min_network_ratio.unwrap())));

@@ -13,6 +13,7 @@ mod mutations;
 mod no_plan;
 mod repair;
 mod steps;
+mod topic_goal;
 mod topics;
 mod volumes;
 

@@ -13,6 +13,7 @@ mod log_dirs;
 mod spread;
 mod steps;
 mod submissions;
+mod topic_spread;
 mod topics;
 mod view;
 mod violation;
@@ -93,7 +94,8 @@ fn of_the_whole(
     }
     then.extend(balance::broken(before, plan));
     then.extend(steps::capacity(view, terms.storage_headroom, &submissions::by_step(plan)));
-    let figures = figures::wrong(before, plan, &view.all_allowed());
+    let mut figures = figures::wrong(before, plan, &view.all_allowed());
+    figures.extend(topic_spread::wrong(view, plan, &moves));
     Ok(OverallPromises { first, then, figures })
 }
 

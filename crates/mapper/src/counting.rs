@@ -57,6 +57,7 @@ impl Figures {
             after.lost_replicas = after.lost_replicas + new.1 - old.1;
         }
         after.set_extremes(targets);
+        after.move_topics(cluster, targets, moves);
         after
     }
 

@@ -19,6 +19,13 @@ pub struct Figures {
     /// The fewest replicas of such a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<u64>,
+    /// Topics in scope whose replicas are not even over the brokers that they may use: one of these has at least two
+    /// more than another. Only in plans that even load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uneven_topics: Option<u64>,
+    /// The fewest replicas that would have to go to another broker to even all topics, whatever racks and disks allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misplaced_replicas: Option<u64>,
     /// The most partitions of which such a broker is the preferred leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_leaders: Option<u64>,

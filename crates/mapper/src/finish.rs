@@ -70,11 +70,15 @@ pub(crate) fn finish_what_fits(
     let (cluster, targets) = (outcome.cluster, outcome.targets);
     let (start, work) = (outcome.start.take(), std::mem::take(&mut outcome.work));
     let terms = &outcome.terms;
-    let (mut moves, (proof, StateBefore { before, hash })) = both(
-        cluster.partition_count(),
-        || moves(cluster, &work),
-        || (prove(&work), start.unwrap_or_else(|| StateBefore::of(cluster, targets, terms))),
-    );
+    let start = || {
+        let mut start = start.unwrap_or_else(|| StateBefore::of(cluster, targets, terms));
+        if request.balance().is_some() {
+            start.before.set_topics(cluster, targets);
+        }
+        start
+    };
+    let (mut moves, (proof, StateBefore { before, hash })) =
+        both(cluster.partition_count(), || moves(cluster, &work), || (prove(&work), start()));
     let mut taken_back = volumes::name_log_dirs(cluster, terms, &mut moves)?;
     let after = |moves: &[Move]| before.after(cluster, targets, terms, moves);
     let meanwhile = |moves: &[Move]| {

@@ -89,6 +89,7 @@ mod steps;
 mod table;
 mod target;
 mod throttle_key;
+mod topic_spread;
 mod traffic;
 mod volumes;
 mod warning;

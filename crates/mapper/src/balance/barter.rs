@@ -7,6 +7,7 @@
 use super::evening::Evening;
 use super::load::REPLICA;
 use crate::dense::BrokerIx;
+use std::collections::BTreeSet;
 
 /// Replicas that go from `from` to `to`, and the one that comes back.
 #[derive(Debug, Clone)]
@@ -69,8 +70,15 @@ fn small_ones(
     most: usize,
 ) -> Vec<u32> {
     let shelf = evening.shelf(from).to_vec();
+    // Where topics have to stay even, one replica of each topic is the most that a broker can be sure to spare.
+    let mut topics = BTreeSet::new();
     let may_go = |partition: &u32| {
-        evening.state.holds(*partition, from) && evening.admit(*partition, from, to)
+        let may = evening.state.holds(*partition, from)
+            && evening.admit(*partition, from, to)
+            && evening.spares(*partition, from)
+            && evening.lacks(*partition, to);
+        let topic = evening.state.cluster.topic_of(*partition as usize);
+        may && (evening.state.topics.is_none() || topics.insert(topic))
     };
     shelf.into_iter().filter(may_go).take(most).collect()
 }
@@ -89,7 +97,8 @@ fn counterpart(
     let slack = evening.slack(to);
     let least = bytes.saturating_sub(slack);
     let first = shelf.partition_point(|partition| size(evening, *partition) < least);
-    let candidates = shelf[first..].iter().copied().take(CANDIDATES);
+    let lets = |back: &u32| evening.spares(*back, to) && evening.lacks(*back, from);
+    let candidates = shelf[first..].iter().copied().filter(lets).take(CANDIDATES);
     candidates.into_iter().find(|back| {
         evening.state.holds(*back, to)
             && evening.admit(*back, to, from)

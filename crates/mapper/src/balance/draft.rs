@@ -11,8 +11,11 @@ use super::limits::{self, ChangesInOrder};
 use super::load::BalancedLoad;
 use super::load_goals::{Layout, LoadGoals};
 use super::state::{BalanceState, SeatShift};
+use super::topic_bound;
+use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
 use crate::finish::{FilledWork, Finished, Proof, finish_what_fits};
+use crate::floor;
 use crate::ids::BrokerId;
 use crate::leaders::{LeadersToChoose, even_leaders};
 use crate::no_plan::NoPlan;
@@ -191,6 +194,16 @@ impl<'a> Draft<'_, 'a> {
         Some(floor)
     }
 
+    /// The bytes that have to move for the topics, repairs included; 0 if topics are no goal.
+    fn least_for_topics(&self, state: &BalanceState<'_>) -> Bytes {
+        let FilledWork { cluster, work, .. } = self.repairs;
+        let bands = self.start.layouts.iter().find_map(|layout| layout.topics.as_ref());
+        let repairs = bands.and_then(|_| floor::had_to_hold(cluster, work));
+        bands.zip(repairs).map_or(Bytes(0), |(bands, repairs)| {
+            Bytes(repairs.0 + topic_bound::bytes(state, bands, work).0)
+        })
+    }
+
     /// The number of partitions that the request covers.
     fn in_scope(&self) -> usize {
         let FilledWork { cluster, targets, .. } = self.repairs;
@@ -206,6 +219,7 @@ impl<'a> Draft<'_, 'a> {
         let FilledWork { cluster, targets, terms, left_out, .. } = self.repairs;
         let storage = self.start.storage();
         let sums = storage.and_then(|layout| self.base.bytes(state, &layout.shares));
+        let sums = sums.map(|sums| sums.max(self.least_for_topics(state)));
         let floor = self.floor();
         let proof = match &self.solved {
             Some(solved) => solved.proof(state, sums, floor),

@@ -1,11 +1,13 @@
 //! The state of a cluster while one load is brought into its bands.
 
 use super::band::Band;
-use super::load::BalancedLoad;
+use super::load::{BalancedLoad, REPLICA};
 use super::load_goals::Layout;
 use super::rules::BalanceRules;
 use super::shelves::Shelves;
 use super::state::{BalanceState, SeatShift};
+use super::topic_bands::{TopicBands, TopicExchange};
+use super::topic_counts::TopicCounts;
 use crate::dense::BrokerIx;
 
 /// The inputs of one round of evening.
@@ -55,7 +57,7 @@ impl Evening<'_, '_> {
     pub(super) fn fits(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
         let size = |partition: u32| self.state.size[partition as usize];
         let (there, back) = (size(there), back.map_or(0, size));
-        there <= self.room(to)
+        (there <= self.room(to) && back.saturating_sub(there) <= self.room(from))
             || (back > 0 && back <= self.room(from) && there.saturating_sub(back) <= self.room(to))
     }
 
@@ -72,6 +74,10 @@ impl Evening<'_, '_> {
 
     fn keeps_guards(&self, from: BrokerIx, to: BrokerIx, there: &[u32], back: Option<u32>) -> bool {
         self.guards.iter().all(|guard| {
+            if let Some((bands, counts)) = guard.topics.as_ref().zip(self.state.topics.as_ref()) {
+                let exchange = TopicExchange::new(self.state.cluster, there, back);
+                return exchange.keeps(bands, counts, from, to);
+            }
             let weight = |partition| self.state.weight(guard.load, partition);
             let there: u64 = there.iter().map(|partition| weight(*partition)).sum();
             let back = back.map_or(0, weight);
@@ -85,12 +91,67 @@ impl Evening<'_, '_> {
         })
     }
 
+    /// Whether a broker may give up a replica of the partition's topic, for the loads that were evened before. If not,
+    /// only an exchange helps.
+    pub(super) fn spares(&self, partition: u32, from: BrokerIx) -> bool {
+        self.guards_let(partition, |topic, bands, counts| {
+            counts.held(topic, from) > bands.band(topic, from).low
+        })
+    }
+
+    /// Whether a broker may take one more replica of the partition's topic, in the same way.
+    pub(super) fn lacks(&self, partition: u32, to: BrokerIx) -> bool {
+        self.guards_let(partition, |topic, bands, counts| {
+            counts.held(topic, to) < bands.band(topic, to).high
+        })
+    }
+
+    /// Whether the numbers of replicas let any single replica go, where topics are even as well: then most searches for
+    /// one end in vain.
+    pub(super) fn counts_let(&self, from: BrokerIx, to: BrokerIx) -> bool {
+        let by_topic = self.guards.iter().any(|guard| guard.topics.is_some());
+        let lets = |guard: &Layout| {
+            let carried = self.state.carried(guard.load);
+            let keeps = |broker: BrokerIx, new: u64| {
+                let band = guard.bands[broker as usize];
+                band.is_none_or(|band| band.strain(new) <= band.strain(carried[broker as usize]))
+            };
+            keeps(from, carried[from as usize].saturating_sub(REPLICA))
+                && keeps(to, carried[to as usize] + REPLICA)
+        };
+        let mut counts = self.guards.iter().filter(|guard| guard.load == BalancedLoad::Replicas);
+        !by_topic || counts.all(lets)
+    }
+
+    fn guards_let(
+        &self,
+        partition: u32,
+        lets: impl Fn(usize, &TopicBands, &TopicCounts) -> bool,
+    ) -> bool {
+        let topic = self.state.cluster.topic_of(partition as usize);
+        self.guards.iter().all(|guard| {
+            let both = guard.topics.as_ref().zip(self.state.topics.as_ref());
+            both.is_none_or(|(bands, counts)| lets(topic, bands, counts))
+        })
+    }
+
     pub(super) fn admit(&self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {
         self.gives[from as usize] && self.rules.admit(self.state, partition, from, to)
     }
 
     pub(super) fn shift(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) {
         self.state.shift(SeatShift { partition, from, to });
+    }
+
+    /// Exchanges two replicas. The one that finds room goes first.
+    pub(super) fn exchange(&mut self, there: u32, back: u32, from: BrokerIx, to: BrokerIx) {
+        if self.fits(from, to, there, None) {
+            self.shift(there, from, to);
+            self.shift(back, to, from);
+        } else {
+            self.shift(back, to, from);
+            self.shift(there, from, to);
+        }
     }
 
     /// Whether disks and guards allow the exchange of many seats for one that comes back.

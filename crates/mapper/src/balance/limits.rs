@@ -106,14 +106,20 @@ impl ChangesInOrder {
         let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
         let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
         let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);
-        let mut kept = vec![(worst_of_all(state, layouts, &queues.all), 0)];
+        let mut topics: u64 = layouts.iter().map(|layout| layout.topics_off(state)).sum();
+        let mut kept = vec![(worst_of_all(state, layouts, &queues.all, topics), 0)];
         while let Some(change) = queues.next(state, first) {
+            let of_topic = |state: &BalanceState<'_>| -> u64 {
+                layouts.iter().map(|layout| layout.topic_off(state, change.partition)).sum()
+            };
+            let before = of_topic(state);
             let copies = i128::from(state.copies(change));
             bytes += copies * i128::from(state.size[change.partition as usize]);
             replicas += copies;
             state.shift(change);
+            topics = topics + of_topic(state) - before;
             if bytes <= most_bytes && replicas <= most_replicas {
-                kept.push((worst_of_all(state, layouts, &queues.all), state.log.len()));
+                kept.push((worst_of_all(state, layouts, &queues.all, topics), state.log.len()));
             }
         }
         self.changes.clone_from(&state.log);
@@ -164,9 +170,19 @@ impl<'l> GroupQueues<'l> {
 
 type Strains = SmallVec<[u64; 3]>;
 
-/// The strain of the worst broker for each load, the most important load first.
-fn worst_of_all(state: &BalanceState<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> Strains {
-    layouts.iter().map(|layout| worst(state, layout, brokers)).collect()
+/// The strain of the worst broker for each load, the most important load first. For topics, it is the number of replicas
+/// outside their bands.
+fn worst_of_all(
+    state: &BalanceState<'_>,
+    layouts: &[Layout],
+    brokers: &[BrokerIx],
+    topics: u64,
+) -> Strains {
+    let strain = |layout: &Layout| match layout.topics {
+        Some(_) => topics,
+        None => worst(state, layout, brokers),
+    };
+    layouts.iter().map(strain).collect()
 }
 
 /// The strain of the worst of some brokers: its distance from its band.

@@ -11,6 +11,8 @@ pub(super) enum BalancedLoad {
     Storage,
     /// Replicas, the same number on each broker: their cost in memory and requests does not depend on its disks.
     Replicas,
+    /// The replicas of each topic. A topic has its own shares and bands, and brokers have none of this load.
+    Topics,
     /// Expected traffic (bytes per second), in proportion to the network's capacity, where any is known.
     Network,
 }
@@ -32,6 +34,7 @@ impl BalancedLoad {
             let load = match goal {
                 BalanceGoal::Storage => Self::Storage,
                 BalanceGoal::Replicas => Self::Replicas,
+                BalanceGoal::Topics => Self::Topics,
                 BalanceGoal::Network => Self::Network,
                 BalanceGoal::Leaders => continue,
             };
@@ -46,7 +49,7 @@ impl BalancedLoad {
     pub(super) fn capacity(self, cluster: &DenseCluster<'_>, broker: BrokerIx) -> Option<u64> {
         match self {
             Self::Storage => cluster.capacity[broker as usize],
-            Self::Replicas => Some(MOST_REPLICAS),
+            Self::Replicas | Self::Topics => Some(MOST_REPLICAS),
             Self::Network => cluster.network_weight(broker),
         }
     }
@@ -54,7 +57,7 @@ impl BalancedLoad {
     /// Additional bits of a level. A level is a part of a capacity, and these bits make it fine enough.
     pub(super) fn finer(self) -> u32 {
         match self {
-            Self::Storage | Self::Replicas => 0,
+            Self::Storage | Self::Replicas | Self::Topics => 0,
             Self::Network => RATE_PARTS,
         }
     }
@@ -70,7 +73,7 @@ impl BalanceState<'_> {
     pub(super) fn carried(&self, load: BalancedLoad) -> &[u64] {
         match load {
             BalancedLoad::Storage => &self.used,
-            BalancedLoad::Replicas => &self.replicas,
+            BalancedLoad::Replicas | BalancedLoad::Topics => &self.replicas,
             BalancedLoad::Network => &self.traffic,
         }
     }
@@ -78,7 +81,7 @@ impl BalanceState<'_> {
     /// The weight that a replica of the partition adds to its broker.
     pub(super) fn weight(&self, load: BalancedLoad, partition: u32) -> u64 {
         match load {
-            BalancedLoad::Storage => self.size[partition as usize],
+            BalancedLoad::Storage | BalancedLoad::Topics => self.size[partition as usize],
             BalancedLoad::Replicas => REPLICA,
             BalancedLoad::Network => self.rate.get(partition as usize).copied().unwrap_or(0),
         }

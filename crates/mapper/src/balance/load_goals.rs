@@ -5,12 +5,14 @@ use super::load::{BalancedLoad, REPLICA};
 use super::rules::BalanceRules;
 use super::shares::{Shares, shares};
 use super::state::BalanceState;
+use super::topic_bands::TopicBands;
 use crate::bytes::{Bytes, Ratio};
 use crate::dense::{BrokerIx, DenseCluster};
 use crate::plan::BalanceFloor;
 use crate::request::{Balance, Measure, PlanTerms, Rebalance, Relieve};
 
 /// The rules and goals of a request, for any state of the cluster.
+#[derive(Clone)]
 pub(super) struct LoadGoals<'a> {
     pub(super) rules: BalanceRules<'a>,
     /// The loads to even, the most important first.
@@ -45,6 +47,8 @@ pub(super) struct Layout {
     pub(super) bands: Vec<Option<Band>>,
     pub(super) shares: Shares,
     pub(super) gives: Vec<bool>,
+    /// The bands of each topic, if the load is that of topics. Then brokers have no bands.
+    pub(super) topics: Option<TopicBands>,
 }
 
 impl<'a> LoadGoals<'a> {
@@ -82,17 +86,53 @@ impl<'a> LoadGoals<'a> {
     /// The bands for a state. They depend only on where replicas are, not on the changes that led there.
     pub(super) fn layout(&self, state: &BalanceState<'_>, load: BalancedLoad) -> Layout {
         let gives = self.gives(state);
+        if let Some(counts) = state.topics.as_ref().filter(|_| load == BalancedLoad::Topics) {
+            let topics = TopicBands::new(state, counts, &self.rules, &gives);
+            let brokers = state.cluster.ids.len();
+            let shares = Shares::of_none(brokers);
+            let bands = vec![None; brokers];
+            return Layout { load, bands, shares, gives, topics: Some(topics) };
+        }
         let by = if load == BalancedLoad::Storage { self.by } else { Measure::PercentUsed };
         let shares = shares(state, &self.rules, load, by, &gives);
         let around = |share: u64| match load {
             BalancedLoad::Storage | BalancedLoad::Network => Band::around(share, self.tolerance),
-            BalancedLoad::Replicas => Band::of_pieces(share, self.tolerance, REPLICA),
+            BalancedLoad::Replicas | BalancedLoad::Topics => {
+                Band::of_pieces(share, self.tolerance, REPLICA)
+            }
         };
         let bands = match self.relieve {
             None => shares.of.iter().map(|share| share.map(around)).collect(),
             Some((_, below)) => self.below(state, &shares, below),
         };
-        Layout { load, bands, shares, gives }
+        Layout { load, bands, shares, gives, topics: None }
+    }
+
+    /// The orders in which the loads are evened, where topics are among them. Numbers of replicas are reached best before
+    /// bytes: an exchange of two replicas of one topic keeps both numbers and moves bytes.
+    pub(super) fn orders(&self) -> Vec<Vec<BalancedLoad>> {
+        let first = |firsts: &[BalancedLoad]| -> Vec<BalancedLoad> {
+            let firsts = firsts.iter().filter(|load| self.loads.contains(load));
+            let mut order: Vec<BalancedLoad> = firsts.copied().collect();
+            let rest = self.loads.iter().filter(|load| !order.contains(load));
+            let rest: Vec<BalancedLoad> = rest.copied().collect();
+            order.extend(rest);
+            order
+        };
+        let counts = [BalancedLoad::Topics, BalancedLoad::Replicas];
+        let mut orders = vec![first(&counts), first(&counts[..1]), self.loads.clone()];
+        orders.dedup();
+        orders
+    }
+
+    /// The same goals in another order.
+    pub(super) fn in_order(&self, loads: Vec<BalancedLoad>) -> Self {
+        Self { loads, ..self.clone() }
+    }
+
+    /// How far a state is from the bands of each load, the most important first.
+    pub(super) fn strains(&self, state: &BalanceState<'_>) -> Vec<u128> {
+        self.layouts(state).iter().map(|layout| layout.strain(state)).collect()
     }
 
     /// The bands of all loads, the most important first.
@@ -170,7 +210,35 @@ fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
 }
 
 impl Layout {
+    /// The replicas of all topics outside their bands; 0 for another load.
+    pub(super) fn topics_off(&self, state: &BalanceState<'_>) -> u64 {
+        let both = self.topics.as_ref().zip(state.topics.as_ref());
+        both.map_or(0, |(topics, counts)| {
+            (0..topics.topics()).map(|topic| topics.off(counts, topic)).sum()
+        })
+    }
+
+    /// The same for the topic of one partition.
+    pub(super) fn topic_off(&self, state: &BalanceState<'_>, partition: u32) -> u64 {
+        let topic = state.cluster.topic_of(partition as usize);
+        let both = self.topics.as_ref().zip(state.topics.as_ref());
+        both.map_or(0, |(topics, counts)| topics.off(counts, topic))
+    }
+
+    /// How far all brokers together are from their bands.
+    pub(super) fn strain(&self, state: &BalanceState<'_>) -> u128 {
+        if self.topics.is_some() {
+            return u128::from(self.topics_off(state));
+        }
+        let strain = |(band, used): (&Option<Band>, &u64)| band.map_or(0, |b| b.strain(*used));
+        let strains = self.bands.iter().zip(state.carried(self.load)).map(strain);
+        strains.map(u128::from).sum()
+    }
+
     pub(super) fn is_even(&self, state: &BalanceState<'_>) -> bool {
+        if let Some((topics, counts)) = self.topics.as_ref().zip(state.topics.as_ref()) {
+            return topics.is_even(counts);
+        }
         let held = |(band, used): (&Option<Band>, &u64)| band.is_none_or(|b| b.holds(*used));
         self.bands.iter().zip(state.carried(self.load)).all(held)
     }
@@ -199,6 +267,11 @@ impl Layout {
         let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
         match self.load {
             BalancedLoad::Storage => {}
+            BalancedLoad::Topics => {
+                let least = self.topics.as_ref().map(TopicBands::floor);
+                floor.uneven_topics = least.map(|(topics, _)| topics);
+                floor.misplaced_replicas = least.map(|(_, replicas)| replicas);
+            }
             BalancedLoad::Replicas => {
                 let near = REPLICA / 64;
                 let most = shared().map(|(_, share)| share.saturating_sub(near).div_ceil(REPLICA));

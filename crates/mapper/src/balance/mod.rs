@@ -24,6 +24,12 @@ mod settle;
 mod shares;
 mod shelves;
 mod state;
+mod topic_bands;
+mod topic_bound;
+mod topic_chain;
+mod topic_counts;
+mod topic_evening;
+mod topic_swap;
 mod trim;
 
 use crate::bytes::Ratio;
@@ -46,6 +52,7 @@ use load_goals::{Layout, LoadGoals, Special, Threshold};
 use pour::MovableSeats;
 use shelves::Shelves;
 use state::{BalanceState, SeatShift};
+use topic_evening::{Lean, even_topics};
 
 /// Answers `rebalance`.
 ///
@@ -164,6 +171,44 @@ const ROUNDS: usize = 16;
 /// Brings every broker into its bands, as far as possible. The most important load comes first. Each other load is
 /// evened inside the bands of those before it.
 fn even_loads<'a>(state: &mut BalanceState<'a>, goals: &LoadGoals<'a>, balance: &Balance) {
+    match goals.loads.contains(&BalancedLoad::Topics) && goals.loads.len() > 1 {
+        true => even_in_the_best_order(state, goals, balance),
+        false => even_in_order(state, goals, balance),
+    }
+}
+
+/// The most times that all orders are tried. Nearly always the first order evens everything.
+const ORDERS: usize = 4;
+
+/// Evens the loads in several orders, and keeps what is best for the order of the request. It ends when no order makes the
+/// state better, so that planning again plans nothing.
+fn even_in_the_best_order<'a>(
+    state: &mut BalanceState<'a>,
+    goals: &LoadGoals<'a>,
+    balance: &Balance,
+) {
+    for _ in 0..ORDERS {
+        let since = state.log.len();
+        let mut least = goals.strains(state);
+        let mut best: Option<Vec<SeatShift>> = None;
+        for order in goals.orders() {
+            if least.iter().all(|strain| *strain == 0) {
+                break;
+            }
+            even_in_order(state, &goals.in_order(order), balance);
+            let strains = goals.strains(state);
+            if strains < least {
+                least = strains;
+                best = Some(state.log[since..].to_vec());
+            }
+            state.rewind(since);
+        }
+        let Some(changes) = best else { return };
+        changes.into_iter().for_each(|change| state.shift(change));
+    }
+}
+
+fn even_in_order<'a>(state: &mut BalanceState<'a>, goals: &LoadGoals<'a>, balance: &Balance) {
     let since = state.log.len();
     let sent = in_rounds(state, goals, balance, true);
     let first = || goals.loads.first().map(|load| goals.layout(state, *load));
@@ -253,6 +298,9 @@ fn even_one<'a>(
     layouts: &[Layout],
 ) {
     let Some((layout, guards)) = layouts.split_last() else { return };
+    if layout.topics.is_some() {
+        return even_all_topics(state, goals, balance, layout, guards);
+    }
     let mut anew;
     let mut layout = layout;
     for _ in 0..ROUNDS {
@@ -274,6 +322,33 @@ fn even_one<'a>(
         }
         anew = goals.layout(state, layout.load);
         layout = &anew;
+    }
+}
+
+/// Evens each topic until all are even or no change helps. Of moves that are alike for a topic, it makes those that help
+/// the next goal.
+fn even_all_topics<'a>(
+    state: &mut BalanceState<'a>,
+    goals: &LoadGoals<'a>,
+    balance: &Balance,
+    layout: &Layout,
+    guards: &[Layout],
+) {
+    let Some(bands) = &layout.topics else { return };
+    let after = &goals.loads[(guards.len() + 1).min(goals.loads.len())..];
+    let mut others = after.iter().chain(guards.iter().map(|guard| &guard.load)).copied();
+    let load = others.next().unwrap_or(BalancedLoad::Storage);
+    for _ in 0..ROUNDS {
+        let since = state.log.len();
+        if layout.is_even(state) {
+            return;
+        }
+        let helped = goals.layout(state, load);
+        let mut evening = evening(state, goals, balance, layout, guards);
+        even_topics(&mut evening, bands, Lean::on(&helped, after));
+        if state.log.len() == since {
+            return;
+        }
     }
 }
 

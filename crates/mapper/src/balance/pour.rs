@@ -106,6 +106,8 @@ impl PourFlow {
     fn may_flow(&self, evening: &Evening<'_, '_>, partition: u32, giver: BrokerIx) -> bool {
         let (state, at) = (&evening.state, partition as usize);
         state.seats_of(at).contains(&giver)
+            && evening.weight(partition) > 0
+            && evening.spares(partition, giver)
             && (self.seats == MovableSeats::All || !state.cluster.seats_of(at).contains(&giver))
     }
 

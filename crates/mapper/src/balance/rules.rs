@@ -6,6 +6,7 @@ use crate::request::RackRule;
 use crate::target::{RackCounts, Target};
 
 /// The rules of a request for seats that do not have to move.
+#[derive(Clone)]
 pub(super) struct BalanceRules<'a> {
     pub(super) cluster: &'a DenseCluster<'a>,
     pub(super) racks: RackRule,

@@ -17,6 +17,9 @@ const PATIENCE: usize = 20_000;
 /// The most replicas of one broker that another may refuse before it is skipped, when counts are evened.
 const MOST_REFUSED: usize = 64;
 
+/// The replicas of one topic, on each side of the best size, that are tried for an exchange.
+const NEAREST: usize = 2;
+
 /// Brings brokers into their bands one by one.
 pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
     let mut stuck = vec![false; evening.state.used.len()];
@@ -59,15 +62,7 @@ impl HelpfulChange {
         match self {
             Self::One { partition, from, to } => evening.shift(partition, from, to),
             Self::Many(barter) => barter.carry_out(evening),
-            Self::Two { there, back, from, to } => {
-                if evening.fits(from, to, there, None) {
-                    evening.shift(there, from, to);
-                    evening.shift(back, to, from);
-                } else {
-                    evening.shift(back, to, from);
-                    evening.shift(there, from, to);
-                }
-            }
+            Self::Two { there, back, from, to } => evening.exchange(there, back, from, to),
         }
     }
 }
@@ -94,6 +89,13 @@ impl ChangeSearch<'_, '_, '_> {
         let needed = self.needed(broker);
         let one = self.one(needed, &mut pairs());
         if !self.evening.load.is_uniform() {
+            let by_topic = self.evening.guards.iter().any(|guard| guard.topics.is_some());
+            self.asked = 0;
+            let mut of_one_topic = || {
+                let topics = pairs().filter(|_| by_topic);
+                topics.into_iter().find_map(|(from, to)| self.of_one_topic(needed, from, to))
+            };
+            let one = one.or_else(&mut of_one_topic);
             return one.or_else(|| self.two(needed, &mut pairs()));
         }
         one.or_else(|| {
@@ -127,6 +129,9 @@ impl ChangeSearch<'_, '_, '_> {
         for (from, to) in pairs {
             if self.asked > PATIENCE {
                 break;
+            }
+            if !self.evening.counts_let(from, to) {
+                continue;
             }
             let Some((enough, size, change)) = self.one_of_pair(needed, from, to) else {
                 continue;
@@ -185,6 +190,10 @@ impl ChangeSearch<'_, '_, '_> {
             // When counts are evened, bytes grow along the shelf, so later seats are refused as well.
             if self.asked > PATIENCE || refused > MOST_REFUSED {
                 break;
+            }
+            let partition = self.evening.shelf(from)[at];
+            if !self.evening.spares(partition, from) {
+                continue;
             }
             if let Some(found) = found(self, at) {
                 return Some(found);
@@ -254,6 +263,41 @@ impl ChangeSearch<'_, '_, '_> {
             }
         }
         None
+    }
+
+    /// The best exchange of two replicas of one topic between two brokers, where topics are even and have to stay so: the
+    /// one that is nearest to the load that is needed, and of those the one with the fewest bytes.
+    fn of_one_topic(&mut self, needed: u64, from: BrokerIx, to: BrokerIx) -> Option<HelpfulChange> {
+        let topic_of = |search: &Self, partition: u32| {
+            search.evening.state.cluster.topic_of(partition as usize)
+        };
+        let shelf = self.evening.shelf(to).to_vec();
+        let kin = shelf.into_iter().map(|p| (topic_of(self, p), self.evening.weight(p), p));
+        let mut kin: Vec<(usize, u64, u32)> = kin.collect();
+        kin.sort_unstable();
+        let mut best: Option<((u64, u64), u32, u32)> = None;
+        for there in self.evening.shelf(from).to_vec().into_iter().rev() {
+            if self.asked > PATIENCE {
+                break;
+            }
+            let (topic, weight) = (topic_of(self, there), self.evening.weight(there));
+            let near =
+                kin.partition_point(|of| (of.0, of.1) < (topic, weight.saturating_sub(needed)));
+            let nearest = &kin[near.saturating_sub(NEAREST)..(near + NEAREST).min(kin.len())];
+            for (_, returned, back) in nearest.iter().filter(|of| of.0 == topic && of.1 < weight) {
+                let off = (weight - returned).abs_diff(needed) / (needed / 8 + 1);
+                let score = (off, weight + returned);
+                if best.is_none_or(|(known, ..)| score < known)
+                    && self.helps(from, to, weight, *returned)
+                    && self.admit(there, from, to)
+                    && self.admit(*back, to, from)
+                    && self.allowed(from, to, there, Some(*back))
+                {
+                    best = Some((score, there, *back));
+                }
+            }
+        }
+        best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
     }
 
     fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {

@@ -25,6 +25,14 @@ pub(super) struct Shares {
     pub(super) groups: Vec<BrokerGroup>,
 }
 
+impl Shares {
+    /// No broker has a share, and all brokers can hand bytes to each other.
+    pub(super) fn of_none(brokers: usize) -> Self {
+        let all = (0..).take(brokers).collect();
+        Self { of: vec![None; brokers], groups: vec![BrokerGroup { brokers: all }] }
+    }
+}
+
 /// Finds the shares. `gives`: for each broker whether it may give replicas away.
 pub(super) fn shares(
     state: &BalanceState<'_>,
@@ -74,11 +82,40 @@ pub(super) fn shares(
     shares
 }
 
+/// A rack with the bounds of its pieces, and its brokers with theirs.
+pub(super) type RackBounds = (Bounds, Vec<(BrokerIx, Bounds)>);
+
+/// The pieces of the brokers in a rack.
+pub(super) struct RackPieces {
+    pub(super) shares: Vec<(BrokerIx, u64)>,
+    /// Whether the bounds of the rack keep it from the level of the others.
+    pub(super) is_apart: bool,
+}
+
+/// The most even numbers of pieces on the brokers of these racks, within the bounds of each rack and broker.
+pub(super) fn piece_shares(racks: &[RackBounds], total: u64) -> Vec<RackPieces> {
+    // Free pieces count, so every broker has the same level.
+    let level = Level { by: Measure::BytesFree, largest_disk: total, parts: PARTS };
+    let at = |bounds: &Bounds, x: u64| bounds.clamp(level.bytes(total, x));
+    let poured = |(_, brokers): &RackBounds, x: u64| -> u64 {
+        brokers.iter().map(|(_, bounds)| at(bounds, x)).sum()
+    };
+    let of_rack = |rack: &RackBounds, x| rack.0.clamp(poured(rack, x));
+    let sea = level.reaching(total, |x| racks.iter().map(|rack| of_rack(rack, x)).sum());
+    let pieces = |rack: &RackBounds| {
+        let held = of_rack(rack, sea);
+        let own = level.reaching(held, |x| poured(rack, x));
+        let shares = rack.1.iter().map(|(broker, bounds)| (*broker, at(bounds, own))).collect();
+        RackPieces { shares, is_apart: held != poured(rack, sea) }
+    };
+    racks.iter().map(pieces).collect()
+}
+
 /// The least and the most bytes of a broker or rack.
 #[derive(Debug, Clone, Copy, Default)]
-struct Bounds {
-    least: u64,
-    most: u64,
+pub(super) struct Bounds {
+    pub(super) least: u64,
+    pub(super) most: u64,
 }
 
 impl Bounds {
@@ -183,7 +220,7 @@ fn broker_bounds(
     }
     let limit = |broker: usize| match load {
         BalancedLoad::Storage => rules.limit[broker].unwrap_or(u64::MAX),
-        BalancedLoad::Replicas | BalancedLoad::Network => u64::MAX,
+        BalancedLoad::Topics | BalancedLoad::Replicas | BalancedLoad::Network => u64::MAX,
     };
     let bounds = |broker: usize| {
         let used = state.carried(load)[broker];

@@ -41,6 +41,16 @@ impl Shelves {
         Self { first, partitions, sorted: vec![false; brokers], most, load }
     }
 
+    /// Whether a replica is among those of its broker that may move.
+    pub(super) fn have(
+        &mut self,
+        broker: BrokerIx,
+        partition: u32,
+        state: &BalanceState<'_>,
+    ) -> bool {
+        self.most == usize::MAX || self.of(broker, state).contains(&partition)
+    }
+
     /// The partitions on one broker, the heaviest first. Of equal weight, the smallest comes first, so that evening by
     /// count costs few bytes.
     pub(super) fn of(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[u32] {
@@ -49,7 +59,7 @@ impl Shelves {
         if !self.sorted[at] {
             sort(shelf, |p| (Reverse(state.size[p as usize]), 0));
             let length = shelf.len().min(self.most);
-            if self.load != BalancedLoad::Storage {
+            if !matches!(self.load, BalancedLoad::Storage | BalancedLoad::Topics) {
                 let weight = |p: u32| Reverse(state.weight(self.load, p));
                 sort(&mut shelf[..length], |p| (weight(p), state.size[p as usize]));
             }

@@ -1,8 +1,9 @@
 //! The cluster as planned so far, in flat arrays: the broker of each seat, and the load of each broker.
 
 use super::load::REPLICA;
+use super::topic_counts::TopicCounts;
 use crate::dense::{BrokerIx, DenseCluster};
-use crate::request::Balance;
+use crate::request::{Balance, BalanceGoal};
 use crate::target::Targets;
 use crate::work::{Work, log_size, why_left_out};
 use std::borrow::Cow;
@@ -38,6 +39,8 @@ pub(super) struct BalanceState<'a> {
     pub(super) rate: Vec<u64>,
     /// Traffic of each broker; all 0 if no goal uses it.
     pub(super) traffic: Vec<u64>,
+    /// The replicas of each topic on each broker, if a goal uses them.
+    pub(super) topics: Option<TopicCounts>,
     /// Whether repairs placed any replica on a new broker.
     pub(super) is_repaired: bool,
     /// Every change since the repairs, in order.
@@ -65,6 +68,7 @@ impl<'a> BalanceState<'a> {
             replicas: vec![0; cluster.ids.len()],
             rate,
             traffic: vec![0; cluster.ids.len()],
+            topics: None,
             is_repaired: !repairs.is_empty(),
             log: Vec::new(),
         };
@@ -73,6 +77,9 @@ impl<'a> BalanceState<'a> {
         }
         state.find_movable(terms);
         state.count();
+        if terms.goals.contains(&BalanceGoal::Topics) {
+            state.topics = Some(TopicCounts::new(&state));
+        }
         state
     }
 
@@ -102,7 +109,9 @@ impl<'a> BalanceState<'a> {
     }
 
     fn find_movable(&mut self, terms: &Balance) {
-        let least = terms.partition_size_threshold.map_or(1, |least| least.0.max(1));
+        // An empty partition adds to no load but the numbers of replicas. Where topics are evened, it counts as well.
+        let smallest = u64::from(!terms.goals.contains(&BalanceGoal::Topics));
+        let least = terms.partition_size_threshold.map_or(smallest, |least| least.0.max(smallest));
         let topics = self.cluster.snapshot.topics().iter().zip(&self.targets.of_topic);
         for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
             let target = target.filter(|_| topic.diskless().is_none());
@@ -174,6 +183,9 @@ impl<'a> BalanceState<'a> {
         let rate = self.rate.get(index).copied().unwrap_or(0);
         self.traffic[from as usize] -= rate;
         self.traffic[to as usize] += rate;
+        if let Some(topics) = &mut self.topics {
+            topics.shift(self.cluster.topic_of(index), from, to);
+        }
         self.log.push(change);
     }
 

@@ -24,6 +24,12 @@ pub struct BalanceFloor {
     /// The replicas that the broker with fewest can have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<u64>,
+    /// The topics that no plan evens over their brokers; only if the plan evens topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uneven_topics: Option<u64>,
+    /// The replicas of those topics that are too many on their broker, or missing on another one, in every plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misplaced_replicas: Option<u64>,
     /// The partitions that the broker with most must lead; only if the plan evens leaders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_leaders: Option<u64>,
@@ -98,7 +104,7 @@ impl Solver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundBy {
-    /// The bytes that brokers and racks have too many or too few of.
+    /// The bytes that brokers and racks have too many or too few of, or the replicas of a topic.
     Loads,
     /// The linear relaxation of all plans: replicas may be cut into parts.
     Linear,

@@ -136,6 +136,8 @@ pub enum BalanceGoal {
     Replicas,
     /// Partitions led.
     Leaders,
+    /// The replicas of each topic.
+    Topics,
     /// Expected traffic; needs rates.
     Network,
 }

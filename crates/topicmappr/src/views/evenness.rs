@@ -1,5 +1,6 @@
 //! How even a plan leaves what it was asked to even, and the best that any plan could reach.
 
+use local::words::counted;
 use mapper::{Assumption, BalanceFloor, BalanceGoal, Bytes, Figures, Plan};
 use std::fmt;
 
@@ -24,6 +25,16 @@ impl<'a> Evenness<'a> {
     }
 }
 
+impl Evenness<'_> {
+    fn topics(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, after, floor, .. } = self;
+        let before = uneven_topics(before.uneven_topics, before.misplaced_replicas);
+        let after = uneven_topics(after.uneven_topics, after.misplaced_replicas);
+        let best = uneven_topics(floor.uneven_topics, floor.misplaced_replicas);
+        writeln!(f, "  {:13} {before} -> {after}; at best {best}", "topics")
+    }
+}
+
 impl fmt::Display for Evenness<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { before, after, floor, .. } = self;
@@ -32,8 +43,11 @@ impl fmt::Display for Evenness<'_> {
             (None, Some(most)) => format!("; at best {most}"),
             (_, None) => String::new(),
         };
-        let text = |number: u64| number.to_string();
         for goal in self.goals {
+            if *goal == BalanceGoal::Topics {
+                self.topics(f)?;
+                continue;
+            }
             let (name, before, after, best) = match goal {
                 BalanceGoal::Storage => (
                     "storage",
@@ -47,7 +61,7 @@ impl fmt::Display for Evenness<'_> {
                     range(after.min_replicas, after.max_replicas, text),
                     best(floor.min_replicas.map(text), floor.max_replicas.map(text)),
                 ),
-                BalanceGoal::Leaders => (
+                BalanceGoal::Topics | BalanceGoal::Leaders => (
                     "leaders",
                     range(before.min_leaders, before.max_leaders, text),
                     range(after.min_leaders, after.max_leaders, text),
@@ -86,11 +100,24 @@ impl fmt::Display for Evenness<'_> {
     }
 }
 
+/// Topics, and the replicas that would have to move to even them.
+fn uneven_topics(topics: Option<u64>, replicas: Option<u64>) -> String {
+    match topics.zip(replicas) {
+        None => "unknown".to_owned(),
+        Some((0, _)) => "all even".to_owned(),
+        Some((topics, replicas)) => format!("{topics} uneven by {}", counted(replicas, "replica")),
+    }
+}
+
 fn range<T>(least: Option<T>, most: Option<T>, text: impl Fn(T) -> String) -> String {
     match (least, most) {
         (Some(least), Some(most)) => format!("{} to {}", text(least), text(most)),
         _ => "unknown".to_owned(),
     }
+}
+
+fn text(number: u64) -> String {
+    number.to_string()
 }
 
 fn rate(bytes: u64) -> String {

@@ -59,6 +59,7 @@ fn name(goal: &BalanceGoal) -> &'static str {
         BalanceGoal::Storage => "storage",
         BalanceGoal::Replicas => "replicas",
         BalanceGoal::Leaders => "leaders",
+        BalanceGoal::Topics => "topics",
         BalanceGoal::Network => "network",
     }
 }

@@ -66,6 +66,10 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
             pieces(after.max_replicas, floor.max_replicas)
                 && pieces(floor.min_replicas, after.min_replicas)
         }
+        BalanceGoal::Topics => match (after.misplaced_replicas, floor.misplaced_replicas) {
+            (Some(found), Some(best)) => found <= best,
+            _ => true,
+        },
         BalanceGoal::Leaders => pieces(after.max_leaders, floor.max_leaders),
     }
 }

@@ -95,10 +95,11 @@ pub(crate) struct EvenArgs {
     planning: PlanningArgs,
 }
 
-const GOALS: [NamedValue<BalanceGoal>; 4] = [
+const GOALS: [NamedValue<BalanceGoal>; 5] = [
     ("storage", BalanceGoal::Storage, "Storage used, in proportion to each broker's storage"),
     ("replicas", BalanceGoal::Replicas, "The same number of replicas on each broker"),
     ("leaders", BalanceGoal::Leaders, "The same number of partitions led by each broker"),
+    ("topics", BalanceGoal::Topics, "The same number of replicas of each topic on each broker"),
     (
         "network",
         BalanceGoal::Network,

@@ -1,0 +1,80 @@
+//! Counts each topic's replicas after a plan that evens load, and compares the sums with those of the plan.
+
+use super::Violation;
+use super::view::{Allowed, CheckedSnapshot};
+use crate::ids::BrokerId;
+use crate::plan::{Move, Plan};
+use crate::snapshot::{Partition, Topic};
+use crate::table::Positions;
+use std::cmp::Ordering;
+
+/// Wrong sums of topics and replicas; `moves`: in order of topic and partition.
+pub(super) fn wrong(view: &CheckedSnapshot<'_>, plan: &Plan, moves: &[&Move]) -> Vec<Violation> {
+    let stated = plan.after.uneven_topics.zip(plan.after.misplaced_replicas);
+    // Plans that even nothing, and those of an earlier version, do not have them.
+    let Some((topics, replicas)) = stated else { return Vec::new() };
+    let found = counted(view, moves);
+    let sums =
+        [("uneven topics", topics, found.0), ("misplaced replicas of topics", replicas, found.1)];
+    let wrong = sums.into_iter().filter(|(_, stated, found)| stated != found);
+    wrong
+        .map(|(what, stated, found)| Violation::Figures { what, broker: None, stated, found })
+        .collect()
+}
+
+/// The topics that are uneven after these moves, and the replicas that would have to move to even them.
+fn counted(view: &CheckedSnapshot<'_>, moves: &[&Move]) -> (u64, u64) {
+    let ids: Vec<BrokerId> = view.snapshot.brokers().iter().map(|broker| broker.id).collect();
+    let mut held = vec![0; ids.len()];
+    let positions = Positions::new(ids);
+    let (mut left, mut uneven, mut replicas) = (moves, 0, 0);
+    for (topic, allowed) in view.in_scope() {
+        let own = of_topic(&mut left, topic);
+        let mut rest = own.iter().peekable();
+        let mut add = |id: BrokerId| {
+            if allowed.brokers.contains(id)
+                && let Some(at) = positions.of(id)
+            {
+                held[at as usize] += 1;
+            }
+        };
+        for partition in &topic.partitions {
+            list_after(partition, &mut rest).iter().copied().for_each(&mut add);
+        }
+        let off = off(&mut held, &positions, allowed);
+        uneven += u64::from(off > 0);
+        replicas += off;
+    }
+    (uneven, replicas)
+}
+
+/// The moves of a topic. Topics come in order of name.
+fn of_topic<'m>(left: &mut &'m [&'m Move], topic: &Topic) -> &'m [&'m Move] {
+    let name = topic.name.as_str();
+    let all = *left;
+    let first = all.partition_point(|change| (*change.topic).cmp(name) == Ordering::Less);
+    let more = all[first..].partition_point(|change| &*change.topic == name);
+    *left = &all[first + more..];
+    &all[first..first + more]
+}
+
+/// The replica list of a partition after the plan.
+fn list_after<'l>(
+    partition: &'l Partition,
+    moves: &mut std::iter::Peekable<std::slice::Iter<'l, &'l Move>>,
+) -> &'l [BrokerId] {
+    while moves.next_if(|change| change.partition < partition.id).is_some() {}
+    let own = moves.peek().filter(|change| change.partition == partition.id);
+    own.map_or(&partition.replicas, |change| &change.to)
+}
+
+/// How many replicas would have to move. Afterwards `held` is zero again.
+fn off(held: &mut [u64], positions: &Positions, allowed: &Allowed) -> u64 {
+    let brokers = allowed.members.iter().filter_map(|id| positions.of(*id));
+    let counts: Vec<u64> = brokers.map(|at| std::mem::take(&mut held[at as usize])).collect();
+    let (all, among) = (counts.iter().sum::<u64>(), counts.len().max(1) as u64);
+    let (low, high) = (all / among, all.div_ceil(among));
+    let above: u64 = counts.iter().map(|count| count.saturating_sub(high)).sum();
+    let below: u64 = counts.iter().map(|count| low.saturating_sub(*count)).sum();
+    above.max(below)
+}
