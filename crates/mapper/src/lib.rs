@@ -72,6 +72,7 @@ mod leaders;
 mod lookup;
 pub mod maps;
 mod no_plan;
+mod oversized;
 mod pair;
 mod place;
 mod plan;
@@ -112,10 +113,11 @@ pub use ids::{
 };
 pub use leaders::leaders;
 pub use no_plan::{NoPlan, NoPlanStatus, Refusal, Shortage};
+pub use oversized::OversizedPartition;
 pub use pair::incoming_for;
 pub use plan::{
     ANY_LOG_DIR, Assumption, BalanceFloor, BoundBy, LeaderBytes, LeftOut, Move, Plan, Reason,
-    Solver, SolverStatus, Stage, WhyLeftOut,
+    Solver, SolverStatus, Stage, UnaskedGoal, WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use planners::plan;

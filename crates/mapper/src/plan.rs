@@ -3,10 +3,12 @@
 mod after;
 mod assumption;
 mod solver;
+mod unasked;
 
 pub use assumption::Assumption;
 pub(crate) use solver::CONSTRUCTIVE;
 pub use solver::{BalanceFloor, BoundBy, LeaderBytes, Solver, SolverStatus};
+pub use unasked::UnaskedGoal;
 
 use crate::bytes::Bytes;
 use crate::figures::Figures;

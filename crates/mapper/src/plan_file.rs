@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::plan::{Assumption, BalanceFloor, LeftOut, Move, Plan, Solver, Stage};
+use crate::plan::{Assumption, BalanceFloor, LeftOut, Move, Plan, Solver, Stage, UnaskedGoal};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
@@ -126,6 +126,9 @@ struct Tail<'p> {
     bound_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<BalanceFloor>,
+    /// It follows from the other keys, so nothing reads it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unasked: Vec<UnaskedGoal>,
     solver: Cow<'p, Solver>,
 }
 
@@ -285,6 +288,7 @@ impl<'p> PlanWire<'p> {
                 after: Cow::Borrowed(&plan.after),
                 bound_bytes: plan.bound_bytes,
                 floor: plan.floor,
+                unasked: plan.unasked(),
                 solver: Cow::Borrowed(&plan.solver),
             },
         }

@@ -10,7 +10,6 @@ mod error;
 mod evenness;
 mod explain;
 mod html;
-mod leaders_left;
 mod left_out;
 mod load;
 mod lost;
@@ -26,6 +25,7 @@ mod solver;
 mod steps;
 pub(crate) mod table;
 mod transfer;
+mod unasked;
 mod warnings;
 
 pub(crate) use doctor::DoctorView;

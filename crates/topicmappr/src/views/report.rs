@@ -3,7 +3,6 @@
 use super::brokers::BrokerChange;
 use super::changes::TopicChange;
 use super::evenness::Evenness;
-use super::leaders_left::UnevenLeaders;
 use super::left_out::LeftOutView;
 use super::load::Load;
 use super::next::Next;
@@ -11,14 +10,15 @@ use super::relief::Unrelieved;
 use super::solver::SolverView;
 use super::steps::StepView;
 use super::transfer::Transfer;
+use super::unasked::{Oversized, Unasked};
 use super::warnings::Caution;
 use super::{brokers, changes, heading, lost, steps};
 use crate::lost::LostBroker;
 use local::words::counted;
 use mapper::maps::Unmapped;
 use mapper::{
-    Assumption, BalanceFloor, Figures, LeaderBytes, LeftOut, PlaceBy, Plan, Snapshot, SnapshotHash,
-    Solver, joined,
+    Assumption, BalanceFloor, Figures, LeaderBytes, LeftOut, OversizedPartition, PlaceBy, Plan,
+    Snapshot, SnapshotHash, Solver, UnaskedGoal, joined,
 };
 use serde::Serialize;
 use std::fmt;
@@ -50,9 +50,14 @@ pub(crate) struct Report<'a> {
     floor: Option<BalanceFloor>,
     #[serde(skip)]
     evenness: Option<Evenness<'a>>,
-    /// Leaders that stay uneven, if the request does not even them.
+    /// The goals that the request leaves out, and that stay uneven.
+    #[serde(skip_serializing_if = "<[UnaskedGoal]>::is_empty")]
+    unasked: &'a [UnaskedGoal],
     #[serde(skip)]
-    uneven_leaders: Option<UnevenLeaders>,
+    not_asked: Option<Unasked<'a>>,
+    /// The partition that alone is more than a broker's share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oversized: Option<&'a OversizedPartition>,
     /// The broker that was to be relieved, and is not.
     #[serde(skip)]
     unrelieved: Option<Unrelieved>,
@@ -98,6 +103,8 @@ pub(crate) struct Sums {
     changes: Vec<TopicChange>,
     transfer: Transfer,
     each_step: Vec<StepView>,
+    unasked: Vec<UnaskedGoal>,
+    oversized: Option<OversizedPartition>,
 }
 
 impl Sums {
@@ -107,6 +114,8 @@ impl Sums {
             changes: changes::by_topic(plan, snapshot),
             transfer: Transfer::of(plan),
             each_step: steps::each(plan),
+            unasked: plan.unasked(),
+            oversized: snapshot.and_then(|snapshot| plan.oversized(snapshot)),
         }
     }
 }
@@ -149,7 +158,9 @@ impl<'a> Report<'a> {
             after: &plan.after,
             floor: plan.floor,
             evenness: Evenness::of(plan),
-            uneven_leaders: UnevenLeaders::of(plan),
+            unasked: &sums.unasked,
+            not_asked: Unasked::of(plan, &sums.unasked),
+            oversized: sums.oversized.as_ref(),
             unrelieved: Unrelieved::of(plan),
             leader_bytes: plan.solver.leader_bytes,
             transfer: &sums.transfer,
@@ -190,8 +201,11 @@ impl fmt::Display for Report<'_> {
         if let Some(evenness) = &self.evenness {
             evenness.fmt(f)?;
         }
-        if let Some(uneven) = &self.uneven_leaders {
-            uneven.fmt(f)?;
+        if let Some(unasked) = &self.not_asked {
+            unasked.fmt(f)?;
+        }
+        if let Some(oversized) = self.oversized {
+            Oversized(oversized).fmt(f)?;
         }
         if let Some(unrelieved) = &self.unrelieved {
             unrelieved.fmt(f)?;
