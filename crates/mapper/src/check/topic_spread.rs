@@ -1,7 +1,7 @@
 //! Counts each topic's replicas after a plan that evens load, and compares the sums with those of the plan.
 
 use super::Violation;
-use super::view::{Allowed, CheckedSnapshot};
+use super::view::CheckedSnapshot;
 use crate::ids::BrokerId;
 use crate::plan::{Move, Plan};
 use crate::snapshot::{Partition, Topic};
@@ -25,7 +25,7 @@ pub(super) fn wrong(view: &CheckedSnapshot<'_>, plan: &Plan, moves: &[&Move]) ->
 /// The topics that are uneven after these moves, and the replicas that would have to move to even them.
 fn counted(view: &CheckedSnapshot<'_>, moves: &[&Move]) -> (u64, u64) {
     let ids: Vec<BrokerId> = view.snapshot.brokers().iter().map(|broker| broker.id).collect();
-    let mut held = vec![0; ids.len()];
+    let (mut held, mut holders) = (vec![0; ids.len()], Vec::new());
     let positions = Positions::new(ids);
     let (mut left, mut uneven, mut replicas) = (moves, 0, 0);
     for (topic, allowed) in view.in_scope() {
@@ -35,13 +35,18 @@ fn counted(view: &CheckedSnapshot<'_>, moves: &[&Move]) -> (u64, u64) {
             if allowed.brokers.contains(id)
                 && let Some(at) = positions.of(id)
             {
-                held[at as usize] += 1;
+                let count = &mut held[at as usize];
+                if *count == 0 {
+                    holders.push(at);
+                }
+                *count += 1;
             }
         };
         for partition in &topic.partitions {
             list_after(partition, &mut rest).iter().copied().for_each(&mut add);
         }
-        let off = off(&mut held, &positions, allowed);
+        let counts = holders.drain(..).map(|at| std::mem::take(&mut held[at as usize]));
+        let off = off(&counts.collect::<Vec<u64>>(), allowed.members);
         uneven += u64::from(off > 0);
         replicas += off;
     }
@@ -68,13 +73,12 @@ fn list_after<'l>(
     own.map_or(&partition.replicas, |change| &change.to)
 }
 
-/// How many replicas would have to move. Afterwards `held` is zero again.
-fn off(held: &mut [u64], positions: &Positions, allowed: &Allowed) -> u64 {
-    let brokers = allowed.members.iter().filter_map(|id| positions.of(*id));
-    let counts: Vec<u64> = brokers.map(|at| std::mem::take(&mut held[at as usize])).collect();
-    let (all, among) = (counts.iter().sum::<u64>(), counts.len().max(1) as u64);
+/// How many replicas would have to move, from the counts of the brokers that hold any; `members`: all that may.
+fn off(counts: &[u64], members: usize) -> u64 {
+    let (all, among) = (counts.iter().sum::<u64>(), members.max(1) as u64);
     let (low, high) = (all / among, all.div_ceil(among));
     let above: u64 = counts.iter().map(|count| count.saturating_sub(high)).sum();
     let below: u64 = counts.iter().map(|count| low.saturating_sub(*count)).sum();
-    above.max(below)
+    let without = among.saturating_sub(counts.len() as u64);
+    above.max(below + low * without)
 }

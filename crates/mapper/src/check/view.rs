@@ -46,8 +46,8 @@ pub(super) struct Touched<'v> {
 pub(super) struct Allowed {
     /// The brokers that the assignment names and that are live. It is read for every replica.
     pub(super) brokers: IdSet,
-    /// The same brokers, ascending.
-    pub(super) members: Vec<BrokerId>,
+    /// How many these are.
+    pub(super) members: usize,
     pub(super) replication: Option<usize>,
     /// How many brokers each rack and host offers.
     places: Spread,
@@ -267,8 +267,8 @@ impl Allowed {
         let brokers: Vec<BrokerId> = live.collect();
         Self {
             places: places.spread(&brokers),
-            brokers: brokers.iter().copied().collect(),
-            members: brokers,
+            members: brokers.len(),
+            brokers: brokers.into_iter().collect(),
             replication: assignment.replication.map(|factor| factor as usize),
         }
     }
