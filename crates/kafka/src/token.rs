@@ -122,8 +122,7 @@ impl TokenSource {
         let token = match (&self.settings.from, &self.http) {
             (TokenFrom::Endpoint(endpoint), Some(http)) => {
                 let answer = ask(http, endpoint).await?;
-                let life =
-                    answer.expires_in.map(|seconds| Duration::from_secs_f64(seconds.max(0.0)));
+                let life = answer.expires_in.and_then(time);
                 found(&answer.access_token, now, Some(&endpoint.client_id), life)?
             }
             (TokenFrom::File(path), _) => found(&read(path)?, now, None, None)?,
@@ -276,8 +275,7 @@ fn found(
         return Err("it holds no bearer token".to_owned());
     }
     let claims = claims(text).unwrap_or_default();
-    let end = claims.exp.filter(|exp| (0.0..1e12).contains(exp));
-    let end = end.map(|exp| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(exp));
+    let end = claims.exp.and_then(time).and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(exp));
     let expires = end.or_else(|| now.checked_add(life?)).unwrap_or(now + UNKNOWN_LIFE);
     let left = expires.duration_since(now).unwrap_or_default();
     Ok(BearerToken {
@@ -287,6 +285,11 @@ fn found(
         refresh: now + left.mul_f64(REFRESH_AFTER),
         is_kept: false,
     })
+}
+
+/// Seconds, as an endpoint or a token writes them. `None`: more than a time can be.
+fn time(number: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(number.max(0.0)).ok()
 }
 
 /// The claims of a signed token. `None` if it is none, or is encrypted.

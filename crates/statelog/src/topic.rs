@@ -1,4 +1,4 @@
-//! The state topic. It is created on first use.
+//! The state topic. The first use creates it, over the admin plane.
 
 use crate::access::{Access, LoginContext};
 use crate::error::Error;
@@ -19,7 +19,7 @@ const CLIENT: &str = "a client for shared state";
 /// The replication factor: the same as for Kafka's own topics.
 pub const REPLICATION: usize = 3;
 
-/// The configs of the topic. All but the last of `copies` replicas accept writes, so that one may be lost.
+/// The configs of the topic. With one of its `copies` lost, the others still accept writes.
 pub fn configs(copies: usize) -> BTreeMap<String, String> {
     let in_sync = (copies.max(2) - 1).to_string();
     // Compacts renewals soon, because each start reads the whole topic.

@@ -303,7 +303,7 @@ pub fn next(scene: &QuorumScene, goal: VotersGoal) -> NextVoterChange {
     let Some(change) = left.into_iter().next() else {
         // The vote of a lost log dir is to be replaced, and the controller with its id does not run yet.
         return match goal.candidate().and_then(|id| scene.voter(id)) {
-            Some(voter) if is_awaited(voter, goal) => {
+            Some(voter) if is_same_id(goal) && !voter.is_live() => {
                 NextVoterChange::Wait(VoterHindrance::NotFollowing(voter.id))
             }
             _ => NextVoterChange::Done,
@@ -326,11 +326,6 @@ pub fn next(scene: &QuorumScene, goal: VotersGoal) -> NextVoterChange {
             NextVoterChange::Wait(VoterHindrance::NoMajority(key.id, left, needed))
         }
     }
-}
-
-/// Whether this voter waits for its successor with the same id.
-fn is_awaited(voter: &QuorumMember, goal: VotersGoal) -> bool {
-    matches!(goal, VotersGoal::Replace { old, new } if old == new) && !voter.is_live()
 }
 
 /// What the controller that gets a vote lacks. A replacement takes the old vote only after it.

@@ -132,3 +132,14 @@ async fn a_file_is_read_again_for_each_new_token() {
     writeln!(file, "{}", signed("pod", 600)).unwrap();
     assert_eq!(source.token().await.unwrap().principal, "pod");
 }
+
+#[test]
+fn a_time_that_is_none_counts_as_unknown() {
+    let now = SystemTime::now();
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"me","exp":1e300}"#);
+    for token in ["opaque".to_owned(), format!("e30.{claims}.c2ln")] {
+        let token = found(&token, now, None, time(1e300)).unwrap();
+        assert_eq!(token.expires, now + UNKNOWN_LIFE);
+    }
+    assert_eq!(time(-1.0), Some(Duration::ZERO));
+}
