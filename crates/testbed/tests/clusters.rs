@@ -17,6 +17,16 @@ fn live(cluster: &Cluster) -> Vec<i32> {
     ids
 }
 
+/// Waits until the brokers say that these are live. They hear of a change after the controller.
+fn await_live(cluster: &Cluster, ids: &[i32]) {
+    let mut said = Vec::new();
+    let awaited = until(format!("{ids:?} are live"), SOON, || {
+        said = live(cluster);
+        (said == ids).then_some(())
+    });
+    assert!(awaited.is_ok(), "{ids:?} should be live, and the brokers say {said:?}");
+}
+
 /// Kills, restarts, stops, wipes and restarts one broker of three.
 fn a_life_of_brokers(mode: Mode, version: Version) {
     let cluster = Cluster::builder()
@@ -27,21 +37,21 @@ fn a_life_of_brokers(mode: Mode, version: Version) {
         .log_dirs(2)
         .start()
         .unwrap();
-    assert_eq!(live(&cluster), [1001, 1002, 1003]);
+    await_live(&cluster, &[1001, 1002, 1003]);
     assert!(!cluster.id().unwrap().is_empty());
 
     cluster.kill_broker(1002).unwrap();
-    assert_eq!(live(&cluster), [1001, 1003]);
+    await_live(&cluster, &[1001, 1003]);
     assert!(matches!(cluster.kill_broker(1002), Err(Error::WrongState { id: 1002, .. })));
     cluster.start_broker(1002).unwrap();
-    until("return of 1002", SOON, || (live(&cluster).len() == 3).then_some(())).unwrap();
+    await_live(&cluster, &[1001, 1002, 1003]);
 
     cluster.stop_broker(1003).unwrap();
-    assert_eq!(live(&cluster), [1001, 1002]);
+    await_live(&cluster, &[1001, 1002]);
     cluster.wipe_broker(1003).unwrap();
     assert!(cluster.log_dirs(1003).iter().all(|dir| !dir.exists()));
     cluster.start_broker(1003).unwrap();
-    until("return of 1003", SOON, || (live(&cluster).len() == 3).then_some(())).unwrap();
+    await_live(&cluster, &[1001, 1002, 1003]);
 
     let folder = cluster.path().to_owned();
     drop(cluster);
