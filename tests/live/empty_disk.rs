@@ -102,6 +102,7 @@ fn set_the_trap(cluster: &Cluster, topic: &str, partitions: usize) {
     cluster.stop_broker(BEHIND).unwrap();
     traffic.without(BEHIND);
     cluster.kill_broker(LOST).unwrap();
+    traffic.without(LOST);
 }
 
 /// Starts both, the one with the empty disk first, and counts the remaining records of each partition.

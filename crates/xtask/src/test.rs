@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::project::{self, Built, Outcome};
@@ -17,6 +18,8 @@ use crate::{doctor, project::cargo};
 /// Six clusters at a time on two cores: live tests mostly wait, for a session to end or for a slow move, and their servers
 /// share JVMs. With ten, brokers fell out of sync for want of a core, and the whole took no less time.
 const LIVE_THREADS: &str = "--test-threads=6";
+/// Beside the largest suite, the others run one test at a time.
+const BESIDE_THREADS: &str = "--test-threads=1";
 /// The exit code of a suite that ran all its tests, some of which failed.
 const SOME_FAILED: i32 = 101;
 /// How many failed live tests may run again. One may have failed because the machine was busy; more point to a fault of
@@ -72,8 +75,18 @@ struct Suite<'a> {
     tier: Tier,
     tests: usize,
     filter: Option<&'a str>,
-    /// Whether tests on real nodes run, too.
-    nodes: bool,
+    nodes: OnNodes,
+    /// Whether it runs beside a larger suite.
+    beside: bool,
+}
+
+/// Which tests of a suite run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnNodes {
+    /// Those on real nodes, too.
+    Also,
+    Without,
+    Only,
 }
 
 struct Run {
@@ -124,11 +137,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
         None => &[Tier::Fast, Tier::Live],
     };
     for tier in tiers {
-        for mut suite in suites(&built, *tier, args.only.as_deref())? {
-            if no_nodes.is_some() {
+        let mut suites = suites(&built, *tier, args.only.as_deref())?;
+        if no_nodes.is_some() {
+            for suite in &mut suites {
                 not_run.extend(suite.leave_nodes_out()?);
             }
-            if suite.tests > 0 {
+            suites.retain(|suite| suite.tests > 0);
+        }
+        if *tier == Tier::Live && args.only.is_none() {
+            results.extend(in_two_lanes(suites, &binaries)?);
+        } else {
+            for suite in suites {
                 results.push(suite.run(&binaries)?);
             }
         }
@@ -187,6 +206,35 @@ fn with_highs() -> Outcome {
     Ok(())
 }
 
+/// Runs the largest live suite, and beside it the others, one after another: they would leave the cores idle. What runs
+/// on real nodes is among the others, so that there is one cluster of such nodes at a time.
+fn in_two_lanes(
+    mut suites: Vec<Suite<'_>>,
+    binaries: &[PathBuf; 2],
+) -> Result<Vec<Run>, Box<dyn Error>> {
+    suites.sort_by_key(|suite| std::cmp::Reverse(suite.tests));
+    let mut suites = suites.into_iter();
+    let Some(mut largest) = suites.next() else { return Ok(Vec::new()) };
+    let mut beside: Vec<Suite<'_>> = suites.collect();
+    if largest.nodes == OnNodes::Also {
+        let on_nodes = largest.select(OnNodes::Only)?;
+        largest = largest.select(OnNodes::Without)?;
+        beside.extend((on_nodes.tests > 0).then_some(on_nodes));
+    }
+    for suite in &mut beside {
+        suite.beside = true;
+    }
+    thread::scope(|scope| {
+        let one_by_one = || -> Result<Vec<Run>, String> {
+            beside.iter().map(|suite| suite.run(binaries).map_err(|e| e.to_string())).collect()
+        };
+        let others = scope.spawn(one_by_one);
+        let mut results = vec![largest.run(binaries)?];
+        results.extend(others.join().map_err(|_| "the suites beside it panicked")??);
+        Ok(results)
+    })
+}
+
 /// The suites of one tier that have a test to run.
 fn suites<'a>(
     built: &'a [Built],
@@ -201,7 +249,8 @@ fn suites<'a>(
         if named && !whole(built) {
             continue;
         }
-        let mut suite = Suite { built, tier, tests: 0, filter, nodes: true };
+        let mut suite =
+            Suite { built, tier, tests: 0, filter, nodes: OnNodes::Also, beside: false };
         suite.tests = suite.count()?;
         if suite.tests > 0 {
             suites.push(suite);
@@ -239,8 +288,10 @@ impl Suite<'_> {
                 vec![format!("{SOAK}{}", filter.unwrap_or_default()), "--ignored".to_owned()]
             }
         };
-        if !self.nodes {
-            selection.extend(["--skip", NODES].map(str::to_owned));
+        match self.nodes {
+            OnNodes::Also => {}
+            OnNodes::Without => selection.extend(["--skip", NODES].map(str::to_owned)),
+            OnNodes::Only => selection.push(NODES.to_owned()),
         }
         selection
     }
@@ -252,9 +303,14 @@ impl Suite<'_> {
             return Ok(None);
         }
         let all = self.tests;
-        self.nodes = false;
-        self.tests = self.count()?;
+        *self = self.select(OnNodes::Without)?;
         Ok((all > self.tests).then(|| (self.name(), all - self.tests)))
+    }
+
+    fn select(&self, nodes: OnNodes) -> Result<Self, Box<dyn Error>> {
+        let mut suite = Self { nodes, ..*self };
+        suite.tests = suite.count()?;
+        Ok(suite)
     }
 
     fn name(&self) -> String {
@@ -264,7 +320,8 @@ impl Suite<'_> {
             Tier::Soak => "soak",
         };
         let [target, folder] = self.built.names();
-        format!("{tier}  {folder}/{target}")
+        let part = if self.nodes == OnNodes::Only { " on real nodes" } else { "" };
+        format!("{tier}  {folder}/{target}{part}")
     }
 
     fn count(&self) -> Result<usize, Box<dyn Error>> {
@@ -295,12 +352,15 @@ impl Suite<'_> {
         command.envs(environment);
         match self.tier {
             Tier::Fast => {}
-            Tier::Live => drop(command.arg(LIVE_THREADS).env(RUN_LIMIT.0, RUN_LIMIT.1)),
+            Tier::Live => {
+                command.arg(if self.beside { BESIDE_THREADS } else { LIVE_THREADS });
+                command.env(RUN_LIMIT.0, RUN_LIMIT.1);
+            }
             // Its figures are worth reading during the run.
             Tier::Soak => drop(command.args([SOAK_THREADS, "--nocapture"])),
         }
         command.env("RUSTC_BOOTSTRAP", "1").args(TIMES);
-        let Told { mut passed, failed, times } = watched(command)?;
+        let Told { mut passed, failed, times } = watched(command, self.beside)?;
         let mut flaky = Vec::new();
         if self.tier == Tier::Live && (1..=SECOND_TRIES).contains(&failed.len()) {
             for test in failed {
@@ -308,7 +368,7 @@ impl Suite<'_> {
                 let mut command = self.command();
                 command.args(["--ignored", "--exact", &test]).envs(environment);
                 command.env(RUN_LIMIT.0, RUN_LIMIT.1);
-                if watched(command)?.passed {
+                if watched(command, self.beside)?.passed {
                     flaky.push(test);
                 } else {
                     passed = false;
@@ -321,13 +381,17 @@ impl Suite<'_> {
     }
 }
 
-/// Runs a suite and passes on its output.
-fn watched(mut command: Command) -> Result<Told, Box<dyn Error>> {
+/// Runs a suite and passes on its output: line by line, or if another suite is printing, at its end.
+fn watched(mut command: Command, beside: bool) -> Result<Told, Box<dyn Error>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut told = Told::default();
+    let (mut told, mut output) = (Told::default(), String::new());
     for line in BufReader::new(child.stdout.take().ok_or("no stdout")?).lines() {
         let line = line?;
-        println!("{line}");
+        if beside {
+            output.push_str(&format!("{line}\n"));
+        } else {
+            println!("{line}");
+        }
         let Some((test, result)) =
             line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
         else {
@@ -339,6 +403,7 @@ fn watched(mut command: Command) -> Result<Told, Box<dyn Error>> {
         let seconds = result.split_once('<').and_then(|(_, rest)| rest.strip_suffix("s>"));
         told.times.extend(seconds.and_then(|s| s.parse().ok()).map(|s: f64| (s, test.to_owned())));
     }
+    print!("{output}");
     let status = child.wait()?;
     told.passed = status.success();
     if status.code() != Some(SOME_FAILED) {
