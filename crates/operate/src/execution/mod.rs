@@ -10,6 +10,7 @@ mod beside;
 mod claims;
 mod configs;
 mod cordoning;
+mod daemons;
 mod denied;
 mod emptied;
 mod ended;

@@ -11,16 +11,15 @@
 //! Announced moves stay throttled, whether the daemon then lives or dies. If the operator gave a rate, the
 //! announcement contains it. The daemon takes it as an override for the brokers of these moves.
 
+use super::daemons::Daemons;
 use super::rest::SPREAD;
 use super::{Execution, Look};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use crate::files;
-use crate::watched::Watched;
 use execute::{Round, Seen, is_paced};
 use mapper::{BrokerId, Bytes, Move, PartitionId, Rate, Replicas, TopicPartition};
 use metrics::value_without_login;
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,13 +27,9 @@ use std::time::{Duration, Instant};
 
 /// How long after the daemon's answer a move may begin.
 pub const BEGUN_WITHIN: Duration = Duration::from_secs(2);
-/// The time limit for an answer of the daemon.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// After this time without an answer, announcements may have lapsed. It is half the time for which the daemon keeps
 /// them.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The largest answer that is read, in bytes.
-const MOST_BYTES: usize = 1 << 16;
 
 /// An execution's announcement of the moves that it will begin next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,14 +98,9 @@ struct Answer {
     pace: Option<AnsweredPace>,
 }
 
-/// The daemon, as this execution knows it.
+/// The daemons, as this execution knows them.
 pub struct Pacer {
-    client: Client,
-    url: Url,
-    /// The URL for messages, without credentials.
-    shown: String,
-    /// The token for its API, from a file that may be replaced.
-    token: Option<Watched<String, Error>>,
+    daemons: Daemons,
     /// The operator's rate; `None`: the daemon decides.
     rate: Option<Rate>,
     known: Option<Known>,
@@ -122,7 +112,7 @@ pub struct Pacer {
 
 impl std::fmt::Debug for Pacer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pacer").field("url", &self.shown).finish_non_exhaustive()
+        f.debug_struct("Pacer").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 
@@ -139,46 +129,12 @@ struct Known {
 impl Pacer {
     /// Prepares the connection to the daemon.
     pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
-        // Only the first provider of a process counts, and this program uses the same one everywhere.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let bad = |flag, value: &str, problem: String| {
-            local::Error::flag(flag, value_without_login(value), problem)
-        };
         let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
-        let at = at.map_err(|error| bad("--autothrottle", url, error.to_string()))?;
-        let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
-        let token = token_file.map(|path| Watched::open(&[path], text)).transpose()?;
-        let roots = ca.map(files::read).transpose()?;
-        let shown = ca.map(|path| path.display().to_string()).unwrap_or_default();
-        let wrong = |error: reqwest::Error| bad("--autothrottle-ca", &shown, error.to_string());
-        let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
-        let roots = match (roots.map_err(wrong)?, at.scheme()) {
-            // Without TLS, the system's certificates are not needed and may be missing.
-            (None, "http") => Some(Vec::new()),
-            (roots, _) => roots,
-        };
-        let builder =
-            Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).no_proxy();
-        let builder = match roots {
-            Some(roots) => builder.tls_certs_only(roots),
-            None => builder,
-        };
-        let client = builder.build().map_err(wrong)?;
-        if token.is_some() {
-            let secret = "the token of --autothrottle-token-file";
-            metrics::warn_if_open(at.as_str(), secret, "--autothrottle");
-        }
-        let (known, told, told_of_rate) = (None, None, None);
-        Ok(Self {
-            client,
-            shown: value_without_login(at.as_str()),
-            url: at,
-            token,
-            rate: None,
-            known,
-            told,
-            told_of_rate,
-        })
+        let at = at.map_err(|error| {
+            local::Error::flag("--autothrottle", value_without_login(url), error.to_string())
+        })?;
+        let daemons = Daemons::at(at, token_file, ca)?;
+        Ok(Self { daemons, rate: None, known: None, told: None, told_of_rate: None })
     }
 
     /// Requests this rate, as an override for the brokers of each move.
@@ -188,7 +144,7 @@ impl Pacer {
 
     /// The URL for messages.
     fn url(&self) -> &str {
-        &self.shown
+        self.daemons.shown()
     }
 
     /// The moves that may begin if a look from now on shows them throttled.
@@ -229,14 +185,14 @@ impl Pacer {
     }
 
     /// Checks that the daemon answers, and that it leads in this cluster.
-    pub async fn is_there(&self, cluster_id: &str) -> Result<(), Error> {
+    pub async fn is_there(&mut self, cluster_id: &str) -> Result<(), Error> {
         match self.ask(cluster_id, &[]).await {
             Ok(_) => Ok(()),
-            Err(problem) => Err(Error::NoDaemon { url: self.shown.clone(), problem }),
+            Err(problem) => Err(Error::NoDaemon { url: self.url().to_owned(), problem }),
         }
     }
 
-    async fn ask(&self, cluster_id: &str, moves: &[&Move]) -> Result<Answer, String> {
+    async fn ask(&mut self, cluster_id: &str, moves: &[&Move]) -> Result<Answer, String> {
         let one = |change: &&Move| AnnouncedMove {
             topic: change.topic.to_string(),
             partition: change.partition,
@@ -256,25 +212,8 @@ impl Pacer {
             }),
         };
         let body = serde_json::to_vec(&announcement).map_err(|error| error.to_string())?;
-        let json = "application/json";
-        let request = self.client.post(self.url.clone()).header("content-type", json);
-        let request = request.header("accept", json).body(body);
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token.now()),
-            None => request,
-        };
-        let answer = request.send().await.map_err(|error| cause(&error))?;
-        let status = answer.status();
-        if answer.content_length().is_some_and(|length| length > MOST_BYTES as u64) {
-            return Err(format!("{status}, and too long an answer"));
-        }
-        let body = answer.bytes().await.map_err(|error| cause(&error))?;
-        if !status.is_success() {
-            let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
-            let told = told.and_then(|told| Some(told["error"]["message"].as_str()?.to_owned()));
-            return Err(format!("{status}: {}", told.unwrap_or_else(|| "no reason".to_owned())));
-        }
-        let answer: Answer = serde_json::from_slice(&body)
+        let answer = self.daemons.post(&body).await?;
+        let answer: Answer = serde_json::from_slice(&answer)
             .map_err(|error| format!("no answer of an autothrottle: {error}"))?;
         match (self.rate, &answer.pace) {
             // A daemon that does not know operator rates would choose a rate itself.
@@ -369,13 +308,4 @@ enum Unpaced {
     New,
     /// The daemon refuses, or cannot be reached.
     Refused(String),
-}
-
-/// The innermost cause.
-fn cause(error: &reqwest::Error) -> String {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(inner) = reason.source() {
-        reason = inner;
-    }
-    reason.to_string()
 }

@@ -183,7 +183,7 @@ impl Args {
             Pace::BytesPerSecond(rate) => Some(rate),
             Pace::Unthrottled | Pace::Auto => None,
         };
-        let pacer = self.daemon.pacer()?.at(asked);
+        let mut pacer = self.daemon.pacer()?.at(asked);
         pacer.is_there(&opened.cluster_id).await?;
         Ok(pacer)
     }

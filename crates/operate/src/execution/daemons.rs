@@ -1,0 +1,261 @@
+//! The daemons behind the URL of `--autothrottle`: its name may have several addresses, and one daemon leads.
+//!
+//! A headless Service resolves to every pod. The daemon that took the last request is asked first, then all others.
+//! Those that wait for the lead refuse (503).
+
+use crate::error::Error;
+use crate::files;
+use crate::watched::Watched;
+use futures::{StreamExt, stream};
+use metrics::value_without_login;
+use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+/// The time limit for an answer of a daemon.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many daemons are asked at a time.
+const AT_A_TIME: usize = 16;
+/// The largest answer that is read, in bytes.
+const MOST_BYTES: usize = 1 << 16;
+
+/// The way to the daemons of a cluster.
+pub(super) struct Daemons {
+    url: Url,
+    /// The URL for messages, without credentials.
+    shown: String,
+    /// The token for the API, from a file that may be replaced.
+    token: Option<Watched<String, Error>>,
+    /// The only authorities to trust; `None`: the system's.
+    roots: Option<Vec<Certificate>>,
+    /// One for each address: with TLS, a daemon proves that it has the URL's name.
+    clients: BTreeMap<SocketAddr, Client>,
+    /// Took the last request.
+    leader: Option<SocketAddr>,
+}
+
+/// Why a daemon did not take a request. The last is what people want to read about first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Untaken {
+    /// It did not answer.
+    Silent(String),
+    /// It does not lead, or cannot serve now.
+    Waits(String),
+    /// It refused.
+    Refused(String),
+}
+
+impl Daemons {
+    /// Reads the files of a token and of authorities. Sends no request.
+    pub(super) fn at(url: Url, token: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
+        // Only the first provider of a process counts, and this program uses the same one everywhere.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
+        let token = token.map(|path| Watched::open(&[path], text)).transpose()?;
+        let roots = ca.map(files::read).transpose()?;
+        let of = ca.map(|path| path.display().to_string()).unwrap_or_default();
+        let wrong = |error: reqwest::Error| {
+            local::Error::flag("--autothrottle-ca", value_without_login(&of), error.to_string())
+        };
+        let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
+        let roots = match (roots.map_err(wrong)?, url.scheme()) {
+            // Without TLS, the system's certificates are not needed and may be missing.
+            (None, "http") => Some(Vec::new()),
+            (roots, _) => roots,
+        };
+        if token.is_some() {
+            let secret = "the token of --autothrottle-token-file";
+            metrics::warn_if_open(url.as_str(), secret, "--autothrottle");
+        }
+        let shown = value_without_login(url.as_str());
+        let daemons = Self { url, shown, token, roots, clients: BTreeMap::new(), leader: None };
+        // Wrong authorities are an error now, not at the first request.
+        daemons.client(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(wrong)?;
+        Ok(daemons)
+    }
+
+    /// The URL for messages.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn client(&self, address: SocketAddr) -> Result<Client, reqwest::Error> {
+        let builder =
+            Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).no_proxy();
+        let builder = match self.url.host_str() {
+            Some(name) => builder.resolve(name, address),
+            None => builder,
+        };
+        match &self.roots {
+            Some(roots) => builder.tls_certs_only(roots.clone()).build(),
+            None => builder.build(),
+        }
+    }
+
+    /// Posts a JSON document, and returns the answer of the daemon that takes it. The error is that of the daemon that
+    /// says most.
+    pub(super) async fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
+        self.resolve().await?;
+        let (taken, answer) = self.post_to_all(body).await.map_err(told)?;
+        self.leader = Some(taken);
+        Ok(answer)
+    }
+
+    async fn post_to_all(&self, body: &[u8]) -> Result<(SocketAddr, Vec<u8>), Vec<Untaken>> {
+        let (first, others): (Vec<_>, Vec<_>) =
+            self.clients.iter().partition(|(address, _)| Some(**address) == self.leader);
+        let mut problems = Vec::new();
+        for some in [first, others] {
+            let asked = |(address, client): (&SocketAddr, &Client)| {
+                let (address, client) = (*address, client.clone());
+                async move { self.post_to(client, body).await.map(|answer| (address, answer)) }
+            };
+            let mut answers = pin!(stream::iter(some).map(asked).buffer_unordered(AT_A_TIME));
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(taken) => return Ok(taken),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        Err(problems)
+    }
+
+    /// Resolves the URL's name anew: pods come and go.
+    async fn resolve(&mut self) -> Result<(), String> {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host.as_str(), port)));
+        let found = found.await.map_err(|_| format!("no address of {host} within 5 s"))?;
+        let found: Vec<SocketAddr> =
+            found.map_err(|error| format!("no address of {host}: {error}"))?.collect();
+        self.clients.retain(|address, _| found.contains(address));
+        for address in found {
+            if !self.clients.contains_key(&address) {
+                let client = self.client(address).map_err(|error| cause(&error))?;
+                self.clients.insert(address, client);
+            }
+        }
+        Ok(())
+    }
+
+    async fn post_to(&self, client: Client, body: &[u8]) -> Result<Vec<u8>, Untaken> {
+        let silent = |error: reqwest::Error| Untaken::Silent(cause(&error));
+        let json = "application/json";
+        let request = client.post(self.url.clone()).header("content-type", json);
+        let request = request.header("accept", json).body(body.to_vec());
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.now()),
+            None => request,
+        };
+        let answer = request.send().await.map_err(silent)?;
+        let status = answer.status();
+        if answer.content_length().is_some_and(|length| length > MOST_BYTES as u64) {
+            return Err(Untaken::Refused(format!("{status}, and too long an answer")));
+        }
+        let body = answer.bytes().await.map_err(silent)?;
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+        let told = told.and_then(|told| Some(told["error"]["message"].as_str()?.to_owned()));
+        let problem = format!("{status}: {}", told.unwrap_or_else(|| "no reason".to_owned()));
+        Err(match status {
+            StatusCode::SERVICE_UNAVAILABLE => Untaken::Waits(problem),
+            _ => Untaken::Refused(problem),
+        })
+    }
+}
+
+/// What to say if no daemon takes a request.
+fn told(problems: Vec<Untaken>) -> String {
+    let count = problems.len();
+    let (Untaken::Silent(most) | Untaken::Waits(most) | Untaken::Refused(most)) =
+        problems.into_iter().max().unwrap_or(Untaken::Silent("no daemon".to_owned()));
+    if count > 1 { format!("none of {count} addresses takes it: {most}") } else { most }
+}
+
+/// The innermost cause.
+fn cause(error: &reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    reason.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::routing::post;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+    use tokio::net::TcpListener;
+
+    /// A daemon that answers with this status, and counts the requests.
+    struct Daemon {
+        address: SocketAddr,
+        status: Arc<AtomicU16>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Daemon {
+        async fn at(address: SocketAddr, status: u16) -> Self {
+            let listener = TcpListener::bind(address).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (status, asked) = (Arc::new(AtomicU16::new(status)), Arc::new(AtomicUsize::new(0)));
+            let (says, counts) = (Arc::clone(&status), Arc::clone(&asked));
+            let answer = move || async move {
+                counts.fetch_add(1, Ordering::SeqCst);
+                let status = StatusCode::from_u16(says.load(Ordering::SeqCst)).unwrap();
+                (status, address.to_string())
+            };
+            let service = Router::new().route("/v1/announce", post(answer));
+            tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+            Self { address, status, asked }
+        }
+    }
+
+    /// Two daemons on one port of two addresses, as a headless Service resolves to them.
+    async fn two() -> (Daemons, [Daemon; 2]) {
+        let first = Daemon::at(([127, 0, 0, 1], 0).into(), 503).await;
+        let port = first.address.port();
+        let second = Daemon::at(([127, 0, 0, 2], port).into(), 200).await;
+        let url = Url::parse(&format!("http://autothrottle.kafka.svc:{port}/v1/announce")).unwrap();
+        let mut daemons = Daemons::at(url, None, None).unwrap();
+        for daemon in [&first, &second] {
+            daemons.clients.insert(daemon.address, daemons.client(daemon.address).unwrap());
+        }
+        (daemons, [first, second])
+    }
+
+    #[tokio::test]
+    async fn the_one_that_leads_takes_a_request() {
+        let (mut daemons, [first, second]) = two().await;
+        for _ in 0..3 {
+            let (taken, answer) = daemons.post_to_all(b"{}").await.unwrap();
+            assert_eq!((taken, answer), (second.address, second.address.to_string().into_bytes()));
+            daemons.leader = Some(taken);
+        }
+        assert_eq!(first.asked.load(Ordering::SeqCst), 1, "only while the leader was unknown");
+
+        second.status.store(503, Ordering::SeqCst);
+        first.status.store(200, Ordering::SeqCst);
+        assert_eq!(daemons.post_to_all(b"{}").await.unwrap().0, first.address);
+    }
+
+    #[tokio::test]
+    async fn the_one_that_says_most_is_quoted() {
+        let (daemons, [first, second]) = two().await;
+        second.status.store(503, Ordering::SeqCst);
+        let waits = told(daemons.post_to_all(b"{}").await.unwrap_err());
+        assert_eq!(waits, "none of 2 addresses takes it: 503 Service Unavailable: no reason");
+        first.status.store(401, Ordering::SeqCst);
+        let refused = told(daemons.post_to_all(b"{}").await.unwrap_err());
+        assert!(refused.ends_with("takes it: 401 Unauthorized: no reason"), "{refused}");
+    }
+}
