@@ -214,6 +214,9 @@ fn is_shallow(change: &Move, partition: &Partition) -> bool {
     own.0 < whole.0 / 2
 }
 
+/// A tenth of a percent, the last digit of the message.
+const LEAST_TOLD_PPM: u64 = 1_000;
+
 fn less_even(plan: &Plan) -> Option<Warning> {
     plan.request.balance()?;
     let apart = |figures: &Figures| {
@@ -221,7 +224,7 @@ fn less_even(plan: &Plan) -> Option<Warning> {
         Ratio::from_f64(distance).map(|ratio| u64::from(ratio.ppm()))
     };
     let (before, after) = (apart(&plan.before)?, apart(&plan.after)?);
-    (after > before).then_some(Warning::LessEven { before, after })
+    (after >= before + LEAST_TOLD_PPM).then_some(Warning::LessEven { before, after })
 }
 
 fn lost_brokers(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<Warning> {
