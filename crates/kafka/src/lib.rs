@@ -41,6 +41,7 @@ mod standing;
 mod tls;
 mod token;
 mod versions;
+mod zookeeper;
 
 pub use address::{Address, NoAddress};
 pub use client::{Client, Target};
@@ -52,6 +53,7 @@ pub use secret::Secret;
 pub use snapshot::{Capture, Glance, Notice, Wanted, glance, log_look, log_sizes, snapshot};
 pub use standing::{Standing, Unsettled, standing};
 pub use token::{BearerToken, TokenSource};
+pub use zookeeper::{TlsPem, ZooKeeperSettings, ZooKeeperUser};
 
 #[cfg(test)]
 use tests::fake;

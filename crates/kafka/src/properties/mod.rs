@@ -17,9 +17,13 @@ mod token;
 mod tests;
 
 pub use error::ConfigError;
+pub(crate) use error::shown;
+pub(crate) use jaas::{Jaas, parse as jaas_line, section as jaas_section};
+pub(crate) use keys::PropertyKeys;
 pub use sasl::{Credentials, Mechanism, SaslSettings};
 pub use settings::{SecurityProtocol, Settings};
 pub use tls::{Identity, Material, MaterialSource, Roots, TlsSettings};
+pub(crate) use tls::{is_path, one_of};
 pub use token::{TokenEndpoint, TokenFrom, TokenSettings};
 
 use crate::secret::Secret;
