@@ -19,6 +19,7 @@
 
 mod address;
 pub mod admin;
+mod aws;
 mod bounded;
 pub mod certificates;
 mod client;

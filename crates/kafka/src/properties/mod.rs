@@ -4,6 +4,7 @@
 //! [`Settings`]. A security key that we do not support is an error, so that operators do not rely on a protection that
 //! is missing. Keys that tune producers and consumers are ignored and listed.
 
+mod aws;
 mod error;
 mod jaas;
 mod keys;
@@ -16,6 +17,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use aws::AwsIam;
 pub use error::ConfigError;
 pub(crate) use error::shown;
 pub(crate) use jaas::{Jaas, parse as jaas_line, section as jaas_section};
