@@ -79,6 +79,10 @@ const JAAS: &str = "sasl.jaas.config";
 const WE_HAVE: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER and AWS_MSK_IAM are: add a listener or a user for \
                        one of them";
 
+/// The library for it is one in C of the machine, which no image of ours has.
+const NO_KERBEROS: &str = "logins by Kerberos are not: let the brokers have a second listener for administrators, with \
+                           SCRAM-SHA-512 or a client certificate, and name its port";
+
 /// Reads the SASL keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
     keys: &mut PropertyKeys<'_>,
@@ -165,10 +169,11 @@ const KNOWN: [Mechanism; 4] =
     [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512, Mechanism::OAuthBearer];
 
 fn mechanism(text: &str) -> Result<Mechanism, ConfigError> {
+    let instead = if text == "GSSAPI" { NO_KERBEROS } else { WE_HAVE };
     KNOWN.into_iter().find(|known| known.name() == text).ok_or_else(|| ConfigError::Unsupported {
         key: MECHANISM,
         value: shown(text),
-        instead: WE_HAVE.to_owned(),
+        instead: instead.to_owned(),
     })
 }
 
