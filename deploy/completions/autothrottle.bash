@@ -23,7 +23,7 @@ _autothrottle() {
 
     case "${cmd}" in
         autothrottle)
-            opts="-v -q -h -V --bootstrap-server --kafka-addr --bootstrap-servers --kafka-config --state-file --zookeeper --state-topic --zk-config-prefix --min-rate --max-tx-rate --max-rx-rate --change-threshold --failure-threshold --share --cap-map --cap-snapshot --cap-label --pace-recovery --recovery-bytes --pace-all --max-p99-produce --max-p99-fetch --max-canary --min-request-handler-idle --stalled-after --metrics --sidecar-peers --exporter-url --exporter-metric --prometheus-url --prometheus-label --prometheus-query --prometheus-token-file --datadog-url --api-key-file --app-key-file --net-tx-query --net-rx-query --broker-id-tag --instance-type-tag --metrics-window --metrics-timeout --metrics-ca --api-key --app-key --dd-event-tags --interval --once --dry-run --skip-auto-delete-throttles --api-listen --api-host --api-token-file --api-tls-cert --api-tls-key --api-insecure --lease --lease-duration --kubeconfig --context --namespace --pod-labels --identity --broker-id-base --sidecar-listen --sidecar-log-dirs --sidecar-broker-id --sidecar-root --canary --canary-interval --kafka-native-mode --kafka-api-request-timeout --cleanup-after --zk-prefix --verbose --quiet --log-format --config --man --help --version"
+            opts="-v -q -h -V --bootstrap-server --kafka-addr --bootstrap-servers --kafka-config --state-file --zookeeper --zookeeper-config --state-topic --zk-config-prefix --min-rate --max-tx-rate --max-rx-rate --change-threshold --failure-threshold --share --cap-map --cap-snapshot --cap-label --pace-recovery --recovery-bytes --pace-all --max-p99-produce --max-p99-fetch --max-canary --min-request-handler-idle --stalled-after --metrics --sidecar-peers --exporter-url --exporter-metric --prometheus-url --prometheus-label --prometheus-query --prometheus-token-file --datadog-url --api-key-file --app-key-file --net-tx-query --net-rx-query --broker-id-tag --instance-type-tag --metrics-window --metrics-timeout --metrics-ca --api-key --app-key --dd-event-tags --interval --once --dry-run --skip-auto-delete-throttles --api-listen --api-host --api-token-file --api-tls-cert --api-tls-key --api-insecure --lease --lease-duration --kubeconfig --context --namespace --pod-labels --identity --broker-id-base --sidecar-listen --sidecar-log-dirs --sidecar-broker-id --sidecar-root --canary --canary-interval --kafka-native-mode --kafka-api-request-timeout --cleanup-after --zk-prefix --verbose --quiet --log-format --config --man --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -50,6 +50,10 @@ _autothrottle() {
                     return 0
                     ;;
                 --zookeeper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --zookeeper-config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -2,6 +2,7 @@ complete -c autothrottle -l bootstrap-servers -l bootstrap-server -l kafka-addr 
 complete -c autothrottle -l kafka-config -d 'Read client properties of Kafka or librdkafka (TLS, SASL)' -r -F
 complete -c autothrottle -l state-file -d 'Keep the ledger and the overrides in this file' -r -F
 complete -c autothrottle -l zookeeper -d 'Keep the ledger and the overrides in ZooKeeper' -r
+complete -c autothrottle -l zookeeper-config -d 'Read TLS and the login for ZooKeeper (zookeeper.ssl.*)' -r -F
 complete -c autothrottle -l zk-config-prefix -d 'Use this name in ZooKeeper; each cluster has its own' -r
 complete -c autothrottle -l min-rate -d 'Compute no rate below this; a bare number is MB/s' -r
 complete -c autothrottle -l max-tx-rate -d 'Let replication send this percentage of what clients leave free' -r

@@ -21,6 +21,7 @@ _autothrottle() {
 '--kafka-config=[Read client properties of Kafka or librdkafka (TLS, SASL)]:FILE:_files' \
 '(--zookeeper --lease --state-topic)--state-file=[Keep the ledger and the overrides in this file]:FILE:_files' \
 '(--lease)--zookeeper=[Keep the ledger and the overrides in ZooKeeper]:HOST:PORT,...:_default' \
+'--zookeeper-config=[Read TLS and the login for ZooKeeper (zookeeper.ssl.*)]:FILE:_files' \
 '--zk-config-prefix=[Use this name in ZooKeeper; each cluster has its own]:NAME:_default' \
 '--min-rate=[Compute no rate below this; a bare number is MB/s]:RATE:_default' \
 '--max-tx-rate=[Let replication send this percentage of what clients leave free]:PERCENT:_default' \

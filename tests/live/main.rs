@@ -31,6 +31,7 @@ mod facts;
 mod facts_of_moves;
 mod first_use;
 mod full_disk;
+mod guarded;
 mod heal;
 mod kubernetes;
 mod latecomer;

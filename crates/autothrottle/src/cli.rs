@@ -91,6 +91,11 @@ pub(crate) struct ClusterArgs {
     /// Overrides are where kafka-kit's autothrottle keeps them. A second daemon waits until the first one ends.
     #[arg(long, value_name = "HOST:PORT,...", alias = "zk-addr", conflicts_with = "lease")]
     pub(crate) zookeeper: Option<zookeeper::ZooKeeperAddress>,
+    /// Read TLS and the login for ZooKeeper (zookeeper.ssl.*)
+    ///
+    /// The file has the names of Kafka's brokers, so that their server.properties works.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) zookeeper_config: Option<PathBuf>,
     /// Keep the ledger and the overrides in the topic __mappr_state
     ///
     /// The topic is in the cluster itself; the first use creates it. A second daemon waits until the first one ends.

@@ -134,8 +134,10 @@ fn place(cli: &Cli, environment: &Environment) -> Result<(Place, OtherProcesses)
     let topic = |role| Ok::<_, Error>(Store::Topic { access: access()?, role });
     if let Some(address) = zookeeper {
         let prefix = &cli.cluster.zk_config_prefix;
+        let config = cli.cluster.zookeeper_config.as_deref();
+        let address = live::secured(address.clone(), config)?;
         let store = stores::daemons_in_zookeeper(address.clone(), prefix);
-        let executors = Executors::ZooKeeper(address.clone());
+        let executors = Executors::ZooKeeper(address);
         return Ok((Place::zookeeper(store, prefix), OtherProcesses::at(executors, Vec::new())));
     }
     let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);

@@ -83,7 +83,10 @@ impl Error {
     pub fn is_forbidden(&self) -> bool {
         match self {
             Self::Topic(error) => matches!(**error, statelog::Error::Forbidden { .. }),
-            Self::ZooKeeper(error) => matches!(**error, zookeeper::Error::Denied { .. }),
+            Self::ZooKeeper(error) => {
+                use zookeeper::Error as Of;
+                matches!(**error, Of::Denied { .. } | Of::LoginRefused { .. })
+            }
             Self::Kubernetes(error) => matches!(**error, kubernetes::Error::Forbidden { .. }),
             Self::Held { .. }
             | Self::Lost { .. }

@@ -1,5 +1,6 @@
 //! What to do about an error: one sentence for the operator, separate from the error itself.
 
+use crate::aws::AWS;
 use crate::error::{Denied, Error, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
 use crate::properties::{Mechanism, SecurityProtocol};
 
@@ -22,7 +23,12 @@ impl Error {
             Self::Tls { fault, .. } => tls(fault),
             Self::Authentication { mechanism: Mechanism::OAuthBearer, .. } => Some(
                 "compare the token's issuer, audience and end with the listener's sasl.oauthbearer.expected.* and \
-                 sasl.oauthbearer.jwks.endpoint.url; the broker's log names the cause"
+                 sasl.oauthbearer.jwks.endpoint.url; the broker's log names the cause. With AWS_MSK_IAM, the role needs \
+                 kafka-cluster:Connect"
+                    .to_owned(),
+            ),
+            Self::Token { origin, .. } if origin == AWS => Some(
+                "check the variables AWS_*, the role and the region: aws sts get-caller-identity shows who they are"
                     .to_owned(),
             ),
             Self::Token { .. } => Some(

@@ -19,6 +19,7 @@
 
 mod address;
 pub mod admin;
+mod aws;
 mod bounded;
 pub mod certificates;
 mod client;
@@ -41,6 +42,7 @@ mod standing;
 mod tls;
 mod token;
 mod versions;
+mod zookeeper;
 
 pub use address::{Address, NoAddress};
 pub use client::{Client, Target};
@@ -52,6 +54,7 @@ pub use secret::Secret;
 pub use snapshot::{Capture, Glance, Notice, Wanted, glance, log_look, log_sizes, snapshot};
 pub use standing::{Standing, Unsettled, standing};
 pub use token::{BearerToken, TokenSource};
+pub use zookeeper::{TlsPem, ZooKeeperSettings, ZooKeeperUser};
 
 #[cfg(test)]
 use tests::fake;

@@ -93,7 +93,7 @@ fn roots(named: &Material) -> Result<RootCertStore, ConfigError> {
 
 /// Our certificate with its key. rustls refuses certificates of X.509 version 1, which `openssl x509 -req` creates by
 /// default and brokers accept. This check therefore refuses only a key that clearly belongs to another certificate.
-fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError> {
+pub(crate) fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError> {
     let (chain, key) = (certificates(&identity.chain)?, private_key(&identity.key)?);
     let unusable_key = |error: RustlsError| unusable(identity.key.key, error.to_string());
     let key = ring::sign::any_supported_type(&key).map_err(unusable_key)?;
@@ -156,9 +156,14 @@ impl Material {
                 })?,
             };
         let text = to_pem(&bytes, &self.purpose);
+        // The stores for ZooKeeper have the same properties, with a prefix.
+        let reason = |fault: &Fault| match key.split_once("ssl.") {
+            Some((prefix, _)) => fault.to_string().replace(" ssl.", &format!(" {prefix}ssl.")),
+            None => fault.to_string(),
+        };
         text.map(Secret::new).map_err(|fault| ConfigError::Material {
             key,
-            reason: fault.to_string(),
+            reason: reason(&fault),
             instead: matches!(fault, Fault::Format(_)).then_some(
                 "keytool -importkeystore -srckeystore OLD -destkeystore store.p12 -deststoretype PKCS12",
             ),
@@ -169,7 +174,7 @@ impl Material {
 /// A limit in bytes, because a device file has no end. The system's certificates take 200 KiB.
 const MOST_BYTES: u64 = 16 << 20;
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
     Ok(text)

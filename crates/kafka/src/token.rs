@@ -1,9 +1,11 @@
-//! Bearer tokens: from a file, or from a token endpoint by a client's id and secret (KIP-768; RFC 6749, section 4.4).
+//! Bearer tokens: from a file, from a token endpoint by a client's id and secret (KIP-768; RFC 6749, section 4.4), or signed
+//! for Amazon MSK.
 //!
 //! A token is kept until four fifths of its life are over, as Kafka's clients do.
 
+use crate::aws::{AWS, AwsTokens};
 use crate::error::Error;
-use crate::properties::{ConfigError, TokenEndpoint, TokenFrom, TokenSettings};
+use crate::properties::{ConfigError, Material, TokenEndpoint, TokenFrom, TokenSettings};
 use crate::secret::Secret;
 use crate::tls;
 use base64::Engine;
@@ -17,7 +19,7 @@ use tokio::sync::Mutex;
 use tokio_rustls::rustls::crypto::ring;
 
 /// The largest token, and the largest answer of a token endpoint, in bytes; as in Kafka.
-const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The share of a token's life after which a new one is fetched: Kafka's `sasl.login.refresh.window.factor`.
 const REFRESH_AFTER: f64 = 0.8;
 /// How long a token is kept that does not say when it ends.
@@ -56,8 +58,9 @@ impl From<String> for NoToken {
 #[derive(Debug)]
 pub struct TokenSource {
     settings: TokenSettings,
-    /// For an endpoint.
+    /// For an endpoint, or AWS.
     http: Option<Client>,
+    aws: Option<AwsTokens>,
     last: Mutex<Option<BearerToken>>,
 }
 
@@ -70,8 +73,14 @@ impl TokenSource {
         let http = match &settings.from {
             TokenFrom::File(_) => None,
             TokenFrom::Endpoint(endpoint) => Some(client(endpoint, patience)?),
+            // Keys in the environment need no server, and agents no TLS.
+            TokenFrom::Aws(_) => Some(client_with(None, true, patience)?),
         };
-        Ok(Self { settings, http, last: Mutex::default() })
+        let aws = match &settings.from {
+            TokenFrom::Aws(aws) => Some(AwsTokens::new(aws.clone())),
+            TokenFrom::File(_) | TokenFrom::Endpoint(_) => None,
+        };
+        Ok(Self { settings, http, aws, last: Mutex::default() })
     }
 
     /// What is sent with each token.
@@ -109,6 +118,7 @@ impl TokenSource {
     fn name(&self) -> String {
         match &self.settings.from {
             TokenFrom::File(path) => path.display().to_string(),
+            TokenFrom::Aws(_) => AWS.to_owned(),
             TokenFrom::Endpoint(endpoint) => {
                 let mut url = endpoint.url.clone();
                 // A query may hold keys.
@@ -119,6 +129,10 @@ impl TokenSource {
     }
 
     async fn fetch(&self, now: SystemTime) -> Result<BearerToken, NoToken> {
+        if let (Some(aws), Some(http)) = (&self.aws, &self.http) {
+            let signed = aws.token(http, now).await?;
+            return Ok(found(&signed.text, now, Some(&signed.key_id), Some(signed.life))?);
+        }
         let token = match (&self.settings.from, &self.http) {
             (TokenFrom::Endpoint(endpoint), Some(http)) => {
                 let answer = ask(http, endpoint).await?;
@@ -126,7 +140,9 @@ impl TokenSource {
                 found(&answer.access_token, now, Some(&endpoint.client_id), life)?
             }
             (TokenFrom::File(path), _) => found(&read(path)?, now, None, None)?,
-            (TokenFrom::Endpoint(_), None) => return Err("it has no client".to_owned().into()),
+            (TokenFrom::Endpoint(_) | TokenFrom::Aws(_), _) => {
+                return Err("it has no client".to_owned().into());
+            }
         };
         match now.duration_since(token.expires) {
             Ok(since) => Err(format!("the token ended {} s ago", since.as_secs()).into()),
@@ -136,6 +152,24 @@ impl TokenSource {
 }
 
 fn client(endpoint: &TokenEndpoint, patience: Duration) -> Result<Client, ConfigError> {
+    let host = endpoint.url.host_str().unwrap_or_default();
+    let is_open = endpoint.url.scheme() == "http";
+    if is_open && !crate::sasl::is_here(host) {
+        tracing::warn!(
+            "the secret of client {} is sent without encryption to {host}, where anything on the way can read it: \
+             an https:// token endpoint keeps it secret",
+            endpoint.client_id
+        );
+    }
+    client_with(endpoint.ca.as_ref(), is_open, patience)
+}
+
+/// A client that trusts this authority, or the machine's own. `is_open`: it can do without any.
+fn client_with(
+    ca: Option<&Material>,
+    is_open: bool,
+    patience: Duration,
+) -> Result<Client, ConfigError> {
     // Only the first provider of a process counts, and ours is the same everywhere.
     let _ = ring::default_provider().install_default();
     let unusable = |error: reqwest::Error| ConfigError::Material {
@@ -156,22 +190,12 @@ fn client(endpoint: &TokenEndpoint, patience: Duration) -> Result<Client, Config
             None => builder.build(),
         }
     };
-    let own = endpoint.ca.as_ref().map(tls::certificates).transpose()?;
+    let own = ca.map(tls::certificates).transpose()?;
     let own = own.map(|all| all.iter().map(|one| Certificate::from_der(one)).collect());
     let own: Option<Vec<Certificate>> = own.transpose().map_err(unusable)?;
-    let host = endpoint.url.host_str().unwrap_or_default();
-    if endpoint.url.scheme() == "http" && !crate::sasl::is_here(host) {
-        tracing::warn!(
-            "the secret of client {} is sent without encryption to {host}, where anything on the way can read it: \
-             an https:// token endpoint keeps it secret",
-            endpoint.client_id
-        );
-    }
     match (with(own.clone()), own) {
         // A slim image has no certificates, but plain HTTP needs none.
-        (Err(_), None) if endpoint.url.scheme() == "http" => {
-            with(Some(Vec::new())).map_err(unusable)
-        }
+        (Err(_), None) if is_open => with(Some(Vec::new())).map_err(unusable),
         (built, _) => built.map_err(unusable),
     }
 }
@@ -233,13 +257,15 @@ async fn ask(http: &Client, endpoint: &TokenEndpoint) -> Result<TokenAnswer, NoT
 }
 
 /// Pairs as `application/x-www-form-urlencoded`.
-fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String, String> {
+pub(crate) fn form<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<String, String> {
     let url = Url::parse_with_params("http://form", pairs).map_err(|error| error.to_string())?;
     Ok(url.query().unwrap_or_default().to_owned())
 }
 
 /// The innermost error: reqwest's own says little.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {
         inner = source;
@@ -247,7 +273,7 @@ fn cause(error: &reqwest::Error) -> String {
     inner.to_string()
 }
 
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);

@@ -36,6 +36,8 @@ pub struct ZooKeeperPlace {
     pub connect: String,
     /// The chroot, if a separate flag gives it.
     pub chroot: Option<String>,
+    /// The file with TLS and the login, if any.
+    pub config: Option<PathBuf>,
     /// The znode that holds the stored metrics.
     pub metrics_prefix: String,
 }

@@ -15,7 +15,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
-use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
+use zookeeper::{
+    Deadlines, StoredMetrics, ToStore, ZooKeeper, ZooKeeperAccess, ZooKeeperLogin, ZooKeeperTls,
+};
 
 /// A captured cluster.
 pub struct CapturedCluster {
@@ -218,7 +220,35 @@ pub fn chrooted(place: &ZooKeeperPlace) -> Result<zookeeper::ZooKeeperAddress, E
 
 /// Its servers, with the chroot of the connect string. The chroot of a separate flag is left out.
 pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::ZooKeeperAddress, Error> {
-    place.connect.parse().map_err(wrong_address(place))
+    let address = place.connect.parse().map_err(wrong_address(place))?;
+    secured(address, place.config.as_deref())
+}
+
+/// The same servers, with TLS and the login in this file, if any.
+///
+/// # Errors
+/// The file or a store that it names cannot be read, or a property has no valid value.
+pub fn secured(
+    address: zookeeper::ZooKeeperAddress,
+    config: Option<&Path>,
+) -> Result<zookeeper::ZooKeeperAddress, Error> {
+    let Some(path) = config else { return Ok(address) };
+    let wrong = |error| Error::from(kafka::Error::from(error));
+    let properties = kafka::Properties::parse(&files::read_text(path)?).map_err(wrong)?;
+    let settings = kafka::ZooKeeperSettings::from_properties(&properties).map_err(wrong)?;
+    let text = |secret: &kafka::Secret| secret.expose().to_owned();
+    let login = settings.login.map(|login| {
+        let (user, password) = (login.user, text(&login.password));
+        match login.by_sasl {
+            true => ZooKeeperLogin::Sasl { user, password },
+            false => ZooKeeperLogin::Digest { user, password },
+        }
+    });
+    let tls = settings.tls.map(|tls| ZooKeeperTls {
+        roots: text(&tls.roots),
+        identity: tls.identity.map(|(chain, key)| (text(&chain), text(&key))),
+    });
+    Ok(address.with_access(ZooKeeperAccess { tls, login, owns_znodes: settings.sets_acl }))
 }
 
 fn wrong_address(place: &ZooKeeperPlace) -> impl Fn(zookeeper::BadAddress) -> Error {

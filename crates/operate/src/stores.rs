@@ -131,7 +131,7 @@ mod tests {
     fn access(zookeeper: bool, in_pod: bool) -> ClusterAccess {
         let place = || {
             let (connect, metrics_prefix) = ("z:2181".to_owned(), "topicmappr".to_owned());
-            ZooKeeperPlace { connect, chroot: None, metrics_prefix }
+            ZooKeeperPlace { connect, chroot: None, config: None, metrics_prefix }
         };
         ClusterAccess {
             bootstrap: "a:1".to_owned(),

@@ -109,6 +109,11 @@ impl Cluster {
         config::zookeeper_connect(&self.spec, &self.ports)
     }
 
+    /// The same at the port with TLS: [`Builder::guarded_zookeeper`].
+    pub fn secure_zookeeper(&self) -> String {
+        format!("127.0.0.1:{}{}", self.ports.secure_zookeeper(), self.spec.chroot)
+    }
+
     /// Addresses and properties for a client that connects in this way.
     pub fn client(&self, access: &Access) -> Client {
         let listener = match access {
@@ -330,7 +335,7 @@ impl Cluster {
     fn write_files(&self, hosts: &[Ipv4Addr]) -> Result<(), Error> {
         LOGGING.iter().try_for_each(|(name, text)| self.write(name, text))?;
         self.write(exporter::CONFIG.0, exporter::CONFIG.1)?;
-        if self.spec.security > Security::Open {
+        if self.spec.security > Security::Open || self.spec.guards_zookeeper {
             certificates::write(&self.path().join("tls"), hosts)?;
         }
         self.write_quorum()?;

@@ -232,6 +232,23 @@ pub(crate) fn zookeeper(spec: &Builder, ports: &Block, folder: &Path, index: u16
         folder.join(member_folder(Mode::ZooKeeper, index)).join("data").display(),
         ports.member(index)
     );
+    if spec.guards_zookeeper {
+        let tls = folder.join("tls");
+        let (tls, port) = (tls.display(), ports.secure_zookeeper());
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "secureClientPort={port}\n\
+             secureClientPortAddress=127.0.0.1\n\
+             serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
+             authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n\
+             authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n\
+             ssl.keyStore.location={tls}/broker.pem\n\
+             ssl.trustStore.type=PEM\n\
+             ssl.trustStore.location={tls}/ca.crt\n\
+             ssl.clientAuth=need\n"
+        );
+    }
     if spec.members > 1 {
         text += "initLimit=30\nsyncLimit=10\n";
         for other in 0..spec.members {
@@ -241,6 +258,13 @@ pub(crate) fn zookeeper(spec: &Builder, ports: &Block, folder: &Path, index: u16
         }
     }
     text
+}
+
+/// The users of a guarded ZooKeeper server, and its property of Java that names them.
+pub(crate) fn zookeeper_users() -> String {
+    let User { name, password } = User::ADMIN;
+    let module = "org.apache.zookeeper.server.auth.DigestLoginModule";
+    format!("Server {{\n  {module} required user_{name}=\"{password}\";\n}};\n")
 }
 
 /// All ZooKeeper servers, with the chroot.

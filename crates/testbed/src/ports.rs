@@ -81,6 +81,11 @@ impl Block {
         self.base + 2
     }
 
+    /// The port with TLS of a ZooKeeper server. Such a cluster has no Prometheus.
+    pub(crate) fn secure_zookeeper(&self) -> u16 {
+        self.prometheus()
+    }
+
     /// The port of every JMX exporter, each on its broker's host.
     pub(crate) fn exporter(&self) -> u16 {
         self.base + 3

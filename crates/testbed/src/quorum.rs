@@ -28,6 +28,9 @@ const BOOTSTRAP: &str = "bootstrap.checkpoint";
 const METADATA: &str = "__cluster_metadata-0";
 const VOTERS: &str = "00000000000000000000-0000000000.checkpoint";
 
+/// The users of a guarded ZooKeeper server.
+const USERS: &str = "users.conf";
+
 /// ZooKeeper does not wait for the disk, and its files stay small.
 pub(crate) const ZOOKEEPER_OPTIONS: [&str; 3] =
     ["-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024", "-Dzookeeper.snapCount=1000000"];
@@ -119,6 +122,9 @@ impl Cluster {
                 ),
             };
             self.write(&format!("{folder}/{name}"), &text)?;
+            if self.spec().guards_zookeeper {
+                self.write(&format!("{folder}/{USERS}"), &config::zookeeper_users())?;
+            }
             if self.mode() == Mode::ZooKeeper && self.spec().members > 1 {
                 self.write(&format!("{folder}/data/myid"), &(index + 1).to_string())?;
             }
@@ -243,7 +249,10 @@ impl Cluster {
             Mode::ZooKeeper => {
                 let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
                 let heap = self.spec().heap_mib * 5 / 8;
-                self.launch(&name, Role::ZooKeeper, heap, &ZOOKEEPER_OPTIONS, class, "zoo.cfg")
+                let users = format!("-Djava.security.auth.login.config={USERS}");
+                let users = self.spec().guards_zookeeper.then_some(users.as_str());
+                let options: Vec<&str> = ZOOKEEPER_OPTIONS.into_iter().chain(users).collect();
+                self.launch(&name, Role::ZooKeeper, heap, &options, class, "zoo.cfg")
             }
         }
     }

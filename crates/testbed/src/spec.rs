@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::config;
 use crate::error::Error;
 use crate::jars::Jars;
 use crate::relay::Cap;
@@ -101,6 +102,7 @@ pub struct Builder {
     pub(crate) properties: Vec<(String, String)>,
     pub(crate) cards: Option<Cap>,
     pub(crate) exporter: bool,
+    pub(crate) guards_zookeeper: bool,
     pub(crate) processes: Processes,
     pub(crate) timeout: Duration,
 }
@@ -133,6 +135,7 @@ impl Default for Builder {
             properties: Vec::new(),
             cards: None,
             exporter: false,
+            guards_zookeeper: false,
             processes: Processes::Of(BTreeSet::new()),
             timeout: Duration::from_secs(180),
         }
@@ -265,6 +268,13 @@ impl Builder {
     pub fn exporter(mut self) -> Self {
         self.exporter = true;
         self
+    }
+
+    /// Gives the one ZooKeeper server a second port, with TLS and client certificates ([`Cluster::secure_zookeeper`]), and
+    /// logins by SASL as [`User::ADMIN`](crate::User::ADMIN). Its properties belong to a JVM, so it has its own.
+    pub fn guarded_zookeeper(mut self) -> Self {
+        self.guards_zookeeper = true;
+        self.mode(Mode::ZooKeeper).mortal([config::QUORUM])
     }
 
     /// Gives every server a JVM of its own, so that each can be killed or paused. It costs seconds of a core for each;

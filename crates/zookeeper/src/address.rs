@@ -3,13 +3,15 @@
 //! In: the text that Kafka calls `zookeeper.connect`, `HOST:PORT,HOST:PORT/chroot`. Out: an [`ZooKeeperAddress`], or the error
 //! in the text. Resolves no name and opens no socket.
 
+use crate::access::ZooKeeperAccess;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// ZooKeeper's client port, if an address names none.
 const DEFAULT_PORT: u16 = 2181;
 
-/// The servers of one ensemble and Kafka's chroot in it.
+/// The servers of one ensemble, Kafka's chroot in it, and how to log in there.
 ///
 /// ```
 /// let address: mappr_zookeeper::ZooKeeperAddress = "zk1:2181,zk2/kafka".parse().unwrap();
@@ -20,6 +22,7 @@ const DEFAULT_PORT: u16 = 2181;
 pub struct ZooKeeperAddress {
     servers: Vec<String>,
     chroot: String,
+    access: Arc<ZooKeeperAccess>,
 }
 
 /// Why a text is not a valid [`ZooKeeperAddress`].
@@ -54,9 +57,9 @@ pub enum BadAddress {
         /// The path of the prefix.
         prefix: String,
     },
-    /// An address with a scheme. ZooKeeper over TLS needs the feature `zk-tls`.
+    /// An address with a scheme.
     #[error(
-        "{server:?} has a scheme: only plaintext HOST:PORT is built in (TLS needs the feature zk-tls)"
+        "{server:?} has a scheme: give HOST:PORT; for TLS, name a file with --zookeeper-config"
     )]
     Scheme {
         /// The server as given.
@@ -77,6 +80,18 @@ impl ZooKeeperAddress {
         &self.chroot
     }
 
+    /// How to log in.
+    #[must_use]
+    pub fn access(&self) -> &ZooKeeperAccess {
+        &self.access
+    }
+
+    /// The same ensemble, reached in this way.
+    #[must_use]
+    pub fn with_access(self, access: ZooKeeperAccess) -> Self {
+        Self { access: Arc::new(access), ..self }
+    }
+
     /// The same ensemble with Kafka under `prefix`, as in older tools (`--zk-prefix kafka`).
     ///
     /// # Errors
@@ -89,7 +104,7 @@ impl ZooKeeperAddress {
         if !self.chroot.is_empty() && self.chroot != chroot {
             return Err(BadAddress::TwoChroots { address: self.chroot, prefix: chroot });
         }
-        Ok(Self { servers: self.servers, chroot })
+        Ok(Self { chroot, ..self })
     }
 }
 
@@ -106,7 +121,8 @@ impl FromStr for ZooKeeperAddress {
             None => (text, ""),
         };
         let servers = servers.split(',').map(|server| parse_server(server.trim(), text));
-        Ok(Self { servers: servers.collect::<Result<_, _>>()?, chroot: parse_chroot(chroot)? })
+        let servers = servers.collect::<Result<_, _>>()?;
+        Ok(Self { servers, chroot: parse_chroot(chroot)?, access: Arc::default() })
     }
 }
 

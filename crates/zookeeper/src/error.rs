@@ -3,6 +3,7 @@
 //! Every variant is a failure outside the caller's input, except [`Error::NoKafka`], which may be a mistyped chroot.
 //! Messages state facts; [`Error::hint`] says what to try next.
 
+use crate::no_session::NoSession;
 use mapper::{BrokerId, PartitionId, SnapshotError, joined};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +16,24 @@ pub enum Error {
     #[error("no ZooKeeper server opens a session: {}", listed(servers))]
     Unreachable {
         /// The result for each address.
-        servers: BTreeMap<String, String>,
+        servers: BTreeMap<String, NoSession>,
+    },
+    /// The login is wrong, or the server requires one.
+    #[error("{}", refused_login(user.as_deref()))]
+    LoginRefused {
+        /// The user of our login.
+        user: Option<String>,
+    },
+    /// The client library cannot use our certificates.
+    #[error("the stores for TLS with ZooKeeper cannot be used: {0}")]
+    UnusableTls(#[source] zookeeper_client::Error),
+    /// The server has not authenticated this session, so that no znode can belong to it.
+    #[error(
+        "ZooKeeper lets this session own no znode: it has not authenticated it, so it refuses the ACL of {path}"
+    )]
+    NotAuthenticated {
+        /// The znode.
+        path: String,
     },
     /// A request was not answered in time.
     #[error("ZooKeeper gives no answer for {path} within {} s", waited.as_secs_f64())]
@@ -34,7 +52,7 @@ pub enum Error {
         #[source]
         source: zookeeper_client::Error,
     },
-    /// The znode's ACL does not let us read it, or the session requires a login.
+    /// The znode's ACL does not give us this right.
     #[error("ZooKeeper denies access to {path}: {source}")]
     Denied {
         /// The requested znode.
@@ -144,17 +162,36 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unreachable { .. } => {
-                "compare the addresses with zookeeper.connect of a broker; \
+            Self::Unreachable { servers } => match servers.values().find_map(NoSession::hint) {
+                Some(hint) => hint.to_owned(),
+                None => "compare the addresses with zookeeper.connect of a broker; \
                  a cluster in KRaft mode has no ZooKeeper"
+                    .to_owned(),
+            },
+            Self::LoginRefused { user: Some(_) } => {
+                "compare user and password in the file of --zookeeper-config with user_NAME in the section Server of the \
+                 servers' JAAS file"
+                    .to_owned()
+            }
+            Self::LoginRefused { user: None } => {
+                "name a user and its password in a file: --zookeeper-config FILE".to_owned()
+            }
+            Self::UnusableTls(_) => {
+                "certificates must be of X.509 version 3, and the key that of the certificate".to_owned()
+            }
+            Self::NotAuthenticated { .. } => {
+                "do the servers know this kind of login (authProvider.sasl, ssl.clientAuth)? zookeeper.set.acl=false \
+                 writes without an ACL"
                     .to_owned()
             }
             Self::Timeout { .. } | Self::Failed { .. } => {
                 "has the ensemble a leader? `echo srvr | nc HOST 2181` shows each server's Mode"
                     .to_owned()
             }
-            Self::Denied { .. } => {
-                "ZooKeeper logins are not supported here: use --bootstrap-server".to_owned()
+            Self::Denied { path, .. } => {
+                format!(
+                    "the file of --zookeeper-config must have the login that the znode's ACL names: zkCli.sh getAcl {path}"
+                )
             }
             Self::Malformed { path, .. } => format!("look at it with `zkCli.sh get {path}`"),
             Self::NoKafka { likely, .. } if likely.is_empty() => {
@@ -197,6 +234,7 @@ impl Error {
         let path = path.to_owned();
         match source {
             Reply::NoAuth | Reply::AuthFailed => Self::Denied { path, source },
+            Reply::InvalidAcl => Self::NotAuthenticated { path },
             source => Self::Failed { path, source },
         }
     }
@@ -206,7 +244,14 @@ impl Error {
     }
 }
 
-fn listed(servers: &BTreeMap<String, String>) -> String {
+fn refused_login(user: Option<&str>) -> String {
+    match user {
+        Some(user) => format!("ZooKeeper refuses the login of {user}"),
+        None => "ZooKeeper requires a login".to_owned(),
+    }
+}
+
+fn listed(servers: &BTreeMap<String, NoSession>) -> String {
     let each = servers.iter().map(|(address, reason)| format!("{address}: {reason}"));
     each.collect::<Vec<_>>().join("; ")
 }
@@ -255,10 +300,12 @@ mod tests {
 
     #[test]
     fn each_unreachable_address_stands_in_the_message() {
-        let servers = [("a:2181", "refused"), ("b:2181", "no answer within 2 s")];
-        let servers =
-            servers.map(|(address, reason)| (address.to_owned(), reason.to_owned())).into();
-        let message = Error::Unreachable { servers }.to_string();
-        assert!(message.ends_with("a:2181: refused; b:2181: no answer within 2 s"), "{message}");
+        let silent = NoSession::Silent(Duration::from_secs(2));
+        let servers = [("a:2181", NoSession::OnlyTls), ("b:2181", silent)];
+        let servers = servers.map(|(address, reason)| (address.to_owned(), reason)).into();
+        let error = Error::Unreachable { servers };
+        let message = error.to_string();
+        assert!(message.ends_with("does not; b:2181: no answer within 2 s"), "{message}");
+        assert!(error.hint().unwrap().contains("--zookeeper-config"));
     }
 }

@@ -10,9 +10,7 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use zookeeper_client::{
-    Acls, CreateMode, Error as Reply, LockOptions, LockPrefix, OwnedLockClient,
-};
+use zookeeper_client::{CreateMode, Error as Reply, LockOptions, LockPrefix, OwnedLockClient};
 
 /// The most bytes in one request: well below the megabyte that servers accept (`jute.maxbuffer`).
 const BATCH_BYTES: usize = 512 << 10;
@@ -39,8 +37,9 @@ impl ZooKeeper {
     /// [`Error::LockLost`] if the session ends first; otherwise the error of a request.
     pub async fn guard(&self, folder: &str, by: &str) -> Result<Guarded, Error> {
         let failed = |source| failed(folder, source);
-        let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        let options = LockOptions::new(Acls::anyone_all());
+        let acls = self.acls();
+        let open = CreateMode::Persistent.with_acls(acls);
+        let options = LockOptions::new(acls);
         let options = options.with_ancestor_options(open).map_err(failed)?;
         let prefix = LockPrefix::new_curator(folder, "lock-").map_err(failed)?;
         let lock = self.client.lock(prefix, by.as_bytes(), options).await.map_err(failed)?;
@@ -127,7 +126,7 @@ impl Guarded {
     /// One attempt. The inner error is ZooKeeper's answer.
     async fn try_batch(&self, batch: &[(&str, Option<&[u8]>)]) -> Result<Result<(), Reply>, Error> {
         let Some((first, _)) = batch.first() else { return Ok(Ok(())) };
-        let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let open = CreateMode::Persistent.with_acls(self.zookeeper.acls());
         let mut writer = self.lock.new_check_writer();
         for (path, data) in batch {
             let there = self.zookeeper.get(path).await?.is_some();
@@ -156,7 +155,7 @@ impl Guarded {
     async fn folder_of(&self, path: &str) -> Result<(), Error> {
         match path.rsplit_once('/') {
             Some((folder, _)) if !folder.is_empty() => {
-                let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+                let open = CreateMode::Persistent.with_acls(self.zookeeper.acls());
                 self.asked(folder, self.zookeeper.client.mkdir(folder, &open)).await
             }
             Some(_) | None => Ok(()),

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod access;
 mod address;
 mod captured;
 mod connect;
@@ -25,21 +26,25 @@ mod gather;
 mod guarded;
 mod kafka_root;
 mod moves;
+mod no_session;
 mod notice;
 mod overrides;
 mod read;
 mod requested;
+mod socket;
 mod srvr;
 mod store;
 mod stored;
 mod znode;
 
+pub use access::{ZooKeeperAccess, ZooKeeperLogin, ZooKeeperTls};
 pub use address::{BadAddress, ZooKeeperAddress};
 pub use captured::Captured;
 pub use connect::{Deadlines, ZooKeeper};
 pub use error::{Error, ZnodeFault};
 pub use guarded::Guarded;
 pub use moves::Heading;
+pub use no_session::NoSession;
 pub use notice::{Unusable, ZooKeeperNotice};
 pub use overrides::{DEFAULT_OVERRIDES_PREFIX, StoredOverride, StoredOverrides, override_path};
 pub use srvr::server_mode;

@@ -1,22 +1,23 @@
 //! `srvr`: the mode that one ZooKeeper server reports. Allowed by default (`4lw.commands.whitelist`), and needs no
 //! session.
 
+use crate::access::ZooKeeperAccess;
+use crate::socket;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-/// A limit in bytes, above any real answer.
-const LONGEST: u64 = 64 << 10;
 
 /// The mode of the server at this address, in its own words: `leader`, `follower`, `observer` or `standalone`. If the
 /// server serves no clients, its own message instead.
 ///
 /// # Errors
 /// If it does not answer within `patience`, or closes the connection without an answer.
-pub async fn server_mode(address: &str, patience: Duration) -> io::Result<String> {
-    let answer = timeout(patience, ask(address)).await;
+pub async fn server_mode(
+    address: &str,
+    access: &ZooKeeperAccess,
+    patience: Duration,
+) -> io::Result<String> {
+    let answer = timeout(patience, ask(address, access)).await;
     let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
     match mode.or_else(|| answer.lines().find(|line| !line.trim().is_empty())) {
@@ -25,17 +26,15 @@ pub async fn server_mode(address: &str, patience: Duration) -> io::Result<String
     }
 }
 
-async fn ask(address: &str) -> io::Result<String> {
-    let mut socket = TcpStream::connect(address).await?;
-    socket.write_all(b"srvr").await?;
-    let mut answer = Vec::new();
-    socket.take(LONGEST).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+async fn ask(address: &str, access: &ZooKeeperAccess) -> io::Result<String> {
+    let mut socket = socket::connect(address, access).await?;
+    socket::ask(&mut *socket, b"srvr").await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     async fn told(answer: &'static str) -> io::Result<String> {
@@ -48,7 +47,7 @@ mod tests {
             assert_eq!(&word, b"srvr");
             socket.write_all(answer.as_bytes()).await.unwrap();
         });
-        let mode = server_mode(&address, Duration::from_secs(5)).await;
+        let mode = server_mode(&address, &ZooKeeperAccess::default(), Duration::from_secs(5)).await;
         server.await.unwrap();
         mode
     }

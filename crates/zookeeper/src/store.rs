@@ -8,7 +8,7 @@ use mapper::{BrokerId, Bytes, PartitionId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
-use zookeeper_client::{Acls, CreateMode, Error as Reply};
+use zookeeper_client::{CreateMode, Error as Reply};
 
 /// The largest znode that a server accepts by default (`jute.maxbuffer`), minus the rest of the request.
 const MOST_BYTES: usize = (1 << 20) - 1024;
@@ -65,7 +65,7 @@ impl ZooKeeper {
         };
         let [sizes, free] = znodes(prefix);
         let znodes = [packed(sizes, metrics.sizes())?, packed(free, metrics.free())?];
-        let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let open = CreateMode::Persistent.with_acls(self.acls());
         let refused = |path: &str, answer: Result<(), Reply>| {
             answer.map_err(|source| Error::refused(path, source))
         };

@@ -101,7 +101,7 @@ pub enum ConfigError {
 const HIDDEN: &str = "[hidden]";
 
 /// A value that an error may show: a name in one case, or a number. Anything else may be a misplaced password.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     let name = |own: fn(&char) -> bool| value.chars().all(|c| own(&c) || "-_.".contains(c));
     let named =
         name(|c| c.is_ascii_lowercase()) || name(|c| c.is_ascii_uppercase() || c.is_ascii_digit());

@@ -25,24 +25,31 @@ pub(super) fn aliases(key: &str) -> &'static [&'static str] {
 
 /// Reads properties and records which ones were read.
 #[derive(Debug)]
-pub(super) struct PropertyKeys<'a> {
+pub(crate) struct PropertyKeys<'a> {
     properties: &'a Properties,
     read: BTreeSet<&'static str>,
+    /// Prefixes of keys that may not be left over.
+    security: &'static [&'static str],
 }
 
 impl<'a> PropertyKeys<'a> {
     pub(super) fn new(properties: &'a Properties) -> Self {
-        Self { properties, read: BTreeSet::new() }
+        Self::about(properties, &SECURITY)
+    }
+
+    /// The same for another client, with its own prefixes of keys that affect security.
+    pub(crate) fn about(properties: &'a Properties, security: &'static [&'static str]) -> Self {
+        Self { properties, read: BTreeSet::new(), security }
     }
 
     /// The value as written: whitespace may belong to a password.
-    pub(super) fn secret(&mut self, key: &'static str) -> Option<&'a str> {
+    pub(crate) fn secret(&mut self, key: &'static str) -> Option<&'a str> {
         self.read.insert(key);
         self.properties.get(key)
     }
 
     /// The value without surrounding whitespace. An empty value counts as absent.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<&'a str> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         self.secret(key).map(str::trim).filter(|value| !value.is_empty())
     }
 
@@ -71,13 +78,13 @@ impl<'a> PropertyKeys<'a> {
     }
 
     /// Ends the reading. Returns the unread keys, or an error for a security key that we do not support.
-    pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
+    pub(crate) fn finish(self) -> Result<Vec<String>, ConfigError> {
         let left: Vec<&str> =
             self.properties.keys().filter(|key| !self.read.contains(key)).collect();
-        let security = |key: &&str| SECURITY.iter().any(|prefix| key.starts_with(prefix));
+        let security = |key: &&str| self.security.iter().any(|prefix| key.starts_with(prefix));
         match left.iter().copied().find(security) {
             Some(key) => {
-                let prefix = SECURITY.iter().find(|prefix| key.starts_with(**prefix));
+                let prefix = self.security.iter().find(|prefix| key.starts_with(**prefix));
                 let named = shown_key(key).map(str::to_owned);
                 let key = named.or_else(|| prefix.map(|prefix| format!("{prefix}[hidden]")));
                 let key = key.unwrap_or_default();

@@ -4,6 +4,7 @@
 //! [`Settings`]. A security key that we do not support is an error, so that operators do not rely on a protection that
 //! is missing. Keys that tune producers and consumers are ignored and listed.
 
+mod aws;
 mod error;
 mod jaas;
 mod keys;
@@ -16,10 +17,15 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use aws::AwsIam;
 pub use error::ConfigError;
+pub(crate) use error::shown;
+pub(crate) use jaas::{Jaas, parse as jaas_line, section as jaas_section};
+pub(crate) use keys::PropertyKeys;
 pub use sasl::{Credentials, Mechanism, SaslSettings};
 pub use settings::{SecurityProtocol, Settings};
 pub use tls::{Identity, Material, MaterialSource, Roots, TlsSettings};
+pub(crate) use tls::{is_path, one_of};
 pub use token::{TokenEndpoint, TokenFrom, TokenSettings};
 
 use crate::secret::Secret;

@@ -108,7 +108,7 @@ impl Settings {
         let mut keys = PropertyKeys::new(properties);
         let bootstrap = bootstrap(&mut keys)?;
         let protocol = protocol(&mut keys)?;
-        let sasl = sasl::read(&mut keys, protocol)?;
+        let sasl = sasl::read(&mut keys, protocol, &bootstrap)?;
         let tls = tls::read(&mut keys, protocol)?;
         let client_id = keys.text("client.id").unwrap_or("topicmappr").to_owned();
         let request = millis(&mut keys, "request.timeout.ms")?;

@@ -67,15 +67,48 @@ fn a_flag_overrides_the_file_under_every_name() {
 
 #[test]
 fn a_mechanism_that_we_lack_is_refused_by_name() {
-    for mechanism in ["AWS_MSK_IAM", "GSSAPI"] {
+    for (mechanism, instead) in [("DIGEST-MD5", "PLAIN, SCRAM"), ("GSSAPI", "second listener")] {
         let text = format!(
             "security.protocol=SASL_SSL\nsasl.mechanism={mechanism}\nsasl.kerberos.service.name=kafka\n\
              sasl.login.callback.handler.class=x"
         );
         let refusal = refusal(&text);
         assert!(refusal.contains(&format!("sasl.mechanism={mechanism} is not supported")));
-        assert!(refusal.contains("SCRAM-SHA-512"));
+        assert!(refusal.contains("SCRAM-SHA-512") && refusal.contains(instead), "{refusal}");
     }
+}
+
+#[test]
+fn amazon_msk_with_iam_is_taken_in_the_names_of_javas_library() {
+    let package = "software.amazon.msk.auth.iam";
+    let own = format!(
+        "security.protocol=SASL_SSL\nsasl.mechanism=AWS_MSK_IAM\n\
+         sasl.jaas.config={package}.IAMLoginModule required awsDebugCreds=true awsStsRegion=\"us-east-1\";\n\
+         sasl.client.callback.handler.class={package}.IAMClientCallbackHandler"
+    );
+    let by_token = format!(
+        "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n\
+         sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;\n\
+         sasl.login.callback.handler.class={package}.IAMOAuthBearerLoginCallbackHandler\n\
+         sasl.client.callback.handler.class={package}.IAMOAuthBearerLoginCallbackHandler"
+    );
+    let broker = "b-1.events.abc123.c2.kafka.eu-west-1.amazonaws.com:9098";
+    for (text, sts_region) in [(&own, Some("us-east-1")), (&by_token, None)] {
+        let mut properties = Properties::parse(text).unwrap();
+        properties.set("bootstrap.servers", broker);
+        let settings = Settings::from_properties(&properties).unwrap();
+        let sasl = settings.sasl.unwrap();
+        assert_eq!((sasl.mechanism, settings.ignored), (Mechanism::OAuthBearer, Vec::new()));
+        let Credentials::Token(token) = sasl.credentials else { panic!("a password") };
+        let TokenFrom::Aws(aws) = token.from else { panic!("{:?}", token.from) };
+        assert_eq!(aws.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(aws.sts_region.as_deref(), sts_region);
+    }
+    assert!(refusal(&own.replace("SASL_SSL", "SASL_PLAINTEXT")).contains("expected SASL_SSL"));
+    let profile = own.replace("awsDebugCreds=true", "awsProfileName=hunter2");
+    assert!(refusal(&profile).contains("sasl.jaas.config=awsProfileName is not supported"));
+    assert!(refusal(&own.replace("IAMLoginModule", "ScramLoginModule")).contains("contradict"));
+    assert!(refusal(&own.replace("IAMClientCallbackHandler", "Mine")).contains("callback.handler"));
 }
 
 const BEARER: &str = "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n";

@@ -159,12 +159,12 @@ fn identity(keys: &mut PropertyKeys<'_>) -> Result<Option<Identity>, ConfigError
 }
 
 /// Whether an error may show it as a path. An inline private key in place of a path must stay hidden.
-pub(super) fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     text.len() < 1024 && !text.contains("-----") && !text.contains(['=', '\n'])
 }
 
 /// The only key of these that is set.
-pub(super) fn one_of(
+pub(crate) fn one_of(
     keys: &mut PropertyKeys<'_>,
     files: &[&'static str],
     texts: &[&'static str],

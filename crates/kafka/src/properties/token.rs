@@ -1,6 +1,7 @@
 //! The OAUTHBEARER part of the properties: where a token comes from (KIP-768, KIP-1139).
 
 use super::ConfigError;
+use super::aws::{self, AwsIam};
 use super::error::shown;
 use super::jaas::Jaas;
 use super::keys::PropertyKeys;
@@ -49,6 +50,8 @@ pub enum TokenFrom {
     File(PathBuf),
     /// A server that gives tokens for a client's id and secret.
     Endpoint(Box<TokenEndpoint>),
+    /// A signature with AWS's credentials, for Amazon MSK.
+    Aws(AwsIam),
 }
 
 /// A server that gives tokens for a client's id and secret (RFC 6749, section 4.4).
@@ -102,6 +105,11 @@ impl<'a> TokenKeys<'a> {
             handler: keys.text(HANDLER),
             ca: one_of(keys, &["https.ca.location"], &["https.ca.pem"], &trust)?,
         })
+    }
+
+    /// Whether Java's class for Amazon MSK makes the tokens.
+    pub(super) fn is_of_aws(&self) -> bool {
+        self.handler.is_some_and(|class| class.ends_with(aws::HANDLERS[1]))
     }
 
     /// Refuses a class of one's own for the login of another mechanism.

@@ -39,10 +39,20 @@ pub async fn ask_controller(
     })
 }
 
-/// Asks a ZooKeeper server.
-pub async fn ask_zookeeper(address: &str) -> ReadinessReports {
-    match zookeeper::server_mode(address, PATIENCE).await {
+/// Asks a ZooKeeper server, with TLS if this file enables it.
+///
+/// # Errors
+/// The file is wrong. A server that does not answer is a result, not an error.
+pub async fn ask_zookeeper(
+    address: &str,
+    config: Option<&Path>,
+) -> Result<ReadinessReports, Error> {
+    let wrong = |problem: zookeeper::BadAddress| {
+        local::Error::flag("--zookeeper", address.to_owned(), problem.to_string())
+    };
+    let ensemble = live::secured(address.parse().map_err(wrong)?, config)?;
+    Ok(match zookeeper::server_mode(address, ensemble.access(), PATIENCE).await {
         Ok(mode) => ReadinessReports::ZooKeeper { mode },
         Err(error) => ReadinessReports::Silent { why: format!("{address}: {error}") },
-    }
+    })
 }

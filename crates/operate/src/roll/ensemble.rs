@@ -13,6 +13,7 @@ use futures::future::join_all;
 use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use zookeeper::{ZooKeeperAccess, ZooKeeperAddress};
 
 /// The time limit for one server: a server that serves answers at once.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Ensemble<'a> {
     pub(super) pods: RollPods<'a>,
     addresses: Vec<String>,
+    access: ZooKeeperAccess,
     /// The server address of a pod, where it does not begin with the pod's name.
     named: BTreeMap<String, String>,
 }
@@ -28,20 +30,21 @@ pub(super) struct Ensemble<'a> {
 impl<'a> Ensemble<'a> {
     pub(super) fn of(
         pods: RollPods<'a>,
-        servers: &[String],
+        ensemble: &ZooKeeperAddress,
         named: &BTreeMap<String, String>,
     ) -> Self {
-        let mut addresses = servers.to_vec();
-        let more = named.values().filter(|address| !servers.contains(address));
+        let (mut addresses, access) = (ensemble.servers().to_vec(), ensemble.access().clone());
+        let more = named.values().filter(|address| !ensemble.servers().contains(address));
         addresses.extend(more.cloned());
-        Self { pods, addresses, named: named.clone() }
+        Self { pods, addresses, access, named: named.clone() }
     }
 
     /// Looks at pods first, then servers. So a server that serves now did so after its pod was seen.
     pub(super) async fn look(&mut self) -> Result<Sight, Error> {
         let sets = self.pods.look().await?;
         let pods = self.pods.of(&sets, |pod| self.id_of(pod), |_| None)?;
-        let asked = self.addresses.iter().map(|at| zookeeper::server_mode(at, PATIENCE));
+        let ask = |at| zookeeper::server_mode(at, &self.access, PATIENCE);
+        let asked = self.addresses.iter().map(|at| ask(at));
         let (mut voters, mut scene) =
             (Voters::default(), RollScene { pods, ..RollScene::default() });
         voters.zookeeper = true;

@@ -15,7 +15,7 @@ pub struct Sights<'a>(Of<'a>);
 
 enum Of<'a> {
     Kafka(Box<KafkaPods<'a>>),
-    ZooKeeper(Ensemble<'a>),
+    ZooKeeper(Box<Ensemble<'a>>),
 }
 
 /// The result of a look.
@@ -69,14 +69,13 @@ impl<'a> Sights<'a> {
         Ok(Self(Of::Kafka(Box::new(pods))))
     }
 
-    /// Pods with ZooKeeper servers. `servers` has the addresses; `named` has those of pods whose names are not in
-    /// them.
+    /// Pods with ZooKeeper servers. `named` has the addresses of pods whose names are not in those of the ensemble.
     pub fn of_zookeeper(
         pods: RollPods<'a>,
-        servers: &[String],
+        ensemble: &zookeeper::ZooKeeperAddress,
         named: &BTreeMap<String, String>,
     ) -> Self {
-        Self(Of::ZooKeeper(Ensemble::of(pods, servers, named)))
+        Self(Of::ZooKeeper(Box::new(Ensemble::of(pods, ensemble, named))))
     }
 
     /// Reads the pods first, then the servers in them.

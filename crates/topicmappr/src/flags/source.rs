@@ -28,6 +28,11 @@ pub(crate) struct SourceArgs {
     /// Together with --bootstrap-server, they hold stored metrics and the lock of an execution.
     #[arg(long, value_name = "HOST:PORT,.../CHROOT", global = true, visible_alias = "zk-addr")]
     zookeeper: Option<String>,
+    /// Read TLS and the login for ZooKeeper (zookeeper.ssl.*)
+    ///
+    /// The file has the names of Kafka's brokers, so that their server.properties works.
+    #[arg(long, value_name = "FILE", global = true)]
+    zookeeper_config: Option<PathBuf>,
     /// Set the cluster's chroot if --zookeeper does not contain it
     #[arg(long, value_name = "PATH", global = true)]
     zk_prefix: Option<String>,
@@ -69,6 +74,7 @@ impl SourceArgs {
             ("--bootstrap-server", self.bootstrap_server.clone()),
             ("--kafka-config", self.kafka_config.as_ref().map(path)),
             ("--zookeeper", self.zookeeper.clone()),
+            ("--zookeeper-config", self.zookeeper_config.as_ref().map(path)),
             ("--zk-prefix", self.zk_prefix.clone().filter(|prefix| !prefix.is_empty())),
         ];
         words.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
@@ -83,6 +89,7 @@ impl SourceArgs {
         let zookeeper = self.zookeeper.as_ref().map(|servers| ZooKeeperPlace {
             connect: servers.clone(),
             chroot: self.zk_prefix.clone().filter(|prefix| !prefix.is_empty()),
+            config: self.zookeeper_config.clone(),
             metrics_prefix: self.zk_metrics_prefix.clone(),
         });
         match &self.bootstrap_server {

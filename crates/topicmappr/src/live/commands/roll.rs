@@ -20,6 +20,7 @@ use operate::roll::{Roll, RollEnd, RollPods, Rolled, Sight, Sights, Ways};
 use operate::stores::{lease_of, take_lease};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use zookeeper::ZooKeeperAddress;
 
 /// The flags of `roll`.
 #[derive(Debug, clap::Args)]
@@ -258,7 +259,7 @@ impl Args {
 }
 
 /// The servers of an ensemble, and the id of the Kafka cluster whose metadata they keep: one roll of either at a time.
-async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error> {
+async fn ensemble(place: &ZooKeeperPlace) -> Result<(ZooKeeperAddress, String), Error> {
     let zookeeper = live::zookeeper(place).await?;
     let cluster = zookeeper.cluster_id().await?.ok_or_else(|| {
         local::Error::flag(
@@ -267,7 +268,7 @@ async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error
             "no Kafka cluster has its id there (/cluster/id): is a chroot missing?",
         )
     })?;
-    Ok((zookeeper.address().servers().to_vec(), cluster))
+    Ok((zookeeper.address().clone(), cluster))
 }
 
 /// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.

@@ -128,7 +128,7 @@ impl Asked<'_> {
     ) -> Result<(ReadinessVerdict, FoundSubject), Error> {
         let subject = self.args.subject.found(session).await?;
         let told = match (self.args.subject.role(), subject.broker) {
-            (ProbedServer::Zookeeper, _) => ask_zookeeper(self.address).await,
+            (ProbedServer::Zookeeper, _) => ask_zookeeper(self.address, self.properties).await?,
             (ProbedServer::Broker, Some(id)) => {
                 ask_broker(self.address, self.properties, id).await?
             }

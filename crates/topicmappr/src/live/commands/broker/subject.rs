@@ -79,7 +79,7 @@ impl SubjectArgs {
         match (self.role, session.global.source.source_if_any()?) {
             (ProbedServer::Zookeeper, Some(Source::Live(Servers::ZooKeeper(place)))) => {
                 let address = place.connect.split(['/', ',']).next().unwrap_or_default();
-                Ok(ProbeAddress { address: address.to_owned(), properties: None })
+                Ok(ProbeAddress { address: address.to_owned(), properties: place.config })
             }
             (ProbedServer::Zookeeper, _) => needs("--zookeeper HOST:PORT, the server's own"),
             (_, Some(Source::Live(Servers::Kafka { bootstrap, properties, .. }))) => {
