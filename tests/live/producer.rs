@@ -65,6 +65,11 @@ impl Producer {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &client.bootstrap);
         config.extend(client.properties.clone());
+        Self::with(config, topic)
+    }
+
+    /// The same with librdkafka's properties.
+    pub(crate) fn with(config: ClientConfig, topic: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (own, name, flag) = (config.clone(), topic.to_owned(), Arc::clone(&stop));
         let thread = thread::spawn(move || write(own, &name, &flag));

@@ -10,6 +10,10 @@ const KEPT: usize = 8 << 20;
 
 fn main() -> ExitCode {
     keep_what_is_freed();
+    #[cfg(feature = "live")]
+    if operate::execution::end_first_process_by_signals().is_err() {
+        return operate::Status::Outside.into();
+    }
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let mut streams = Streams {
         in_is_terminal: stdin.is_terminal(),

@@ -61,7 +61,7 @@ use execute::{
 use mirror::Mirror;
 use requests::Inbox;
 use rest::{PAUSE, rest};
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, end_first_process_by_signals};
 use std::time::{Duration, Instant};
 
 /// How long a run retries while the cluster does not answer.

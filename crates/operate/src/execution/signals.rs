@@ -1,8 +1,11 @@
 //! SIGINT, SIGTERM and SIGHUP: the operator ends the run, or the terminal was closed.
 
+use crate::Status;
 use crate::error::Error;
 use std::fs;
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -24,12 +27,48 @@ pub struct Signals {
     hangup: Option<Stream>,
 }
 
+/// Whether a command of this process handles its signals.
+static HANDLED: AtomicBool = AtomicBool::new(false);
+
+/// Lets signals end the first process of a container, too: the kernel ignores a signal that this process does not handle.
+/// Commands that handle their signals are left alone.
+///
+/// # Errors
+/// The operating system refuses a handler.
+pub fn end_first_process_by_signals() -> Result<(), Error> {
+    if std::process::id() != 1 {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let mut signals = runtime.block_on(async { Signals::open() })?;
+    #[expect(clippy::exit, reason = "a signal ends a process wherever it is")]
+    thread::spawn(move || {
+        loop {
+            let signal = runtime.block_on(signals.next());
+            if !HANDLED.load(Ordering::SeqCst) {
+                let status = match signal {
+                    Signal::Interrupt => Status::Interrupted,
+                    Signal::Terminate => Status::Terminated,
+                };
+                std::process::exit(status.code().into());
+            }
+        }
+    });
+    Ok(())
+}
+
 impl Signals {
     /// Handles these signals from now on; they no longer end the process directly.
     ///
     /// # Errors
     /// The operating system refuses the handlers.
     pub fn listen() -> Result<Self, Error> {
+        HANDLED.store(true, Ordering::SeqCst);
+        Self::open()
+    }
+
+    fn open() -> Result<Self, Error> {
         let of = |kind| signal(kind).map_err(Error::Runtime);
         let hangup = match ignores_hangups() {
             true => None,

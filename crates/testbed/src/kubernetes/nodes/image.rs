@@ -21,7 +21,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
     /// The name of its folder in the cache.
-    file: &'static str,
+    file: String,
     name: String,
     layers: Vec<Layer>,
     config: Value,
@@ -33,7 +33,7 @@ impl Image {
     /// JMX exporter is `/opt/kafka/jmx-exporter.jar`.
     pub fn kafka(version: Version) -> Self {
         Self {
-            file: if version.is_before_4() { "kafka-3" } else { "kafka" },
+            file: format!("kafka-{version}"),
             name: format!("docker.io/apache/kafka:{version}"),
             layers: vec![Layer::Base, Layer::Busybox, Layer::Java, Layer::Kafka(version)],
             config: json!({
@@ -51,7 +51,7 @@ impl Image {
             (ours("autothrottle"), "usr/local/bin/autothrottle"),
         ];
         Self {
-            file: "topicmappr",
+            file: "topicmappr".to_owned(),
             name: format!("docker.io/library/topicmappr:{}", env!("CARGO_PKG_VERSION")),
             layers: vec![Layer::Base, Layer::Programs("ours", programs.into())],
             config: json!({
@@ -64,7 +64,7 @@ impl Image {
     /// `docker.io/testbed/busybox:1`: a shell and its usual programs.
     pub fn busybox() -> Self {
         Self {
-            file: "busybox",
+            file: "busybox".to_owned(),
             name: "docker.io/testbed/busybox:1".to_owned(),
             layers: vec![Layer::Busybox],
             config: json!({"Cmd": ["/bin/sh"], "Env": [PATH]}),
@@ -74,7 +74,7 @@ impl Image {
     /// What holds the namespaces of a pod.
     pub(super) fn pause() -> Self {
         Self {
-            file: "pause",
+            file: "pause".to_owned(),
             name: "docker.io/testbed/pause:1".to_owned(),
             // Ends by SIGKILL only, which is how containerd ends it.
             config: json!({"Entrypoint": ["/bin/busybox", "sleep", "2147483647"], "User": "65535:65535"}),
@@ -85,7 +85,7 @@ impl Image {
     /// The cluster's names.
     pub(super) fn coredns(program: PathBuf) -> Self {
         Self {
-            file: "coredns",
+            file: "coredns".to_owned(),
             name: "docker.io/testbed/coredns:1".to_owned(),
             layers: vec![Layer::Programs("coredns", vec![(program, "coredns")])],
             config: json!({"Entrypoint": ["/coredns"], "Env": [PATH]}),
