@@ -11,6 +11,7 @@ mod laws;
 mod leaders;
 mod mutations;
 mod no_plan;
+mod recorded_load;
 mod repair;
 mod steps;
 mod topic_goal;

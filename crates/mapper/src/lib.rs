@@ -81,6 +81,7 @@ mod planners;
 mod rack_queues;
 mod rate_meter;
 mod rebuild;
+mod recorded_load;
 mod replace;
 mod request;
 pub mod scope;
@@ -123,6 +124,7 @@ pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use planners::plan;
 pub use rate_meter::{LogLook, LogOffsetsSeen, LogSeen, LogSizeSeen, RateMeter};
 pub use rebuild::rebuild;
+pub use recorded_load::{Percentile, RecordedBrokerLoad, RecordedLoad};
 pub use replace::replace;
 pub use request::{
     Balance, BalanceGoal, BaseReplicas, Engine, LeadBy, LeaderEvacuation, Leaders, Measure, Mends,

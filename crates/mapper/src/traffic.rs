@@ -21,9 +21,14 @@ pub(crate) fn of_replica(cluster: &DenseCluster<'_>, partition: &Partition) -> O
     let facts = partition.facts.as_deref()?;
     let rate_in = facts.bytes_in?;
     let rate_out = if cluster.counts_consumers { facts.bytes_out? } else { 0 };
-    let replicas = partition.replicas.len().max(1) as u64;
+    Some(with_rates(rate_in, rate_out, partition.replicas.len()))
+}
+
+/// The traffic of one replica of this many, from the rates of producers and consumers.
+pub(crate) fn with_rates(rate_in: u64, rate_out: u64, replicas: usize) -> u64 {
+    let replicas = replicas.max(1) as u64;
     let led = rate_out.saturating_add(rate_in.saturating_mul(replicas - 1)) / replicas;
-    Some(rate_in.saturating_add(led))
+    rate_in.saturating_add(led)
 }
 
 /// For each partition the traffic of one replica; 0 if no allowed broker holds it and no target takes it.

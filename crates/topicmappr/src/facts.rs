@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::flags::SourceArgs;
+use crate::load_folder::LoadInUse;
 use crate::lost::LostBroker;
 use crate::session::Session;
 use crate::views::{Caution, PodProblems};
@@ -26,12 +27,14 @@ pub(crate) struct Facts {
     pub(crate) notes: Vec<Note>,
     /// The broker pods, if the run asked Kubernetes.
     pub(crate) pods: Option<Box<dyn PodKnowledge>>,
+    /// The recorded load whose rates the snapshot has, if a flag names it.
+    pub(crate) load: Option<LoadInUse>,
 }
 
 impl Facts {
     /// A captured cluster without information about pods.
     pub(crate) fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
-        Self { snapshot, metrics_age: None, notes, pods: None }
+        Self { snapshot, metrics_age: None, notes, pods: None, load: None }
     }
 }
 

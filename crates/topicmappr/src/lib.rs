@@ -19,6 +19,7 @@ mod files_only;
 mod flags;
 #[cfg(feature = "live")]
 mod live;
+mod load_folder;
 mod lost;
 mod planning;
 mod session;

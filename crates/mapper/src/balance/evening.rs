@@ -73,11 +73,9 @@ impl Evening<'_, '_> {
     }
 
     fn keeps_guards(&self, from: BrokerIx, to: BrokerIx, there: &[u32], back: Option<u32>) -> bool {
-        self.guards.iter().all(|guard| {
-            if let Some((bands, counts)) = guard.topics.as_ref().zip(self.state.topics.as_ref()) {
-                let exchange = TopicExchange::new(self.state.cluster, there, back);
-                return exchange.keeps(bands, counts, from, to);
-            }
+        // Topics come last, because their lookups take the longest.
+        let by_number = self.guards.iter().filter(|guard| guard.topics.is_none());
+        let by_number = by_number.map(|guard| {
             let weight = |partition| self.state.weight(guard.load, partition);
             let there: u64 = there.iter().map(|partition| weight(*partition)).sum();
             let back = back.map_or(0, weight);
@@ -88,7 +86,14 @@ impl Evening<'_, '_> {
                 band.is_none_or(|band| band.strain(new) <= band.strain(old))
             };
             keeps(from, back, there) && keeps(to, there, back)
-        })
+        });
+        let by_topic = self.guards.iter().filter_map(|guard| guard.topics.as_ref());
+        let by_topic = by_topic.map(|bands| {
+            let exchange = TopicExchange::new(self.state.cluster, there, back);
+            let counts = self.state.topics.as_ref();
+            counts.is_none_or(|counts| exchange.keeps(bands, counts, from, to))
+        });
+        by_number.chain(by_topic).all(|keeps| keeps)
     }
 
     /// Whether a broker may give up a replica of the partition's topic, for the loads that were evened before. If not,
@@ -106,21 +111,28 @@ impl Evening<'_, '_> {
         })
     }
 
-    /// Whether the numbers of replicas let any single replica go, where topics are even as well: then most searches for
-    /// one end in vain.
-    pub(super) fn counts_let(&self, from: BrokerIx, to: BrokerIx) -> bool {
-        let by_topic = self.guards.iter().any(|guard| guard.topics.is_some());
-        let lets = |guard: &Layout| {
-            let carried = self.state.carried(guard.load);
-            let keeps = |broker: BrokerIx, new: u64| {
-                let band = guard.bands[broker as usize];
-                band.is_none_or(|band| band.strain(new) <= band.strain(carried[broker as usize]))
-            };
-            keeps(from, carried[from as usize].saturating_sub(REPLICA))
-                && keeps(to, carried[to as usize] + REPLICA)
-        };
+    /// Whether topics were evened before: then most searches for a single replica end in vain.
+    pub(super) fn guards_topics(&self) -> bool {
+        self.guards.iter().any(|guard| guard.topics.is_some())
+    }
+
+    /// Whether the numbers of replicas, if they were evened before, let any single replica leave the broker.
+    pub(super) fn count_lets_go(&self, from: BrokerIx) -> bool {
+        self.count_keeps(from, |held| held.saturating_sub(REPLICA))
+    }
+
+    /// Whether they let any single replica come to the broker.
+    pub(super) fn count_lets_come(&self, to: BrokerIx) -> bool {
+        self.count_keeps(to, |held| held + REPLICA)
+    }
+
+    fn count_keeps(&self, broker: BrokerIx, new: impl Fn(u64) -> u64) -> bool {
         let mut counts = self.guards.iter().filter(|guard| guard.load == BalancedLoad::Replicas);
-        !by_topic || counts.all(lets)
+        counts.all(|guard| {
+            let held = self.state.carried(guard.load)[broker as usize];
+            let band = guard.bands[broker as usize];
+            band.is_none_or(|band| band.strain(new(held)) <= band.strain(held))
+        })
     }
 
     fn guards_let(
@@ -176,6 +188,11 @@ impl Evening<'_, '_> {
     /// The partitions of a broker, the heaviest first.
     pub(super) fn shelf(&mut self, broker: BrokerIx) -> &[u32] {
         self.shelves.of(broker, self.state)
+    }
+
+    /// The same partitions in order of topic, weight and number.
+    pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> &[u32] {
+        self.shelves.by_topic(broker, self.state)
     }
 
     /// The position on a broker's shelf where the partitions of at most this weight begin.

@@ -326,7 +326,7 @@ fn even_one<'a>(
 }
 
 /// Evens each topic until all are even or no change helps. Of moves that are alike for a topic, it makes those that help
-/// the next goal.
+/// the next goal that is not the number of replicas.
 fn even_all_topics<'a>(
     state: &mut BalanceState<'a>,
     goals: &LoadGoals<'a>,
@@ -337,7 +337,10 @@ fn even_all_topics<'a>(
     let Some(bands) = &layout.topics else { return };
     let after = &goals.loads[(guards.len() + 1).min(goals.loads.len())..];
     let mut others = after.iter().chain(guards.iter().map(|guard| &guard.load)).copied();
-    let load = others.next().unwrap_or(BalancedLoad::Storage);
+    // Even topics bring the numbers of replicas nearly into their bands, but not the bytes. Moving bytes later costs an
+    // exchange each.
+    let bytes = after.iter().copied().find(|load| *load != BalancedLoad::Replicas);
+    let load = bytes.or_else(|| others.next()).unwrap_or(BalancedLoad::Storage);
     for _ in 0..ROUNDS {
         let since = state.log.len();
         if layout.is_even(state) {

@@ -73,6 +73,9 @@ const MOST_REFUSED: u32 = 32;
 impl PourFlow {
     /// Gives one seat away; false if the giver has none left that a taker accepts.
     fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
+        if !evening.count_lets_go(giver) {
+            return false;
+        }
         let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
         let mut at = self.next[giver as usize];
         let mut misses = 0;
@@ -125,7 +128,10 @@ impl PourFlow {
         for (level, taker) in &self.takers {
             let space = self.space(evening, *taker);
             widest = widest.max(space);
-            if space < weight || !evening.admit(partition, giver, *taker) {
+            if space < weight
+                || !evening.count_lets_come(*taker)
+                || !evening.admit(partition, giver, *taker)
+            {
                 continue;
             }
             if evening.fits(giver, *taker, partition, None)

@@ -89,7 +89,7 @@ impl ChangeSearch<'_, '_, '_> {
         let needed = self.needed(broker);
         let one = self.one(needed, &mut pairs());
         if !self.evening.load.is_uniform() {
-            let by_topic = self.evening.guards.iter().any(|guard| guard.topics.is_some());
+            let by_topic = self.evening.guards_topics();
             self.asked = 0;
             let mut of_one_topic = || {
                 let topics = pairs().filter(|_| by_topic);
@@ -130,7 +130,9 @@ impl ChangeSearch<'_, '_, '_> {
             if self.asked > PATIENCE {
                 break;
             }
-            if !self.evening.counts_let(from, to) {
+            // Where topics are even as well, most searches for a single replica end in vain.
+            let lets = self.evening.count_lets_go(from) && self.evening.count_lets_come(to);
+            if self.evening.guards_topics() && !lets {
                 continue;
             }
             let Some((enough, size, change)) = self.one_of_pair(needed, from, to) else {
@@ -268,19 +270,14 @@ impl ChangeSearch<'_, '_, '_> {
     /// The best exchange of two replicas of one topic between two brokers, where topics are even and have to stay so: the
     /// one that is nearest to the load that is needed, and of those the one with the fewest bytes.
     fn of_one_topic(&mut self, needed: u64, from: BrokerIx, to: BrokerIx) -> Option<HelpfulChange> {
-        let topic_of = |search: &Self, partition: u32| {
-            search.evening.state.cluster.topic_of(partition as usize)
-        };
-        let shelf = self.evening.shelf(to).to_vec();
-        let kin = shelf.into_iter().map(|p| (topic_of(self, p), self.evening.weight(p), p));
-        let mut kin: Vec<(usize, u64, u32)> = kin.collect();
-        kin.sort_unstable();
+        let kin = self.kin(to);
         let mut best: Option<((u64, u64), u32, u32)> = None;
         for there in self.evening.shelf(from).to_vec().into_iter().rev() {
             if self.asked > PATIENCE {
                 break;
             }
-            let (topic, weight) = (topic_of(self, there), self.evening.weight(there));
+            let topic = self.evening.state.cluster.topic_of(there as usize);
+            let weight = self.evening.weight(there);
             let near =
                 kin.partition_point(|of| (of.0, of.1) < (topic, weight.saturating_sub(needed)));
             let nearest = &kin[near.saturating_sub(NEAREST)..(near + NEAREST).min(kin.len())];
@@ -298,6 +295,16 @@ impl ChangeSearch<'_, '_, '_> {
             }
         }
         best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
+    }
+
+    /// The shelf of a broker by topic: topic, weight and number of each partition, ascending.
+    fn kin(&mut self, broker: BrokerIx) -> Vec<(usize, u64, u32)> {
+        let shelf = self.evening.shelf_by_topic(broker).to_vec();
+        let of = |partition: u32| {
+            let topic = self.evening.state.cluster.topic_of(partition as usize);
+            (topic, self.evening.weight(partition), partition)
+        };
+        shelf.into_iter().map(of).collect()
     }
 
     fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {

@@ -11,6 +11,8 @@ pub(super) struct Shelves {
     first: Vec<usize>,
     partitions: Vec<u32>,
     sorted: Vec<bool>,
+    /// For each broker the same partitions by topic; empty until they are asked for.
+    by_topic: Vec<Vec<u32>>,
     /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
     /// The load by which they are sorted.
@@ -38,7 +40,8 @@ impl Shelves {
             }
         }
         let most = most.map_or(usize::MAX, |most| most as usize);
-        Self { first, partitions, sorted: vec![false; brokers], most, load }
+        let by_topic = vec![Vec::new(); brokers];
+        Self { first, partitions, sorted: vec![false; brokers], by_topic, most, load }
     }
 
     /// Whether a replica is among those of its broker that may move.
@@ -66,6 +69,21 @@ impl Shelves {
             self.sorted[at] = true;
         }
         &shelf[..shelf.len().min(self.most)]
+    }
+
+    /// The same partitions in order of topic, weight and number.
+    pub(super) fn by_topic(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[u32] {
+        let at = broker as usize;
+        if self.by_topic[at].is_empty() {
+            let load = self.load;
+            let mut own = self.of(broker, state).to_vec();
+            own.sort_by_cached_key(|partition| {
+                let topic = state.cluster.topic_of(*partition as usize);
+                (topic, state.weight(load, *partition), *partition)
+            });
+            self.by_topic[at] = own;
+        }
+        &self.by_topic[at]
     }
 }
 

@@ -3,7 +3,8 @@
 mod edit;
 
 use crate::error::Error;
-use crate::flags::RatesArgs;
+use crate::flags::{RatesArgs, RecordArgs};
+use crate::load_folder::{self, Recorded};
 use crate::session::Session;
 use local::Status;
 use local::files::OutFile;
@@ -23,6 +24,8 @@ pub(crate) struct Args {
     out: OutArgs,
     #[command(flatten)]
     rates: RatesArgs,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 /// What may follow `snapshot`.
@@ -43,12 +46,24 @@ struct OutArgs {
 }
 
 pub(crate) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    match &args.edit {
-        Some(Edit::Edit(args)) => edit::run(args, session),
-        None => write(&args.out, session, |session| {
+    match (&args.edit, &args.record.load_folder) {
+        (Some(Edit::Edit(args)), _) => edit::run(args, session),
+        (None, Some(folder)) => record(folder, args, session),
+        (None, None) => write(&args.out, session, |session| {
             Ok(session.measured_facts(args.rates.rates)?.0.snapshot)
         }),
     }
+}
+
+/// Writes the snapshot as the record of its hour.
+fn record(folder: &Path, args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    load_folder::probe(folder)?;
+    let snapshot = session.measured_facts(args.rates.rates)?.0.snapshot;
+    let Recorded { file, records, removed } =
+        load_folder::record(folder, &snapshot, args.record.keep)?;
+    let summary = CaptureSummary::of(&snapshot, &file);
+    session.show(&CaptureSummary { records: Some(RecordsKept { records, removed }), ..summary })?;
+    Ok(Status::Done)
 }
 
 /// Checks the place of the file first, then captures the snapshot.
@@ -87,6 +102,17 @@ struct CaptureSummary<'a> {
     /// Partitions with a known rate of producers.
     #[serde(skip_serializing_if = "Option::is_none")]
     rated_partitions: Option<usize>,
+    /// The records of load next to this one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    records: Option<RecordsKept>,
+}
+
+/// The records in a folder of recorded load.
+#[derive(Debug, Serialize)]
+struct RecordsKept {
+    records: usize,
+    #[serde(rename = "removed_records")]
+    removed: usize,
 }
 
 impl<'a> CaptureSummary<'a> {
@@ -104,6 +130,7 @@ impl<'a> CaptureSummary<'a> {
             unsized_partitions: partitions().filter(|p| p.size.is_none()).count(),
             rated_partitions: Some(partitions().filter(is_rated).count())
                 .filter(|rated| *rated > 0),
+            records: None,
         }
     }
 }
@@ -120,6 +147,9 @@ impl fmt::Display for CaptureSummary<'_> {
         }
         if let Some(rated) = self.rated_partitions {
             writeln!(f, "rates       of {rated} partitions")?;
+        }
+        if let Some(RecordsKept { records, removed }) = self.records {
+            writeln!(f, "records     {records} in the folder, {removed} removed")?;
         }
         writeln!(f, "written     {}", self.file.display())
     }

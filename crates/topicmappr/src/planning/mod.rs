@@ -117,6 +117,7 @@ pub(crate) fn prepare(
     let sums = summed.into_inner().unwrap_or_else(sums);
     let Planned { plan, placement, unmapped, .. } = planned;
     (around.placement, around.unmapped, around.files) = (placement, unmapped, written.files());
+    around.recorded_load = facts.load.as_ref().map(|load| load.view(snapshot, &plan));
     around.next = if around.stopped {
         next::despite(&around.warnings, session)
     } else {

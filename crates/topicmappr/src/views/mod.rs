@@ -19,6 +19,7 @@ pub(crate) mod next;
 mod no_plan;
 mod nothing;
 mod plan_diff;
+mod recorded_load;
 mod relief;
 pub(crate) mod report;
 mod solver;
@@ -36,6 +37,7 @@ pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 pub(crate) use moves::Moves;
 pub(crate) use next::{KafkaTool, Next};
 pub(crate) use plan_diff::PlanDiffView;
+pub(crate) use recorded_load::RecordedLoadView;
 pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
 pub(crate) use warnings::{Caution, Cautions};
 

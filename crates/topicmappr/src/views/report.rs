@@ -6,6 +6,7 @@ use super::evenness::Evenness;
 use super::left_out::LeftOutView;
 use super::load::Load;
 use super::next::Next;
+use super::recorded_load::RecordedLoadView;
 use super::relief::Unrelieved;
 use super::solver::SolverView;
 use super::steps::StepView;
@@ -53,6 +54,9 @@ pub(crate) struct Report<'a> {
     /// The goals that the request leaves out, and that stay uneven.
     #[serde(skip_serializing_if = "<[UnaskedGoal]>::is_empty")]
     unasked: &'a [UnaskedGoal],
+    /// What the brokers carry at a percentile of the recorded hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_load: Option<&'a RecordedLoadView>,
     #[serde(skip)]
     not_asked: Option<Unasked<'a>>,
     /// The partition that alone is more than a broker's share.
@@ -129,6 +133,8 @@ pub(crate) struct Surroundings {
     /// Topics that no map takes.
     pub(crate) unmapped: Vec<Unmapped>,
     pub(crate) warnings: Vec<Caution>,
+    /// The recorded load, if the plan uses it.
+    pub(crate) recorded_load: Option<RecordedLoadView>,
     /// Whether the warnings kept the plan from being written.
     pub(crate) stopped: bool,
     /// What was written.
@@ -159,6 +165,7 @@ impl<'a> Report<'a> {
             floor: plan.floor,
             evenness: Evenness::of(plan),
             unasked: &sums.unasked,
+            recorded_load: around.recorded_load.as_ref(),
             not_asked: Unasked::of(plan, &sums.unasked),
             oversized: sums.oversized.as_ref(),
             unrelieved: Unrelieved::of(plan),
@@ -189,6 +196,9 @@ impl fmt::Display for Report<'_> {
         lost::write(self.lost, f)?;
         changes::write(self.changes, f)?;
         Load { before: self.before, after: self.after }.fmt(f)?;
+        if let Some(load) = self.recorded_load {
+            load.fmt(f)?;
+        }
         steps::write(self.each_step, f)?;
         heading(f, "Summary")?;
         if let Some(placement) = self.placement {

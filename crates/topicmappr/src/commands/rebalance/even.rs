@@ -3,7 +3,10 @@
 use crate::commands::scope::{PlanScope, in_scope};
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::flags::{BrokerList, PlanningArgs, RatesArgs, SolverArgs, StepArgs, TopicArgs, holders};
+use crate::flags::{
+    BrokerList, LoadArgs, PlanningArgs, RatesArgs, SolverArgs, StepArgs, TopicArgs, holders,
+};
+use crate::load_folder::LoadInUse;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
@@ -88,6 +91,8 @@ pub(crate) struct EvenArgs {
     #[command(flatten)]
     rates: RatesArgs,
     #[command(flatten)]
+    load: LoadArgs,
+    #[command(flatten)]
     steps: StepArgs,
     #[command(flatten)]
     solver: SolverArgs,
@@ -126,6 +131,7 @@ impl EvenArgs {
     pub(crate) fn ask(&self, session: &mut Session<'_, '_>) -> Result<EvenRequest, Error> {
         let outputs = Outputs::find(&self.planning)?;
         let (facts, maps) = session.measured_facts(self.rates.rates)?;
+        let facts = self.with_recorded_load(facts, session)?;
         let PlanScope { assignments, findings, unmapped } = self.scoped(&facts.snapshot, &maps)?;
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".
         mapper::assign(&facts.snapshot, &assignments)?;
@@ -153,6 +159,20 @@ impl EvenArgs {
         let plan = plan.map_err(|error| planning::with_lost(error, &facts))?;
         let planned = Planned { plan, placement: None, findings, unmapped };
         planning::finish(planned, facts, &self.planning, outputs, session)
+    }
+
+    /// The facts with the rates of recorded load, if a flag names its folder.
+    fn with_recorded_load(
+        &self,
+        facts: Facts,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Facts, Error> {
+        let Some(folder) = &self.load.load_folder else { return Ok(facts) };
+        let (facts, notes) = LoadInUse::rate(facts, folder, self.load.load)?;
+        if !session.global.talk.logs.quiet {
+            notes.iter().try_for_each(|note| session.say(note))?;
+        }
+        Ok(facts)
     }
 
     /// From the maps, unless the flags name brokers.

@@ -1,0 +1,172 @@
+//! A folder of recorded load: for each hour a snapshot with rates, `load-2026-11-20T07.json.gz` (UTC).
+//!
+//! A record appears whole or not at all. Two records of one hour: the later one replaces the earlier one. The time is that
+//! of the snapshot, not of this machine.
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::flags::LoadWindow;
+use crate::views::RecordedLoadView;
+use jiff::{SignedDuration, Timestamp};
+use local::Note;
+use local::files::{FileError, OutFile, in_folder, probe_folder};
+use local::source;
+use mapper::snapshot::Partition;
+use mapper::{Percentile, Plan, RecordedLoad, Snapshot};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A record's hour, and its file.
+type HourFile = (Timestamp, PathBuf);
+
+/// What writing a record has changed.
+pub(crate) struct Recorded {
+    pub(crate) file: PathBuf,
+    /// The records in the folder now.
+    pub(crate) records: usize,
+    pub(crate) removed: usize,
+}
+
+/// Whether records can be written to the folder: asked before a measurement that takes a while.
+pub(crate) fn probe(folder: &Path) -> Result<(), Error> {
+    Ok(probe_folder(folder)?)
+}
+
+/// Writes a snapshot as the record of its hour. Then deletes the records that are older than `keep`.
+pub(crate) fn record(
+    folder: &Path,
+    snapshot: &Snapshot,
+    keep: SignedDuration,
+) -> Result<Recorded, Error> {
+    if !partitions(snapshot).any(|one| one.facts.as_ref().is_some_and(|f| f.bytes_in.is_some())) {
+        let why = "a record of load needs rates, and no partition has one: add --rates 60s";
+        return Err(Error::flags(why));
+    }
+    let captured = snapshot.captured_at().unwrap_or("unknown");
+    let hour = captured.parse::<Timestamp>().map_err(|_| {
+        Error::flags(format!("a record of load needs the time of its capture: it is {captured}"))
+    })?;
+    let file = folder.join(format!("{PREFIX}{}{SUFFIX}", hour_name(hour)));
+    OutFile::at(&file)?.stage(|to| snapshot.write_json(to))?.publish_stored()?;
+    let all = records(folder)?;
+    let old = |(other, _): &&HourFile| hour.duration_since(*other) > keep;
+    let old: Vec<&HourFile> = all.iter().filter(old).collect();
+    for (_, path) in &old {
+        let wrong = |problem| FileError::Write { path: path.clone(), problem };
+        fs::remove_file(path).map_err(wrong)?;
+    }
+    Ok(Recorded { file, records: all.len() - old.len(), removed: old.len() })
+}
+
+const PREFIX: &str = "load-";
+const SUFFIX: &str = ".json.gz";
+
+fn hour_name(hour: Timestamp) -> String {
+    hour.strftime("%Y-%m-%dT%H").to_string()
+}
+
+/// The records of a folder, the oldest first. Other files do not count.
+fn records(folder: &Path) -> Result<Vec<HourFile>, Error> {
+    let of = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let hour = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+        Some((format!("{hour}:00:00Z").parse().ok()?, path))
+    };
+    let mut records: Vec<HourFile> =
+        in_folder(folder, &["gz"])?.into_iter().filter_map(of).collect();
+    records.sort();
+    Ok(records)
+}
+
+fn partitions(snapshot: &Snapshot) -> impl Iterator<Item = &Partition> {
+    snapshot.topics().iter().flat_map(|topic| &topic.partitions)
+}
+
+/// The recorded load that a plan uses.
+pub(crate) struct LoadInUse {
+    load: RecordedLoad,
+    percentile: Percentile,
+    hours: usize,
+    first: String,
+    last: String,
+}
+
+impl LoadInUse {
+    /// Gives the cluster the rates of the records in this window, which ends with the newest record.
+    pub(crate) fn rate(
+        facts: Facts,
+        folder: &Path,
+        window: LoadWindow,
+    ) -> Result<(Facts, Vec<Note>), Error> {
+        let all = records(folder)?;
+        let Some(newest) = all.last().map(|(hour, _)| *hour) else { return Err(none(folder)) };
+        let counts = |(hour, _): &&HourFile| newest.duration_since(*hour) < window.span;
+        let counted: Vec<&HourFile> = all.iter().filter(counts).collect();
+        let cluster = facts.snapshot;
+        let mut load = RecordedLoad::default();
+        for (_, path) in &counted {
+            let record = source::snapshot(path)?;
+            same_cluster(&cluster, &record, path)?;
+            load.see(&cluster, &record);
+        }
+        let mut notes: Vec<Note> = stale(&cluster, newest).into_iter().collect();
+        let rated = load.rated(cluster, window.percentile);
+        let (snapshot, unknown) = rated.map_err(|problem| Error::OddNumbers { problem })?;
+        if unknown > 0 {
+            let partitions = mapper::counted(unknown, "partition");
+            let text = format!("no record has a rate of {partitions}: they may be new");
+            let hint = "record once more: snapshot --rates 60s --load-folder DIR".to_owned();
+            notes.push(Note { text, hint: Some(hint) });
+        }
+        let named = |at: Option<&&HourFile>| at.map_or(String::new(), |(hour, _)| hour_name(*hour));
+        let load = Self {
+            load,
+            percentile: window.percentile,
+            hours: counted.len(),
+            first: named(counted.first()),
+            last: named(counted.last()),
+        };
+        Ok((Facts { snapshot, load: Some(load), ..facts }, notes))
+    }
+
+    /// What the brokers carry at the percentile, before and after a plan.
+    pub(crate) fn view(&self, rated: &Snapshot, plan: &Plan) -> RecordedLoadView {
+        RecordedLoadView {
+            percentile: self.percentile,
+            hours: self.hours,
+            first_hour: self.first.clone(),
+            last_hour: self.last.clone(),
+            brokers: self.load.brokers(rated, plan, self.percentile),
+        }
+    }
+}
+
+fn none(folder: &Path) -> Error {
+    let folder = folder.display();
+    Error::flags(format!(
+        "no record of load in {folder}: write one each hour, with topicmappr snapshot --rates 60s --load-folder {folder}"
+    ))
+}
+
+/// Records of another cluster would rate topics that only have the same names.
+fn same_cluster(cluster: &Snapshot, record: &Snapshot, path: &Path) -> Result<(), Error> {
+    match cluster.cluster_id().zip(record.cluster_id()) {
+        Some((here, other)) if here != other => Err(Error::flags(format!(
+            "{} is of cluster {other}, and the plan is for cluster {here}: name its own --load-folder",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The age of the newest record from which a note says so.
+const STALE: SignedDuration = SignedDuration::from_hours(25);
+
+fn stale(cluster: &Snapshot, newest: Timestamp) -> Option<Note> {
+    let captured: Timestamp = cluster.captured_at()?.parse().ok()?;
+    let age = captured.duration_since(newest);
+    (age >= STALE).then(|| Note {
+        text: format!("the newest record of load is {} hours old", age.as_hours()),
+        hint: Some("find out why no record was written since".to_owned()),
+    })
+}
