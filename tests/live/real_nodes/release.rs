@@ -213,6 +213,7 @@ impl Release {
         container["workingDir"] = "/work".into();
         container["volumeMounts"] = json!([
             {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": true},
+            {"name": "certificate", "mountPath": "/etc/kafka-tls", "readOnly": true},
             {"name": "work", "mountPath": "/work"},
         ]);
         let pod = json!({
@@ -220,6 +221,9 @@ impl Release {
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
             "volumes": [
                 {"name": "kafka-client", "secret": {"secretName": "kafka-client"}},
+                {"name": "certificate", "secret": {
+                    "secretName": "kafka-tls", "items": [{"key": "tls.crt", "path": "tls.crt"}],
+                }},
                 {"name": "work", "emptyDir": {}},
             ],
         });

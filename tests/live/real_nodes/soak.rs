@@ -188,7 +188,8 @@ fn kafka_is_upgraded(release: &Release, values: &Values) {
 
 fn certificates_are_renewed(release: &Release) {
     release.renew_certificate();
-    let ran = release.run("certs-reload", "topicmappr-certificates", &["certs", "reload", "--yes"]);
+    let args = ["certs", "reload", "--expect", "/etc/kafka-tls/tls.crt", "--yes"];
+    let ran = release.run("certs-reload", "topicmappr-certificates", &args);
     assert!(ran.succeeded, "{}", ran.printed);
     release.run_now("topicmappr-certificates");
 }
