@@ -156,6 +156,8 @@ impl Drop for Door {
 }
 
 async fn client(kubeconfig: PathBuf) -> Result<(Config, Client), Failure> {
+    // rustls does not choose between two providers. Only the first of a process counts.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let options = KubeConfigOptions::default();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
