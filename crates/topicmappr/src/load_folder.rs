@@ -46,6 +46,9 @@ pub(crate) fn record(
     let hour = captured.parse::<Timestamp>().map_err(|_| {
         Error::flags(format!("a record of load needs the time of its capture: it is {captured}"))
     })?;
+    if let Some((_, newest)) = records(folder)?.last() {
+        same_cluster(snapshot, &source::snapshot(newest)?, newest)?;
+    }
     let file = folder.join(format!("{PREFIX}{}{SUFFIX}", hour_name(hour)));
     OutFile::at(&file)?.stage(|to| snapshot.write_json(to))?.publish_stored()?;
     let all = records(folder)?;
@@ -152,7 +155,7 @@ fn none(folder: &Path) -> Error {
 fn same_cluster(cluster: &Snapshot, record: &Snapshot, path: &Path) -> Result<(), Error> {
     match cluster.cluster_id().zip(record.cluster_id()) {
         Some((here, other)) if here != other => Err(Error::flags(format!(
-            "{} is of cluster {other}, and the plan is for cluster {here}: name its own --load-folder",
+            "{} is of cluster {other}, and this cluster is {here}: name its own --load-folder",
             path.display()
         ))),
         _ => Ok(()),
@@ -169,4 +172,31 @@ fn stale(cluster: &Snapshot, newest: Timestamp) -> Option<Note> {
         text: format!("the newest record of load is {} hours old", age.as_hours()),
         hint: Some("find out why no record was written since".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scripts/traffic.json");
+
+    #[test]
+    fn a_folder_keeps_the_records_of_one_cluster() {
+        let ours = source::snapshot(Path::new(RATED)).unwrap();
+        let id = ours.cluster_id().unwrap().to_owned();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copy = elsewhere.path().join("other.json");
+        let text = fs::read_to_string(RATED).unwrap().replace(&id, "AnotherClusterAnother1");
+        fs::write(&copy, text).unwrap();
+        let other = source::snapshot(&copy).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let keep = SignedDuration::from_hours(24);
+        let first = record(folder.path(), &ours, keep).unwrap();
+        let before = fs::read(&first.file).unwrap();
+        let refused = record(folder.path(), &other, keep).err().unwrap().to_string();
+        assert!(refused.contains(&format!("is of cluster {id}, and this cluster is")), "{refused}");
+        assert_eq!(fs::read(&first.file).unwrap(), before, "it replaced nothing");
+        assert_eq!(record(folder.path(), &ours, keep).unwrap().records, 1);
+    }
 }
