@@ -38,6 +38,13 @@ const OWN: [&str; 2] = ["psm", "stacker"];
 /// In ring: what of others its C and assembly come from. They have no versions of their own there.
 const IN_RING: [(&str, &str); 2] =
     [("BoringSSL", "Apache-2.0 AND ISC"), ("fiat-crypto", "MIT OR Apache-2.0 OR BSD-1-Clause")];
+/// In aws-lc-sys, which ZooKeeper's client brings and nothing of ours calls: the same, and AWS-LC itself.
+const IN_AWS_LC: [(&str, &str); 4] = [
+    ("AWS-LC", "ISC AND (Apache-2.0 OR ISC) AND Apache-2.0 AND MIT"),
+    ("fiat-crypto", "MIT OR Apache-2.0 OR BSD-1-Clause"),
+    ("jitterentropy", "BSD-3-Clause OR GPL-2.0-only"),
+    ("s2n-bignum", "Apache-2.0 OR ISC OR MIT-0"),
+];
 /// In librdkafka: the end of each `LICENSE.*` file, and the licence in it. A file that is not here is an error.
 const IN_RDKAFKA: [(&str, Option<&str>); 14] = [
     ("cjson", Some("MIT")),
@@ -90,7 +97,8 @@ pub(super) fn carried(crates: &[Crate], linked: &[Linked]) -> Result<Vec<Carried
             continue;
         }
         match one.name.as_str() {
-            "ring" => carried.extend(in_ring(one)),
+            "ring" => carried.extend(inside(one, &IN_RING)),
+            "aws-lc-sys" => carried.extend(inside(one, &IN_AWS_LC)),
             "rdkafka-sys" => carried.extend(in_rdkafka(one)?),
             name if OWN.contains(&name) => {}
             name => return Err(format!("name the C code of {name} in dist/libraries.rs").into()),
@@ -99,13 +107,14 @@ pub(super) fn carried(crates: &[Crate], linked: &[Linked]) -> Result<Vec<Carried
     Ok(carried)
 }
 
-fn in_ring(ring: &Crate) -> impl Iterator<Item = Carried> {
-    IN_RING.into_iter().map(|(name, licence)| Carried {
-        name: name.to_owned(),
-        version: format!("as in ring {}", ring.version),
+fn inside(sys: &Crate, list: &[(&str, &'static str)]) -> Vec<Carried> {
+    let one = |(name, licence): &(&str, &'static str)| Carried {
+        name: (*name).to_owned(),
+        version: format!("as in {} {}", sys.name, sys.version),
         licence: Some(licence),
-        by: (ring.name.clone(), ring.version.clone()),
-    })
+        by: (sys.name.clone(), sys.version.clone()),
+    };
+    list.iter().map(one).collect()
 }
 
 fn in_rdkafka(sys: &Crate) -> Result<Vec<Carried>, Box<dyn Error>> {
