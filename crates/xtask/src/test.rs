@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use crate::project::{self, Built, Outcome};
 use crate::{doctor, project::cargo};
 
-/// Six clusters at a time on two cores: live tests mostly wait, for a session to end or for a slow move, and their servers
-/// share JVMs. With ten, brokers fell out of sync for want of a core, and the whole took no less time.
-const LIVE_THREADS: &str = "--test-threads=6";
+/// Six clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end or
+/// for a slow move, and their servers share JVMs. With ten, brokers fell out of sync for want of a core, and the whole took
+/// no less time.
+const LIVE_THREADS: &str = "--test-threads=5";
 /// Beside the largest suite, the others run one test at a time.
 const BESIDE_THREADS: &str = "--test-threads=1";
 /// The exit code of a suite that ran all its tests, some of which failed.
