@@ -221,7 +221,7 @@ pub(crate) fn shown(url: &Url) -> String {
 }
 
 /// The innermost cause. The outer ones say "error sending request" and "client error".
-fn cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -44,6 +44,7 @@ pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports}
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;
 pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
+pub use http::cause;
 pub use http_settings::{BadSettings, HttpSettings};
 pub use local::{value_without_login, without_login};
 pub use measured::{

@@ -1,15 +1,14 @@
 //! The daemons behind the URL of `--autothrottle`: its name may have several addresses, and one daemon leads.
 //!
-//! A headless Service resolves to every pod. The daemon that took the last request is asked first, then all others.
-//! Those that wait for the lead refuse (503).
+//! A headless Service resolves to every pod. The daemon that took the last request is asked first, and without a question to
+//! the name server. If it refuses, all addresses are asked. Daemons that wait for the lead refuse (503).
 
 use crate::error::Error;
 use crate::files;
 use crate::watched::Watched;
 use futures::{StreamExt, stream};
-use metrics::value_without_login;
+use metrics::{cause, value_without_login};
 use reqwest::{Certificate, Client, StatusCode, Url, redirect};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -31,10 +30,8 @@ pub(super) struct Daemons {
     token: Option<Watched<String, Error>>,
     /// The only authorities to trust; `None`: the system's.
     roots: Option<Vec<Certificate>>,
-    /// One for each address: with TLS, a daemon proves that it has the URL's name.
-    clients: BTreeMap<SocketAddr, Client>,
-    /// Took the last request.
-    leader: Option<SocketAddr>,
+    /// Of the daemon that took the last request.
+    leader: Option<Client>,
 }
 
 /// Why a daemon did not take a request. The last is what people want to read about first.
@@ -71,7 +68,7 @@ impl Daemons {
             metrics::warn_if_open(url.as_str(), secret, "--autothrottle");
         }
         let shown = value_without_login(url.as_str());
-        let daemons = Self { url, shown, token, roots, clients: BTreeMap::new(), leader: None };
+        let daemons = Self { url, shown, token, roots, leader: None };
         // Wrong authorities are an error now, not at the first request.
         daemons.client(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(wrong)?;
         Ok(daemons)
@@ -82,6 +79,7 @@ impl Daemons {
         &self.shown
     }
 
+    /// A client of one address. With TLS, the daemon there proves that it has the URL's name.
     fn client(&self, address: SocketAddr) -> Result<Client, reqwest::Error> {
         let builder =
             Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).no_proxy();
@@ -98,48 +96,48 @@ impl Daemons {
     /// Posts a JSON document, and returns the answer of the daemon that takes it. The error is that of the daemon that
     /// says most.
     pub(super) async fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
-        self.resolve().await?;
-        let (taken, answer) = self.post_to_all(body).await.map_err(told)?;
-        self.leader = Some(taken);
+        if let Some(answer) = self.post_to_leader(body).await {
+            return Ok(answer);
+        }
+        let addresses = self.resolve().await?;
+        let (leader, answer) = self.post_to_all(&addresses, body).await?;
+        self.leader = Some(leader);
         Ok(answer)
     }
 
-    async fn post_to_all(&self, body: &[u8]) -> Result<(SocketAddr, Vec<u8>), Vec<Untaken>> {
-        let (first, others): (Vec<_>, Vec<_>) =
-            self.clients.iter().partition(|(address, _)| Some(**address) == self.leader);
-        let mut problems = Vec::new();
-        for some in [first, others] {
-            let asked = |(address, client): (&SocketAddr, &Client)| {
-                let (address, client) = (*address, client.clone());
-                async move { self.post_to(client, body).await.map(|answer| (address, answer)) }
-            };
-            let mut answers = pin!(stream::iter(some).map(asked).buffer_unordered(AT_A_TIME));
-            while let Some(answer) = answers.next().await {
-                match answer {
-                    Ok(taken) => return Ok(taken),
-                    Err(problem) => problems.push(problem),
-                }
-            }
-        }
-        Err(problems)
+    async fn post_to_leader(&self, body: &[u8]) -> Option<Vec<u8>> {
+        self.post_to(self.leader.clone()?, body).await.ok()
     }
 
-    /// Resolves the URL's name anew: pods come and go.
-    async fn resolve(&mut self) -> Result<(), String> {
-        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = self.url.port_or_known_default().unwrap_or_default();
-        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host.as_str(), port)));
-        let found = found.await.map_err(|_| format!("no address of {host} within 5 s"))?;
-        let found: Vec<SocketAddr> =
-            found.map_err(|error| format!("no address of {host}: {error}"))?.collect();
-        self.clients.retain(|address, _| found.contains(address));
-        for address in found {
-            if !self.clients.contains_key(&address) {
-                let client = self.client(address).map_err(|error| cause(&error))?;
-                self.clients.insert(address, client);
+    async fn post_to_all(
+        &self,
+        addresses: &[SocketAddr],
+        body: &[u8],
+    ) -> Result<(Client, Vec<u8>), String> {
+        let clients = addresses.iter().map(|address| self.client(*address));
+        let clients: Result<Vec<Client>, reqwest::Error> = clients.collect();
+        let asked = clients.map_err(|error| cause(&error))?.into_iter().map(|client| async {
+            let answer = self.post_to(client.clone(), body).await;
+            answer.map(|answer| (client, answer))
+        });
+        let mut answers = pin!(stream::iter(asked).buffer_unordered(AT_A_TIME));
+        let mut problems = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(taken) => return Ok(taken),
+                Err(problem) => problems.push(problem),
             }
         }
-        Ok(())
+        Err(told(problems))
+    }
+
+    /// The addresses of the URL's name now: pods come and go.
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+        let found = found.map_err(|_| format!("no address of {host} within 5 s"))?;
+        Ok(found.map_err(|error| format!("no address of {host}: {error}"))?.collect())
     }
 
     async fn post_to(&self, client: Client, body: &[u8]) -> Result<Vec<u8>, Untaken> {
@@ -176,15 +174,6 @@ fn told(problems: Vec<Untaken>) -> String {
     let (Untaken::Silent(most) | Untaken::Waits(most) | Untaken::Refused(most)) =
         problems.into_iter().max().unwrap_or(Untaken::Silent("no daemon".to_owned()));
     if count > 1 { format!("none of {count} addresses takes it: {most}") } else { most }
-}
-
-/// The innermost cause.
-fn cause(error: &reqwest::Error) -> String {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(inner) = reason.source() {
-        reason = inner;
-    }
-    reason.to_string()
 }
 
 #[cfg(test)]
@@ -226,36 +215,52 @@ mod tests {
         let port = first.address.port();
         let second = Daemon::at(([127, 0, 0, 2], port).into(), 200).await;
         let url = Url::parse(&format!("http://autothrottle.kafka.svc:{port}/v1/announce")).unwrap();
-        let mut daemons = Daemons::at(url, None, None).unwrap();
-        for daemon in [&first, &second] {
-            daemons.clients.insert(daemon.address, daemons.client(daemon.address).unwrap());
+        (Daemons::at(url, None, None).unwrap(), [first, second])
+    }
+
+    /// [`Daemons::post`], with these addresses of the name.
+    async fn post_among(daemons: &mut Daemons, them: &[Daemon]) -> Result<Vec<u8>, String> {
+        if let Some(answer) = daemons.post_to_leader(b"{}").await {
+            return Ok(answer);
         }
-        (daemons, [first, second])
+        let addresses: Vec<SocketAddr> = them.iter().map(|daemon| daemon.address).collect();
+        let (leader, answer) = daemons.post_to_all(&addresses, b"{}").await?;
+        daemons.leader = Some(leader);
+        Ok(answer)
     }
 
     #[tokio::test]
     async fn the_one_that_leads_takes_a_request() {
-        let (mut daemons, [first, second]) = two().await;
+        let (mut daemons, them) = two().await;
         for _ in 0..3 {
-            let (taken, answer) = daemons.post_to_all(b"{}").await.unwrap();
-            assert_eq!((taken, answer), (second.address, second.address.to_string().into_bytes()));
-            daemons.leader = Some(taken);
+            let answer = post_among(&mut daemons, &them).await.unwrap();
+            assert_eq!(answer, them[1].address.to_string().into_bytes());
         }
-        assert_eq!(first.asked.load(Ordering::SeqCst), 1, "only while the leader was unknown");
+        let asked = them[0].asked.load(Ordering::SeqCst);
+        assert_eq!(asked, 1, "only while the leader was unknown");
 
-        second.status.store(503, Ordering::SeqCst);
-        first.status.store(200, Ordering::SeqCst);
-        assert_eq!(daemons.post_to_all(b"{}").await.unwrap().0, first.address);
+        them[1].status.store(503, Ordering::SeqCst);
+        them[0].status.store(200, Ordering::SeqCst);
+        let answer = post_among(&mut daemons, &them).await.unwrap();
+        assert_eq!(answer, them[0].address.to_string().into_bytes());
+    }
+
+    /// The name of the URL does not exist.
+    #[tokio::test]
+    async fn a_known_leader_needs_no_name_server() {
+        let (mut daemons, them) = two().await;
+        post_among(&mut daemons, &them).await.unwrap();
+        assert_eq!(daemons.post(b"{}").await.unwrap(), them[1].address.to_string().into_bytes());
     }
 
     #[tokio::test]
     async fn the_one_that_says_most_is_quoted() {
-        let (daemons, [first, second]) = two().await;
-        second.status.store(503, Ordering::SeqCst);
-        let waits = told(daemons.post_to_all(b"{}").await.unwrap_err());
+        let (mut daemons, them) = two().await;
+        them[1].status.store(503, Ordering::SeqCst);
+        let waits = post_among(&mut daemons, &them).await.unwrap_err();
         assert_eq!(waits, "none of 2 addresses takes it: 503 Service Unavailable: no reason");
-        first.status.store(401, Ordering::SeqCst);
-        let refused = told(daemons.post_to_all(b"{}").await.unwrap_err());
+        them[0].status.store(401, Ordering::SeqCst);
+        let refused = post_among(&mut daemons, &them).await.unwrap_err();
         assert!(refused.ends_with("takes it: 401 Unauthorized: no reason"), "{refused}");
     }
 }
