@@ -29,6 +29,7 @@ mod dialer;
 mod error;
 mod frame;
 mod hint;
+mod http;
 mod in_parallel;
 mod keystore;
 mod listener;

@@ -5,21 +5,18 @@
 
 use crate::aws::{AWS, AwsTokens};
 use crate::error::Error;
+use crate::http::{answer, cause, form, read};
 use crate::properties::{ConfigError, Material, TokenEndpoint, TokenFrom, TokenSettings};
 use crate::secret::Secret;
 use crate::tls;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, StatusCode, redirect};
 use serde::Deserialize;
-use std::io::Read;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio_rustls::rustls::crypto::ring;
 
-/// The largest token, and the largest answer of a token endpoint, in bytes; as in Kafka.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The share of a token's life after which a new one is fetched: Kafka's `sasl.login.refresh.window.factor`.
 const REFRESH_AFTER: f64 = 0.8;
 /// How long a token is kept that does not say when it ends.
@@ -232,15 +229,7 @@ async fn ask(http: &Client, endpoint: &TokenEndpoint) -> Result<TokenAnswer, NoT
         .header("accept", "application/json")
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body);
-    let mut answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
-    let status = answer.status();
-    let mut body = Vec::new();
-    while let Some(more) = answer.chunk().await.map_err(|error| cause(&error.without_url()))? {
-        body.extend_from_slice(&more);
-        if body.len() > MAX_BYTES {
-            return Err(format!("its answer has more than {MAX_BYTES} bytes").into());
-        }
-    }
+    let (status, body) = answer(request).await?;
     if status.is_success() {
         let malformed = |_| "its answer holds no access_token in JSON".to_owned();
         return serde_json::from_slice(&body).map_err(malformed).map_err(NoToken::from);
@@ -254,31 +243,6 @@ async fn ask(http: &Client, endpoint: &TokenEndpoint) -> Result<TokenAnswer, NoT
     let said: String = said.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect();
     let may_pass = !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS;
     Err(NoToken { reason: format!("HTTP {}{said}", status.as_u16()), may_pass })
-}
-
-/// Pairs as `application/x-www-form-urlencoded`.
-pub(crate) fn form<'a>(
-    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<String, String> {
-    let url = Url::parse_with_params("http://form", pairs).map_err(|error| error.to_string())?;
-    Ok(url.query().unwrap_or_default().to_owned())
-}
-
-/// The innermost error: reqwest's own says little.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
-}
-
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
-    file.take(limit).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    Ok(text)
 }
 
 /// The claims of a JSON web token that we read (RFC 7519). The broker verifies the token; we only ask how long it lasts.

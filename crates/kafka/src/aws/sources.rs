@@ -1,9 +1,9 @@
 //! Requests for temporary credentials, in the formats that AWS documents.
 
 use super::credentials::{AwsCredentials, AwsEnvironment};
+use crate::http::{answer, form, read};
 use crate::sasl::is_here;
 use crate::secret::Secret;
-use crate::token::{MAX_BYTES, cause, form};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub(super) async fn web_identity(
     region: &str,
 ) -> Result<AwsCredentials, String> {
     let role = environment.get("AWS_ROLE_ARN").ok_or("AWS_ROLE_ARN is not set")?;
-    let token = crate::token::read(Path::new(file)).map_err(|why| format!("{file}: {why}"))?;
+    let token = read(Path::new(file)).map_err(|why| format!("{file}: {why}"))?;
     let named = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
     let named = named.into_iter().filter_map(|name| environment.get(name)).next();
     // China's regions have another domain.
@@ -97,7 +97,7 @@ async fn from_agent(
     }
     let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(file) => {
-            let read = crate::token::read(Path::new(file));
+            let read = read(Path::new(file));
             Some(read.map_err(|why| format!("{file}: {why}"))?.trim().to_owned())
         }
         None => environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(str::to_owned),
@@ -134,14 +134,7 @@ fn parsed(url: &str) -> Result<Url, String> {
 
 /// The text of a good answer. Of another one, the code and the message of AWS.
 async fn said(request: RequestBuilder) -> Result<String, String> {
-    let mut answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
-    let (status, mut body) = (answer.status(), Vec::new());
-    while let Some(more) = answer.chunk().await.map_err(|error| cause(&error.without_url()))? {
-        body.extend_from_slice(&more);
-        if body.len() > MAX_BYTES {
-            return Err(format!("its answer has more than {MAX_BYTES} bytes"));
-        }
-    }
+    let (status, body) = answer(request).await?;
     let body = String::from_utf8_lossy(&body).into_owned();
     if status.is_success() {
         return Ok(body);
