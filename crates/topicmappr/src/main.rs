@@ -11,7 +11,10 @@ const KEPT: usize = 8 << 20;
 fn main() -> ExitCode {
     keep_what_is_freed();
     #[cfg(feature = "live")]
-    if operate::execution::end_first_process_by_signals().is_err() {
+    if let Err(error) = operate::execution::end_first_process_by_signals() {
+        use std::io::Write;
+        // Without stderr, the exit status has to do.
+        let _ = writeln!(io::stderr(), "error: {error}");
         return operate::Status::Outside.into();
     }
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());

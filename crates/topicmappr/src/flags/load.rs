@@ -12,7 +12,7 @@ pub(crate) struct LoadArgs {
     pub(crate) load_folder: Option<PathBuf>,
     /// Choose the percentile, and the time up to the newest record
     ///
-    /// p95@7d: in 95 % of the recorded hours of 7 days, a broker carries at most this. p100 is the busiest hour.
+    /// p95@7d: 95 % of the recorded hours of 7 days have at most the traffic of the plan. p100 is the busiest hour.
     #[arg(
         long,
         value_name = "pN@TIME",
