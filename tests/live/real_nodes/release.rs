@@ -73,7 +73,8 @@ impl Release {
         openssl(release.path(), &authority);
         release.renew_certificate();
         release.secret("kafka-users", json!({"topicmappr": PASSWORD}));
-        let client = json!({"client.properties": CLIENT, "ca.crt": release.read("ca.crt")});
+        let client =
+            json!({"client.properties": release.client(), "ca.crt": release.read("ca.crt")});
         release.secret("kafka-client", client);
         release
     }
@@ -91,8 +92,13 @@ impl Release {
     }
 
     /// The properties of every pod's client.
-    pub(super) fn client(&self) -> &'static str {
-        CLIENT
+    pub(super) fn client(&self) -> String {
+        format!(
+            "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
+             sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+             username=\"topicmappr\" password=\"{PASSWORD}\";\n\
+             ssl.truststore.type=PEM\nssl.truststore.location=/etc/kafka-client/ca.crt\n"
+        )
     }
 
     pub(super) fn secret(&self, name: &str, data: Value) {
@@ -262,12 +268,6 @@ impl Release {
         config
     }
 }
-
-/// Of every pod that talks to Kafka.
-const CLIENT: &str = "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
-    sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
-    username=\"topicmappr\" password=\"Tr0ub4dor=&3\";\n\
-    ssl.truststore.type=PEM\nssl.truststore.location=/etc/kafka-client/ca.crt\n";
 
 /// The ends of the logs of all servers, for a failure.
 pub(super) fn last_words(nodes: &Nodes) -> String {
