@@ -30,6 +30,8 @@ mod executors;
 mod facts;
 mod facts_of_moves;
 mod first_use;
+#[path = "../order/fluid.rs"]
+mod fluid;
 mod full_disk;
 mod guarded;
 mod heal;
@@ -41,6 +43,9 @@ mod long_moves;
 mod lost_broker;
 mod metrics;
 mod midway;
+#[path = "../order/run.rs"]
+#[expect(dead_code, reason = "`--test order` asks for more")]
+mod model;
 mod odd_states;
 mod order;
 mod outages;

@@ -1,5 +1,5 @@
 //! How long partitions lack replicas: the order of moves in real executions, against the bound and against all moves at
-//! once. It is `cargo xtask test soak`; figures go to `docs/figures`.
+//! once, three times each. It is `cargo xtask test soak`; figures go to `docs/figures`.
 
 mod soak {
     use std::collections::BTreeMap;
@@ -7,30 +7,44 @@ mod soak {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
+    use mapper::{PlanFile, Rate, Snapshot};
     use serde_json::{Value, json as figures};
     use testbed::{Cluster, Mode, until};
 
-    use crate::binary::{Run, json, topicmappr};
+    use crate::binary::{Run, topicmappr};
     use crate::long_moves::soak::keep;
-    use crate::plan::{Partition, targets};
+    use crate::model::{self, Order};
+    use crate::plan::Partition;
     use crate::traffic::Traffic;
 
     const BROKERS: i32 = 6;
     const PARTITIONS: i32 = 300;
     const LOST: i32 = 1001;
-    const RATE: f64 = 5e6;
+    const RATE: Rate = Rate(5_000_000);
+    const RUNS: usize = 3;
     const OFTEN: Duration = Duration::from_millis(250);
     const LONG: Duration = Duration::from_secs(300);
 
-    /// What one execution did.
-    struct Measured {
-        /// Until the last partition had all its replicas.
+    /// What one execution did. Seconds count from the first move that Kafka began, and the sum over partitions is of the
+    /// time without all replicas.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Times {
         seconds: f64,
-        /// The sum over partitions of the time without all replicas.
         partition_seconds: f64,
+    }
+
+    struct Measured {
+        /// From the start of the command until Kafka began the first move.
+        waited_seconds: f64,
+        measured: Times,
         /// No order betters these.
-        least_seconds: f64,
-        least_partition_seconds: f64,
+        least: Times,
+        /// The fluid model of `tests/order`, with the executor's decisions.
+        model: Times,
+        /// When half, nine tenths and all of the partitions had their replicas, from the start of the command.
+        done_at: [f64; 3],
+        /// The same, as the preview said it.
+        said_done_at: [f64; 3],
     }
 
     /// Three replicas in turn, on every broker as many.
@@ -39,30 +53,32 @@ mod soak {
         (0..3).map(|seat| 1001 + (first + seat * step) % BROKERS).collect()
     }
 
-    /// From 200 kB to 12 MB. Few are large.
+    /// From 400 kB to 24 MB. Few are large.
     fn bytes(partition: i32) -> usize {
         let dice = u64::from(partition.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
         let share = dice as f64 / f64::from(1 << 24);
-        (2e5 * 60_f64.powf(share)) as usize
+        (4e5 * 60_f64.powf(share)) as usize
     }
 
-    /// The sum of completion times on ports that copy the smallest first, and the seconds of the busiest port.
-    fn least(ports: &BTreeMap<i32, Vec<f64>>) -> (f64, f64) {
-        let (mut sum, mut busiest) = (0.0, 0_f64);
-        for sizes in ports.values() {
-            let (mut sizes, mut now) = (sizes.clone(), 0.0);
-            sizes.sort_by(f64::total_cmp);
-            for bytes in sizes {
-                now += bytes / RATE;
-                sum += now;
-            }
-            busiest = busiest.max(now);
-        }
-        (sum, busiest)
+    /// What the model says of a plan, and what no order betters. Of a throttle, new replicas get nine tenths.
+    fn modelled(saved: &Path, plan: &Path, order: Order) -> (Times, Times) {
+        let snapshot = Snapshot::from_json(&fs::read(saved).unwrap()).unwrap();
+        let file = PlanFile::from_json(&fs::read(plan).unwrap()).unwrap();
+        let plan = file.plan.unwrap();
+        let bounds = model::Run::of(&snapshot, plan.clone(), RATE).bounds();
+        let rate = |bytes: f64| bytes / RATE.0 as f64;
+        let least = Times {
+            seconds: rate(bounds.busiest.0 as f64),
+            partition_seconds: rate(bounds.exposure as f64),
+        };
+        let mut run = model::Run::of(&snapshot, plan, Rate(RATE.0 / 10 * 9));
+        run.ends(order);
+        let (seconds, partition_seconds) = run.figures();
+        (Times { seconds, partition_seconds }, least)
     }
 
     /// A broker is lost, and its replicas are placed elsewhere.
-    fn execution(mode: Mode, flags: &[&str]) -> Measured {
+    fn execution(mode: Mode, order: Order) -> Measured {
         let cluster = Cluster::builder().mode(mode).brokers(6).processes().start().unwrap();
         let traffic = Traffic::of(&cluster);
         let topic = |partition: i32| format!("t{}", partition / 20);
@@ -79,63 +95,101 @@ mod soak {
         traffic.without(LOST);
 
         let folder = tempfile::tempdir().unwrap();
-        let plan = folder.path().join("plan.json");
-        let (plan, bootstrap) = (plan.to_str().unwrap(), cluster.bootstrap());
+        let [plan, saved] = ["plan.json", "now.json"].map(|name| folder.path().join(name));
+        let bootstrap = cluster.bootstrap();
         let server = ["--bootstrap-server", &bootstrap];
         let storage: Vec<String> = (1001..1007).map(|id| format!("{id}=20GB")).collect();
         let storage = storage.join(",");
-        let asked = ["rebuild", "--topics", "t.*", "--brokers", "-2", "--out-file", plan];
-        topicmappr(asked.iter().chain(&server).chain(&["--broker-storage", &storage])).with(0);
+        let (plan_name, saved_name) = (plan.to_str().unwrap(), saved.to_str().unwrap());
+        let asked = ["rebuild", "--topics", "t.*", "--brokers", "-2", "--out-file", plan_name];
+        let facts = ["--broker-storage", &storage, "--save-snapshot", saved_name];
+        topicmappr(asked.iter().chain(&server).chain(&facts)).with(0);
+        let (model, least) = modelled(&saved, &plan, order);
         let before = traffic.seen();
-        let (mut into, mut out_of) = (BTreeMap::new(), BTreeMap::new());
-        for (partition, replicas) in targets(&json(Path::new(plan))) {
-            let (seen, bytes) = (&before[&partition], sizes[&partition] as f64);
-            let added = replicas.iter().find(|id| !seen.replicas.contains(id)).unwrap();
-            into.entry(*added).or_insert_with(Vec::new).push(bytes);
-            out_of.entry(seen.leader).or_insert_with(Vec::new).push(bytes);
-        }
-        let (bounds_in, bounds_out) = (least(&into), least(&out_of));
 
-        let own = ["execute", plan, "--yes", "--throttle", "5MB/s"];
-        let began = Instant::now();
+        let own = ["execute", plan_name, "--yes", "--throttle", "5MB/s", "--output", "json"];
+        let flags: &[&str] = match order {
+            Order::Ours => &[],
+            Order::AsPlanned => &["--max-moves-per-broker", "200"],
+        };
+        let start = Instant::now();
         let run = Run::start(own.iter().chain(&server).chain(flags));
-        let (mut last, mut partition_seconds) = (Instant::now(), 0.0);
-        let seconds = loop {
+        let (mut last, mut partition_seconds, mut waited_seconds) = (start, 0.0, None);
+        let mut missed: BTreeMap<Partition, f64> = sizes
+            .keys()
+            .filter(|of| before[*of].isr.len() < 3)
+            .map(|of| (of.clone(), 0.0))
+            .collect();
+        let (mut done, all) = (Vec::new(), missed.len());
+        while done.len() < all {
             std::thread::sleep(OFTEN);
             let seen = traffic.seen();
-            let lacking = |partition: &&Partition| seen[*partition].isr.len() < 3;
-            let lack = sizes.keys().filter(lacking).count();
-            partition_seconds += lack as f64 * last.elapsed().as_secs_f64();
-            last = Instant::now();
-            let seconds = began.elapsed().as_secs_f64();
-            if lack == 0 {
-                break seconds;
+            let now = start.elapsed().as_secs_f64();
+            assert!(now < 900.0, "{} partitions lack replicas", missed.len());
+            let moves = || sizes.keys().any(|of| seen[of].replicas != before[of].replicas);
+            if waited_seconds.is_none() && moves() {
+                waited_seconds = Some(now);
             }
-            assert!(seconds < 600.0, "{lack} partitions lack replicas");
-        };
-        run.end().with(0);
-        Measured {
-            seconds,
-            partition_seconds,
-            least_seconds: bounds_in.1.max(bounds_out.1),
-            least_partition_seconds: bounds_in.0.max(bounds_out.0),
+            missed.retain(|of, _| seen[of].isr.len() < 3);
+            done.resize(all - missed.len(), now);
+            if waited_seconds.is_some() {
+                partition_seconds += missed.len() as f64 * last.elapsed().as_secs_f64();
+            }
+            last = Instant::now();
         }
+        let waited_seconds = waited_seconds.unwrap();
+        let seconds = done.last().unwrap() - waited_seconds;
+        let ended = run.end().with(0);
+        let preview: Value = serde_json::from_str(ended.stdout.lines().next().unwrap()).unwrap();
+        let percents = [50, 90, 100];
+        let said = |percent: usize| {
+            let points = preview["done_at"].as_array().unwrap().iter();
+            let mut at = points.filter(|point| point["percent"] == percent);
+            at.next().unwrap()["seconds"].as_f64().unwrap()
+        };
+        Measured {
+            waited_seconds,
+            measured: Times { seconds, partition_seconds },
+            least,
+            model,
+            done_at: percents.map(|percent| done[(all * percent).div_ceil(100) - 1]),
+            said_done_at: percents.map(said),
+        }
+    }
+
+    fn rounded(times: Times) -> Value {
+        figures!({
+            "seconds": times.seconds.round(), "partition_seconds": times.partition_seconds.round(),
+        })
     }
 
     fn told(it: &Measured) -> Value {
         figures!({
-            "seconds": it.seconds.round(), "partition_seconds": it.partition_seconds.round(),
-            "least_seconds": it.least_seconds.round(),
-            "least_partition_seconds": it.least_partition_seconds.round(),
+            "waited_seconds": it.waited_seconds.round(), "measured": rounded(it.measured),
+            "least": rounded(it.least), "model": rounded(it.model),
+            "done_at_percent_50_90_100": it.done_at.map(f64::round),
+            "said_done_at_percent_50_90_100": it.said_done_at.map(f64::round),
         })
     }
 
+    fn mean(runs: &[Measured], of: fn(&Measured) -> f64) -> f64 {
+        runs.iter().map(of).sum::<f64>() / runs.len() as f64
+    }
+
     fn the_smallest_first_leave_partitions_without_replicas_for_less_time(mode: Mode) {
-        let windows = execution(mode, &[]);
-        let at_once = execution(mode, &["--max-moves-per-broker", "200"]);
-        let both = figures!({"windows": told(&windows), "at_once": told(&at_once)});
+        let runs = |order| (0..RUNS).map(|_| execution(mode, order)).collect::<Vec<_>>();
+        let (windows, at_once) = (runs(Order::Ours), runs(Order::AsPlanned));
+        let all = |runs: &[Measured]| runs.iter().map(told).collect::<Vec<_>>();
+        let both = figures!({"windows": all(&windows), "at_once": all(&at_once)});
         keep("execution-order", mode, &both);
-        assert!(windows.partition_seconds < 0.8 * at_once.partition_seconds, "{both:#}");
+        let exposure = |runs| mean(runs, |it| it.measured.partition_seconds);
+        let least = mean(&windows, |it| it.least.partition_seconds);
+        assert!(exposure(&windows) <= 0.6 * exposure(&at_once), "{both:#}");
+        assert!(exposure(&windows) <= 1.15 * least, "{both:#}");
+        let of_model = |it: &Measured| it.measured.partition_seconds / it.model.partition_seconds;
+        assert!((mean(&windows, of_model) - 1.0).abs() <= 0.1, "{both:#}");
+        let of_said = |it: &Measured| it.done_at[2] / it.said_done_at[2];
+        assert!((mean(&windows, of_said) - 1.0).abs() <= 0.1, "{both:#}");
     }
 
     #[test]

@@ -15,16 +15,29 @@ const LEAST_SECONDS: u64 = 3_600;
 fn ratios(size: Size, case: Case, order: Order) -> (f64, f64) {
     let (snapshot, plan) = planned(size, case);
     let (moves, steps) = (plan.moves.len(), plan.steps.len());
-    let bounds = Run::of(&snapshot, plan.clone(), Rate(1)).bounds();
+    let start = Run::of(&snapshot, plan.clone(), Rate(1));
+    let bounds = start.bounds();
     let rate = Rate(bounds.busiest.0 / LEAST_SECONDS);
     let mut run = Run::of(&snapshot, plan, rate);
+    let said = run.said();
     run.ends(order);
     let (last, sum) = run.figures();
-    let least = bounds.exposure as f64 / rate.0 as f64;
+    let seconds = |bytes: f64| bytes / rate.0 as f64;
+    let (least, urgent_first) = (seconds(bounds.exposure as f64), seconds(start.urgent_first()));
     let (time, exposure) = (last / LEAST_SECONDS as f64, sum / least);
     println!(
-        "{size:?} {case:?} {order:?}: {moves} moves in {steps} steps, time {time:.3}, exposure {exposure:.3}"
+        "{size:?} {case:?} {order:?}: {moves} moves in {steps} steps, time {time:.3}, exposure {exposure:.3}, \
+         {:.3} with the urgent first; said {said:.0?}, done {:.0?}",
+        sum / urgent_first,
+        run.seen_done(),
     );
+    if order == Order::Ours {
+        let shares = said.iter().zip(run.seen_done()).map(|(said, seen)| (said / seen - 1.0).abs());
+        let shares: Vec<f64> = shares.collect();
+        assert!(shares[2] < 0.1, "{case:?}: the end was not as said");
+        let heals = matches!(case, Case::Lost(_) | Case::RackLost);
+        assert!(!heals || shares.iter().all(|share| *share < 0.15), "{case:?}: {shares:.2?}");
+    }
     (time, exposure)
 }
 

@@ -1,8 +1,8 @@
 //! An execution in the fluid model: the executor's own decisions, look by look.
 
-use crate::fluid::{Fluid, Stream};
+use super::fluid::{Fluid, Stream};
 use execute::{
-    Action, Aim, CopyPort, ExecutionHistory, ExecutionTerms, JournalEntry, Ledger,
+    Action, Aim, CopyPort, Estimate, ExecutionHistory, ExecutionTerms, JournalEntry, Ledger,
     MOVES_PER_BROKER, Pace, PauseOn, Running, Seen, Task, ThrottleResource, Watch, next,
 };
 use mapper::snapshot::Leader;
@@ -15,6 +15,8 @@ const PAUSE: f64 = 1.0;
 const SPREAD: f64 = 3.0;
 /// Moves that a controller with KRaft begins in a second.
 const BEGUN_PER_SECOND: f64 = 80.0;
+
+const PERCENTS: [usize; 3] = [50, 90, 100];
 
 /// Which moves are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) struct Run {
     watch: Watch,
     pub(crate) fluid: Fluid,
     pub(crate) now: f64,
+    began: Option<f64>,
     /// The copies that each partition in flight waits for.
     open: BTreeMap<TopicPartition, usize>,
     /// When each partition was done.
@@ -55,17 +58,83 @@ impl Run {
         let (watch, fluid) = (Watch::default(), Fluid::default());
         let (open, done) = (BTreeMap::new(), BTreeMap::new());
         let pace = Pace::BytesPerSecond(rate);
-        Self { plan, rate, pace, seen, history, ledger, watch, fluid, now: 0.0, open, done }
+        Self {
+            plan,
+            rate,
+            pace,
+            seen,
+            history,
+            ledger,
+            watch,
+            fluid,
+            now: 0.0,
+            began: None,
+            open,
+            done,
+        }
     }
 
     /// The bounds of the plan, at this rate.
     pub(crate) fn bounds(&self) -> CopyBounds {
-        let job = |change: &Move| CopyJob {
-            source: self.leader(change),
-            to: change.added().collect(),
-            bytes: change.copy_bytes().unwrap_or_default(),
-        };
-        CopyBounds::of(&self.plan.moves.iter().map(job).collect::<Vec<_>>())
+        CopyBounds::of(&self.plan.moves.iter().map(|change| self.job(change)).collect::<Vec<_>>())
+    }
+
+    fn job(&self, change: &Move) -> CopyJob {
+        let to: Vec<BrokerId> = change.added().collect();
+        let bytes = change.copy_bytes().unwrap_or_default();
+        CopyJob { source: self.leader(change), needed: to.len(), to, bytes }
+    }
+
+    /// The least exposure, in bytes at a port, of the orders in which every port copies the most urgent partitions first:
+    /// those with one replica left in sync, which are those below min ISR here.
+    pub(crate) fn urgent_first(&self) -> f64 {
+        let mut ports: BTreeMap<CopyPort, Vec<(u8, u64)>> = BTreeMap::new();
+        for change in &self.plan.moves {
+            let job = self.job(change);
+            let calm = u8::from(self.in_sync(change) > 1);
+            let all = job.bytes.0 * job.to.len() as u64;
+            let ends = job.source.map(|id| (CopyPort::Out(id), all));
+            let ends =
+                ends.into_iter().chain(job.to.first().map(|id| (CopyPort::In(*id), job.bytes.0)));
+            ends.for_each(|(port, bytes)| ports.entry(port).or_default().push((calm, bytes)));
+        }
+        let (mut into, mut out_of) = (0.0, 0.0);
+        for (port, mut jobs) in ports {
+            jobs.sort_unstable();
+            let mut now = 0.0;
+            let sum = jobs.into_iter().map(|(_, bytes)| {
+                now += bytes as f64;
+                now
+            });
+            match port {
+                CopyPort::In(_) => into += sum.sum::<f64>(),
+                CopyPort::Out(_) | CopyPort::Dirs(_) => out_of += sum.sum::<f64>(),
+            }
+        }
+        into.max(out_of)
+    }
+
+    fn in_sync(&self, change: &Move) -> usize {
+        let partition = self.seen.topics[&*change.topic].partition(change.partition).unwrap();
+        partition.facts.as_ref().and_then(|facts| facts.isr.as_ref()).map_or(0, |isr| isr.len())
+    }
+
+    /// What the executor says before the start: when half, nine tenths and all of the partitions are done.
+    pub(crate) fn said(&self) -> [f64; 3] {
+        // The model's ports carry all of their rate.
+        let pace = Pace::BytesPerSecond(Rate(self.rate.0 * 100 / 90));
+        let terms = ExecutionTerms::new(Aim::CarryOut, pace);
+        let task = Task { plan: &self.plan, plan_id: "p", cluster_id: "c", terms };
+        let round = next(&task, &self.history, &self.ledger, &self.seen);
+        let estimate = Estimate::of(&task, &round.course, &self.seen);
+        PERCENTS.map(|percent| estimate.done_at(percent).unwrap() as f64)
+    }
+
+    /// When half, nine tenths and all of the partitions were done.
+    pub(crate) fn seen_done(&self) -> [f64; 3] {
+        let mut ends: Vec<f64> = self.done.values().copied().collect();
+        ends.sort_by(f64::total_cmp);
+        PERCENTS.map(|percent| ends[(ends.len() * percent).div_ceil(100) - 1])
     }
 
     fn leader(&self, change: &Move) -> Option<BrokerId> {
@@ -174,6 +243,9 @@ impl Run {
 
     /// Kafka begins these moves. Returns the seconds that its controller takes.
     fn begin(&mut self, moves: &[usize]) -> f64 {
+        if !moves.is_empty() {
+            self.began.get_or_insert(self.now);
+        }
         for index in moves {
             let change = self.plan.moves[*index].clone();
             let of = change.of();
@@ -216,8 +288,9 @@ impl Run {
         self.done.insert(of.clone(), at);
     }
 
-    /// When the last partition was done, and the sum over all.
+    /// When the last partition was done, and the sum over all, counted from the first move.
     pub(crate) fn figures(&self) -> (f64, f64) {
-        (self.done.values().copied().fold(0.0, f64::max), self.done.values().sum())
+        let ends = || self.done.values().map(|end| end - self.began.unwrap_or_default());
+        (ends().fold(0.0, f64::max), ends().sum())
     }
 }

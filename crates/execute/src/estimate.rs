@@ -1,12 +1,13 @@
 //! How much is left to copy, and how long that takes.
 
+use crate::health::missing_to_min_isr;
 use crate::move_state::MoveState;
 use crate::progress::PlanProgress;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::{Pace, Task};
-use crate::window::heals;
-use mapper::{BrokerId, Bytes, CopyBounds, CopyJob, Move};
+use crate::window::{CopyWindow, heals};
+use mapper::{BrokerId, Bytes, CopyJob, ExposureSeconds, LeastExposure, Move};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -39,9 +40,11 @@ pub struct Estimate {
     /// How long it takes under the throttle, in seconds: each step takes as long as its busiest broker, and some seconds
     /// for configs. Unknown without a throttle.
     pub seconds: Option<u64>,
-    /// The least time that partitions lack replicas, summed over partitions, in seconds: no order of moves betters it.
-    /// Unknown without a throttle; `None` if nothing lacks replicas.
-    pub exposure_seconds: Option<u64>,
+    /// When each partition has all its copies, in seconds from the start, in ascending order. Unknown without a throttle.
+    pub done_at: Vec<u64>,
+    /// The least time that partitions lack replicas: no order of moves betters it. Unknown without a throttle; `None` if
+    /// nothing lacks replicas.
+    pub least_exposure: Option<ExposureSeconds>,
 }
 
 impl Estimate {
@@ -49,17 +52,27 @@ impl Estimate {
     pub fn of(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> Self {
         let mut estimate = Self::default();
         let (mut worst_of_steps, mut steps, mut lacking) = (Bytes(0), 0_u64, Vec::new());
+        // For each move: the bytes at the busiest ports of earlier steps and of its own until it is done, and its step.
+        let mut ends: Vec<(u64, u64)> = Vec::new();
         for step in &task.plan.steps {
             let mut brokers = BTreeMap::new();
             let open = |index: &&usize| match course.standings.get(**index) {
                 Some(MoveState::Moving | MoveState::Ready | MoveState::Hindered(_)) => true,
                 Some(MoveState::Done | MoveState::Left(_)) | None => false,
             };
-            for change in step.iter().filter(open).filter_map(|index| task.of(*index)) {
+            let moves =
+                step.iter().filter(open).filter_map(|index| Some((*index, task.of(*index)?)));
+            let (_, turns) = CopyWindow::of(task, seen, &[], moves.clone());
+            let before = worst_of_steps.0;
+            let through = CopyWindow::ends(turns).into_iter();
+            ends.extend(through.map(|bytes| (before.saturating_add(bytes), steps + 1)));
+            for (_, change) in moves {
                 estimate.count(change, seen, &mut brokers);
                 if heals(seen, change) {
-                    let (source, to) = (seen.leader(change), change.added().collect());
-                    lacking.push(CopyJob { source, to, bytes: Bytes(each_copy(change)) });
+                    let (source, to) = (seen.leader(change), change.added().collect::<Vec<_>>());
+                    let bytes = Bytes(each_copy(change));
+                    let needed = missing_to_min_isr(seen, change).min(to.len());
+                    lacking.push((CopyJob { source, needed: to.len(), to, bytes }, needed));
                 }
             }
             let busiest =
@@ -75,16 +88,27 @@ impl Estimate {
         }
         estimate.seconds = match task.terms.pace {
             Pace::BytesPerSecond(rate) => {
-                let least = CopyBounds::of(&lacking).exposure_seconds(rate);
-                estimate.exposure_seconds = Some(least).filter(|least| *least > 0);
+                estimate.least_exposure = LeastExposure::of(lacking).at(rate);
                 let through = u128::from(rate.0.max(1)) * u128::from(THROUGH_PERCENT);
-                let seconds = (u128::from(worst_of_steps.0) * 100).div_ceil(through);
-                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                Some(seconds.saturating_add(steps * STEP_SECONDS))
+                let seconds = |bytes: u64, steps: u64| {
+                    let seconds = (u128::from(bytes) * 100).div_ceil(through);
+                    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                    seconds.saturating_add(steps * STEP_SECONDS)
+                };
+                estimate.done_at =
+                    ends.into_iter().map(|(bytes, step)| seconds(bytes, step)).collect();
+                estimate.done_at.sort_unstable();
+                Some(seconds(worst_of_steps.0, steps))
             }
             Pace::Unthrottled | Pace::Auto => None,
         };
         estimate
+    }
+
+    /// When this share of the partitions has all its copies, in seconds from the start.
+    pub fn done_at(&self, percent: usize) -> Option<u64> {
+        let count = (self.done_at.len() * percent).div_ceil(100);
+        self.done_at.get(count.checked_sub(1)?).copied()
     }
 
     fn count(&mut self, change: &Move, seen: &Seen, brokers: &mut BTreeMap<BrokerId, Traffic>) {

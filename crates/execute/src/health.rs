@@ -39,6 +39,12 @@ pub(crate) fn is_under_min_isr(seen: &Seen, change: &Move) -> bool {
     seen.partition(change).is_some_and(|p| illness(p, min) == Some(Ill::UnderMinIsr))
 }
 
+/// How many more replicas in sync the move's partition needs for `min.insync.replicas`.
+pub(crate) fn missing_to_min_isr(seen: &Seen, change: &Move) -> usize {
+    let min = seen.topics.get(&*change.topic).and_then(|topic| topic.min_insync_replicas);
+    min.map_or(0, |min| (min as usize).saturating_sub(seen.in_sync(change).len()))
+}
+
 fn illness(partition: &Partition, min: Option<u32>) -> Option<Ill> {
     match partition.leader() {
         Leader::None => Some(Ill::Offline),

@@ -115,6 +115,23 @@ impl<'a> CopyWindow<'a> {
         (window, turns)
     }
 
+    /// The bytes that go through a port of each move until it is done, if every port copies one move after the other and
+    /// is never idle.
+    pub(crate) fn ends(mut turns: Vec<Turn<'_>>) -> Vec<u64> {
+        // Small moves of other ports go on beside those of the busiest one.
+        turns.sort_unstable_by_key(|turn| (turn.order.0, turn.order.2, turn.order.3));
+        let mut through: BTreeMap<CopyPort, u64> = BTreeMap::new();
+        let ends = turns.iter().map(|turn| {
+            let ports = turn.uses.iter().map(|used| {
+                let so_far = through.entry(used.port).or_default();
+                *so_far = so_far.saturating_add(used.bytes);
+                *so_far
+            });
+            ports.max().unwrap_or_default()
+        });
+        ends.collect()
+    }
+
     fn find_busiest(&mut self) {
         let seconds = |(port, load): (&CopyPort, &PortLoad)| {
             (load.left as f64 / self.rate(*port).0.max(1) as f64, *port)

@@ -104,7 +104,7 @@ pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
 pub use clash::{Clash, ClashRule, Remedy, clash};
-pub use copy_bounds::{CopyBounds, CopyJob};
+pub use copy_bounds::{CopyBounds, CopyJob, ExposureSeconds, LeastExposure};
 pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};

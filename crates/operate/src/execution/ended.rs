@@ -4,7 +4,7 @@ use super::observe::Look;
 use super::{Execution, Signal, emptied};
 use crate::error::Error;
 use execute::{ExecutionHistory, ExecutionOutcome, Round};
-use mapper::{BrokerId, Undrained, undrained};
+use mapper::{BrokerId, ExposureSeconds, Undrained, undrained};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ pub struct Ended {
     pub took: Duration,
     /// The estimate before the run, in seconds.
     pub estimated_seconds: Option<u64>,
-    /// How long partitions have lacked replicas during the run, summed over partitions, in seconds.
-    pub exposure_partition_seconds: u64,
+    /// How long partitions have been at risk during the run.
+    pub exposure: ExposureSeconds,
     /// The same, as no order of moves can better it.
-    pub least_exposure_partition_seconds: Option<u64>,
+    pub least_exposure: Option<ExposureSeconds>,
     /// Dead brokers that hold no replica any more, but that the cluster still lists.
     pub emptied: Vec<BrokerId>,
     /// The vacated brokers that can be cordoned, after a complete run: whether they are cordoned now.
@@ -81,8 +81,8 @@ impl Execution<'_> {
             clean,
             took,
             estimated_seconds,
-            exposure_partition_seconds: self.observer.exposure.partition_seconds(),
-            least_exposure_partition_seconds: None,
+            exposure: self.observer.exposure.so_far(),
+            least_exposure: None,
             emptied,
             vacated,
             undrained,

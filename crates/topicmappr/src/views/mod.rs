@@ -25,7 +25,7 @@ pub(crate) mod report;
 mod solver;
 mod steps;
 pub(crate) mod table;
-mod transfer;
+pub(crate) mod transfer;
 mod unasked;
 mod warnings;
 

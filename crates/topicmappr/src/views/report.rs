@@ -116,7 +116,7 @@ impl Sums {
         Self {
             brokers: brokers::changes(plan, snapshot),
             changes: changes::by_topic(plan, snapshot),
-            transfer: Transfer::of(plan),
+            transfer: Transfer::of(plan, snapshot),
             each_step: steps::each(plan),
             unasked: plan.unasked(),
             oversized: snapshot.and_then(|snapshot| plan.oversized(snapshot)),

@@ -2,7 +2,7 @@
 
 use super::nothing;
 use local::words::{counted, duration};
-use mapper::{BrokerId, Bytes, Plan, Rate};
+use mapper::{BrokerId, Bytes, LeastExposure, Plan, Rate, Snapshot};
 use serde::Serialize;
 use std::fmt;
 
@@ -35,6 +35,13 @@ pub(super) struct Transfer {
     durations: Vec<Duration>,
 }
 
+/// How long partitions are at risk, summed over partitions, as a person reads it.
+pub(crate) fn at_risk(seconds: u64, below_min_isr: Option<u64>) -> String {
+    let below = below_min_isr.filter(|seconds| *seconds > 0).map(duration);
+    let below = below.map_or_else(String::new, |time| format!(", {time} of it below min ISR"));
+    format!("{} below full replication{below}", duration(seconds))
+}
+
 /// The broker that has most to copy: it sets the pace.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Worst {
@@ -50,19 +57,26 @@ enum Direction {
     Outgoing,
 }
 
-/// How long the worst broker takes.
+/// How long the worst broker takes, and how long partitions are at risk at least.
 #[derive(Debug, Serialize)]
 struct Duration {
     rate_bytes_per_second: Rate,
     seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_exposure_partition_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_below_min_isr_partition_seconds: Option<u64>,
 }
 
 impl Transfer {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(super) fn of(plan: &Plan, before: Option<&Snapshot>) -> Self {
+        let least = before.map(|before| plan.least_exposure(before)).unwrap_or_default();
         let bytes = plan.bytes_moved();
         let worst_broker = worst(plan);
         let durations = match (bytes, worst_broker) {
-            (Some(Bytes(1..)), Some(worst)) => RATES.map(|rate| Duration::at(rate, worst)).into(),
+            (Some(Bytes(1..)), Some(worst)) => {
+                RATES.map(|rate| Duration::at(rate, worst, least)).into()
+            }
             _ => Vec::new(),
         };
         Self {
@@ -92,8 +106,15 @@ impl Transfer {
 }
 
 impl Duration {
-    fn at(rate_bytes_per_second: Rate, worst: Worst) -> Self {
-        Self { rate_bytes_per_second, seconds: worst.bytes.0.div_ceil(rate_bytes_per_second.0) }
+    fn at(rate: Rate, worst: Worst, least: LeastExposure) -> Self {
+        let least = least.at(rate);
+        let below = least.map(|least| least.below_min_isr).filter(|seconds| *seconds > 0);
+        Self {
+            rate_bytes_per_second: rate,
+            seconds: worst.bytes.0.div_ceil(rate.0),
+            least_exposure_partition_seconds: least.map(|least| least.below_full_replication),
+            least_below_min_isr_partition_seconds: below,
+        }
     }
 }
 
@@ -140,6 +161,15 @@ impl Transfer {
         if !self.durations.is_empty() {
             let texts: Vec<String> = self.durations.iter().map(ToString::to_string).collect();
             lines.push(("duration", format!("{}, per broker", texts.join("; "))));
+        }
+        let suggested = self.durations.iter().find(|it| it.rate_bytes_per_second == SUGGESTED_RATE);
+        if let Some(it) = suggested
+            && let Some(seconds) = it.least_exposure_partition_seconds
+        {
+            let least = at_risk(seconds, it.least_below_min_isr_partition_seconds);
+            let rate = it.rate_bytes_per_second.0 / 1_000_000;
+            let text = format!("at least {least}, summed over partitions, at {rate} MB/s");
+            lines.push(("at risk", text));
         }
         if self.steps > 1 {
             let why = if self.paced {

@@ -226,7 +226,7 @@ impl Args {
         let mut ended = ended?;
         if !resumes {
             ended.estimated_seconds = estimate.seconds;
-            ended.least_exposure_partition_seconds = estimate.exposure_seconds;
+            ended.least_exposure = estimate.least_exposure;
         }
         let status = tell(execution.task.plan, &ended, session)?;
         let drained = ended.undrained.iter().all(|broker| broker.partitions.is_empty());

@@ -102,7 +102,7 @@ impl Page<'_> {
     fn write_summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (before, after) = (&self.plan.before, &self.plan.after);
         writeln!(f, "<section>\n<h2>Summary</h2>\n<dl>")?;
-        for (name, value) in Transfer::of(self.plan).lines() {
+        for (name, value) in Transfer::of(self.plan, self.snapshot()).lines() {
             term(f, name, &value)?;
         }
         let percent = |ratio: f64| format!("{:.2} %", ratio * 100.0);

@@ -2,6 +2,7 @@
 
 use super::trouble::{MoveTrouble, troubles};
 use crate::live::views::shown;
+use crate::views::transfer::at_risk;
 use execute::{Estimate, MoveState, Pace, Round, Task};
 use mapper::{BrokerId, Bytes, Rate};
 use operate::words::counted;
@@ -34,9 +35,15 @@ pub(crate) struct Preview<'a> {
     /// About, by the throttle.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
+    /// When the partitions have their copies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    done_at: Vec<DoneAt>,
     /// The least sum, over partitions that lack replicas, of the time until they have them. No order of moves betters it.
     #[serde(skip_serializing_if = "Option::is_none")]
     least_exposure_partition_seconds: Option<u64>,
+    /// The same for the time below min ISR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_below_min_isr_partition_seconds: Option<u64>,
     /// Brokers that get no new partitions until the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cordons: Vec<BrokerId>,
@@ -44,6 +51,13 @@ pub(crate) struct Preview<'a> {
     ledger: &'a Path,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<MoveTrouble>,
+}
+
+/// When a share of the partitions has all its copies, about.
+#[derive(Debug, Serialize)]
+struct DoneAt {
+    percent: usize,
+    seconds: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +75,10 @@ impl<'a> Preview<'a> {
         resumes: bool,
         (journal, ledger): (&'a Path, &'a Path),
     ) -> Self {
+        let least = estimate.least_exposure;
+        let copies = (estimate.bytes.0 > 0).then_some(10..=100).into_iter().flatten().step_by(10);
+        let done_at = copies
+            .filter_map(|percent| Some(DoneAt { percent, seconds: estimate.done_at(percent)? }));
         let topics: BTreeSet<&str> = task.plan.moves.iter().map(|m| &*m.topic).collect();
         let busiest = estimate.brokers.iter().flat_map(|(id, traffic)| {
             [("takes in", traffic.incoming_bytes), ("gives", traffic.outgoing_bytes)]
@@ -82,7 +100,11 @@ impl<'a> Preview<'a> {
             throttle_bytes_per_second: rate(task.terms.pace),
             paced_by_autothrottle: task.terms.pace == Pace::Auto,
             seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
-            least_exposure_partition_seconds: estimate.exposure_seconds,
+            done_at: done_at.collect(),
+            least_exposure_partition_seconds: least.map(|least| least.below_full_replication),
+            least_below_min_isr_partition_seconds: least
+                .map(|least| least.below_min_isr)
+                .filter(|seconds| *seconds > 0),
             cordons: round.cordons().collect(),
             journal,
             ledger,
@@ -131,14 +153,21 @@ impl fmt::Display for Preview<'_> {
             None => writeln!(f, "  throttle    none")?,
         }
         if let Some(seconds) = self.seconds {
-            writeln!(f, "  takes       about {}", duration(seconds))?;
+            write!(f, "  takes       about {}", duration(seconds))?;
+            let done = |percent| self.done_at.iter().find(|done| done.percent == percent);
+            match (done(50), done(90)) {
+                (Some(half), Some(most)) if seconds >= 60 => writeln!(
+                    f,
+                    "; half of the partitions are done after {}, 90 % after {}",
+                    duration(half.seconds),
+                    duration(most.seconds)
+                )?,
+                _ => writeln!(f)?,
+            }
         }
         if let Some(seconds) = self.least_exposure_partition_seconds {
-            writeln!(
-                f,
-                "  at risk     at least {} below full replication, summed over partitions",
-                duration(seconds)
-            )?;
+            let least = at_risk(seconds, self.least_below_min_isr_partition_seconds);
+            writeln!(f, "  at risk     at least {least}, summed over partitions")?;
         }
         if !self.cordons.is_empty() {
             let brokers = listed(&self.cordons);

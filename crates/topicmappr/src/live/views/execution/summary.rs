@@ -4,6 +4,7 @@ use super::outcome;
 use super::trouble::{MoveTrouble, troubles};
 use super::undrained::left;
 use crate::live::views::shown;
+use crate::views::transfer::at_risk;
 use execute::{MoveState, Stray, ThrottleResource};
 use mapper::{BrokerId, Plan, Undrained};
 use operate::execution::{Ended, Why};
@@ -28,9 +29,14 @@ pub(crate) struct Summary {
     /// How long partitions lacked replicas, summed over partitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     exposure_partition_seconds: Option<u64>,
-    /// The same, as no order of moves can better it.
+    /// How long they were below min ISR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below_min_isr_partition_seconds: Option<u64>,
+    /// Both, as no order of moves can better them.
     #[serde(skip_serializing_if = "Option::is_none")]
     least_exposure_partition_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_below_min_isr_partition_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     troubles: Vec<MoveTrouble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +69,7 @@ impl Summary {
             })
         });
         let left = matches!(ended.why, Why::Left(_));
+        let (some, least) = (|seconds| Some(seconds).filter(|it| *it > 0), ended.least_exposure);
         Self {
             event: "ended",
             outcome: outcome(ended.why),
@@ -71,8 +78,11 @@ impl Summary {
             moving: ended.round.course.count(|standing| *standing == MoveState::Moving),
             took_seconds: ended.took.as_secs(),
             estimated_seconds: ended.estimated_seconds,
-            exposure_partition_seconds: Some(ended.exposure_partition_seconds).filter(|it| *it > 0),
-            least_exposure_partition_seconds: ended.least_exposure_partition_seconds,
+            exposure_partition_seconds: some(ended.exposure.below_full_replication),
+            below_min_isr_partition_seconds: some(ended.exposure.below_min_isr),
+            least_exposure_partition_seconds: least.map(|least| least.below_full_replication),
+            least_below_min_isr_partition_seconds: least
+                .and_then(|least| some(least.below_min_isr)),
             // An interrupted run does not know what would have happened.
             troubles: if left { Vec::new() } else { troubles(plan, &ended.round) },
             not_cancelled: refused.collect(),
@@ -109,12 +119,12 @@ impl fmt::Display for Summary {
             None => writeln!(f)?,
         }
         if let Some(seconds) = self.exposure_partition_seconds {
-            let exposure = duration(seconds);
-            write!(f, "  at risk     {exposure} below full replication, summed over partitions")?;
-            match self.least_exposure_partition_seconds {
-                Some(seconds) => writeln!(f, "; at least {}", duration(seconds))?,
-                None => writeln!(f)?,
-            }
+            let exposure = at_risk(seconds, self.below_min_isr_partition_seconds);
+            writeln!(f, "  at risk     {exposure}, summed over partitions")?;
+        }
+        if let Some(seconds) = self.least_exposure_partition_seconds {
+            let least = at_risk(seconds, self.least_below_min_isr_partition_seconds);
+            writeln!(f, "  the least   {least}: no order of moves is better")?;
         }
         let throttle = if self.throttle_restored { "as before" } else { "still set" };
         writeln!(f, "  throttle    {throttle}")?;
