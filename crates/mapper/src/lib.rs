@@ -67,6 +67,7 @@ pub mod explain;
 mod figures;
 mod finish;
 mod floor;
+mod forecast;
 mod ids;
 mod leaders;
 mod lookup;
@@ -109,6 +110,7 @@ pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};
+pub use forecast::{DiskForecast, HORIZON_DAYS, StorageForecast, StorageHistory};
 pub use ids::{
     BrokerId, DirectoryId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name,
 };

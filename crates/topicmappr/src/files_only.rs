@@ -38,7 +38,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Plan(plan::Command),
     /// Report what is wrong with a cluster, and what to run next
-    Doctor,
+    Doctor(ForecastArgs),
     /// Print the version
     Version,
 }
@@ -71,7 +71,7 @@ impl Command {
             Self::Scale(args) => scale::run(args, session),
             Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
-            Self::Doctor => doctor::run(session),
+            Self::Doctor(args) => doctor::run(args, session),
             Self::Version => version::run(session),
         }
     }

@@ -12,7 +12,7 @@ use local::Note;
 use local::files::{FileError, OutFile, in_folder, probe_folder};
 use local::source;
 use mapper::snapshot::Partition;
-use mapper::{Percentile, Plan, RecordedLoad, Snapshot};
+use mapper::{Percentile, Plan, RecordedLoad, Snapshot, StorageHistory};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,33 @@ fn records(folder: &Path) -> Result<Vec<HourFile>, Error> {
 
 fn partitions(snapshot: &Snapshot) -> impl Iterator<Item = &Partition> {
     snapshot.topics().iter().flat_map(|topic| &topic.partitions)
+}
+
+/// The least time that records span for a forecast: a shorter one does not tell one day from another.
+const FORECAST_HOURS: i64 = 48;
+
+/// The sizes and rates of all records, to see what they lead to.
+pub(crate) fn history(cluster: &Snapshot, folder: &Path) -> Result<StorageHistory, Error> {
+    let all = records(folder)?;
+    let hour = |at: Timestamp| at.as_second().div_euclid(3600);
+    let hours =
+        all.first().zip(all.last()).map(|((first, _), (last, _))| (hour(*first), hour(*last)));
+    let Some((first, newest)) = hours else { return Err(none(folder)) };
+    if newest - first < FORECAST_HOURS {
+        return Err(Error::flags(format!(
+            "a forecast needs records of {FORECAST_HOURS} hours, and those in {} span {}: record \
+             more, each hour",
+            folder.display(),
+            newest - first
+        )));
+    }
+    let mut history = StorageHistory::until(newest);
+    for (at, path) in &all {
+        let record = source::snapshot(path)?;
+        same_cluster(cluster, &record, path)?;
+        history.see(hour(*at), &record);
+    }
+    Ok(history)
 }
 
 /// The recorded load that a plan uses.

@@ -1,8 +1,10 @@
 //! `doctor`: what is wrong with a cluster now, on one screen, and the next command for each of it.
 
-use crate::doctor::{OffMap, OtherFacts, UnknownFact, findings};
+use crate::doctor::{OffMap, OtherFacts, Outlook, UnknownFact, findings};
 use crate::error::Error;
 use crate::facts::with_storage;
+use crate::flags::ForecastArgs;
+use crate::load_folder;
 use crate::session::Session;
 use crate::views::DoctorView;
 use local::Status;
@@ -11,17 +13,17 @@ use local::source::Source;
 use mapper::Snapshot;
 
 /// The findings in facts that need no question to a live cluster.
-pub(crate) fn run(session: &mut Session<'_, '_>) -> Result<Status, Error> {
+pub(crate) fn run(args: &ForecastArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let source = session.global.source.source()?;
     let snapshot = session.unnoted(&source)?;
-    report(snapshot, OtherFacts::default(), &source, session)
+    report(snapshot, OtherFacts::default(), (args, &source), session)
 }
 
 /// Adds what the maps tell, and shows all findings.
 pub(crate) fn report(
     snapshot: Snapshot,
     mut around: OtherFacts,
-    source: &Source,
+    (args, source): (&ForecastArgs, &Source),
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
     let snapshot = with_storage(snapshot, &session.global.source)?;
@@ -35,6 +37,10 @@ pub(crate) fn report(
                 around.unread.push(UnknownFact { what, why: error.to_string() });
             }
         }
+    }
+    if let Some(folder) = &args.load_folder {
+        let history = load_folder::history(&snapshot, folder)?;
+        around.forecast = Some(Outlook::of(&history.forecast(&snapshot), folder));
     }
     let found = findings(&snapshot, &around);
     let view = DoctorView::of(&snapshot, &around, found, &session.global);

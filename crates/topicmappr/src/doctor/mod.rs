@@ -5,9 +5,11 @@
 
 pub(crate) mod ailing;
 mod off_map;
+mod outlook;
 mod storage;
 
 pub(crate) use off_map::OffMap;
+pub(crate) use outlook::Outlook;
 
 use health::ailments;
 use mapper::{BrokerId, Snapshot, TopicPartition};
@@ -121,6 +123,8 @@ pub(crate) struct OtherFacts {
     pub(crate) live: Option<Box<dyn LiveFacts>>,
     /// Problems with the maps; none: no map was given.
     pub(crate) maps: Option<OffMap>,
+    /// When disks will be full; none: no recorded load was named.
+    pub(crate) forecast: Option<Outlook>,
     pub(crate) unread: Vec<UnknownFact>,
 }
 
@@ -148,7 +152,9 @@ pub(crate) struct UnknownFact {
 impl OtherFacts {
     fn findings(&self) -> Vec<DoctorFinding> {
         let live = self.live.iter().flat_map(|live| live.findings(self.maps.is_some()));
-        live.chain(self.maps.iter().flat_map(OffMap::findings)).collect()
+        let by_maps = self.maps.is_some();
+        let forecast = self.forecast.iter().flat_map(|outlook| outlook.findings(by_maps));
+        live.chain(self.maps.iter().flat_map(OffMap::findings)).chain(forecast).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Flags for recorded load: a folder with a snapshot for each hour.
 
 use jiff::SignedDuration;
-use mapper::Percentile;
+use mapper::{HORIZON_DAYS, Percentile};
 use std::path::PathBuf;
 
 /// The flags of commands that plan with recorded load.
@@ -21,6 +21,17 @@ pub(crate) struct LoadArgs {
         requires = "load_folder"
     )]
     pub(crate) load: LoadWindow,
+    /// Plan for the sizes that the records let expect in this time, at most 30 days: 7d
+    #[arg(long, value_name = "TIME", value_parser = ahead, requires = "load_folder")]
+    pub(crate) as_of: Option<usize>,
+}
+
+/// The flags of commands that say when disks will be full.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForecastArgs {
+    /// Say when disks will be full, from what snapshot --load-folder recorded in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) load_folder: Option<PathBuf>,
 }
 
 /// The flags of `snapshot` that record load.
@@ -73,9 +84,25 @@ fn span(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
+/// Whole days, as far as forecasts reach.
+fn ahead(text: &str) -> Result<usize, String> {
+    let days = text.trim().trim_start_matches('+').strip_suffix('d');
+    let days = days.and_then(|number| number.parse().ok());
+    days.filter(|days| (1..=HORIZON_DAYS).contains(days))
+        .ok_or_else(|| format!("{text:?} is no time from 1d to {HORIZON_DAYS}d: write 7d"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plans_look_ahead_by_days() {
+        assert_eq!((ahead("7d"), ahead(" +30d")), (Ok(7), Ok(30)));
+        for wrong in ["0d", "31d", "7", "7h", "-7d", "d"] {
+            assert!(ahead(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_load_names_a_percentile_and_a_time() {

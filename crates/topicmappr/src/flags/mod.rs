@@ -18,7 +18,7 @@ mod warns;
 pub(crate) use brokers::{BrokerList, holders, known_brokers, refuse_unknown};
 #[cfg(feature = "live")]
 pub(crate) use kubernetes::KubernetesArgs;
-pub(crate) use load::{LoadArgs, LoadWindow, RecordArgs};
+pub(crate) use load::{ForecastArgs, LoadArgs, LoadWindow, RecordArgs};
 pub(crate) use maps::MapArgs;
 pub(crate) use outputs::{OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;

@@ -1,11 +1,11 @@
 //! `doctor`: one screen.
 
-use super::next::{folded_after, quoted};
+use super::next::folded_after;
 use super::{Ink, more};
 use crate::doctor::{DoctorFinding, Needs, OtherFacts, Severity, UnknownFact};
 use crate::flags::Global;
-use local::words::{counted, few, ranges};
-use mapper::{BrokerId, Snapshot, TopicPartition};
+use local::words::{counted, few, quoted, ranges};
+use mapper::{BrokerId, DiskForecast, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -32,6 +32,9 @@ pub(crate) struct DoctorView {
     #[serde(skip_serializing_if = "Option::is_none")]
     quorum: Option<QuorumView>,
     findings: Vec<DoctorFinding>,
+    /// When disks will be full.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    disks: Vec<DiskForecast>,
     /// Facts that are not known, so that they are not checked.
     untold: Vec<UnknownFact>,
     #[serde(skip)]
@@ -68,6 +71,7 @@ impl DoctorView {
             partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
             quorum,
             findings,
+            disks: around.forecast.as_ref().map(|it| it.disks.clone()).unwrap_or_default(),
             untold: around.unread.clone(),
             of_cluster: global.source.words(),
             of_maps: global.maps.words(),

@@ -2,6 +2,7 @@
 
 use super::heading;
 use super::transfer::SUGGESTED_RATE;
+use local::words::quoted;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -234,16 +235,6 @@ fn parts(command: &str) -> Vec<String> {
         quoted ^= word.matches('\'').count() % 2 == 1;
     }
     parts
-}
-
-/// As a shell reads it back.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

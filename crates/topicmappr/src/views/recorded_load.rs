@@ -40,7 +40,8 @@ impl fmt::Display for RecordedLoadView {
             range(brokers, |broker| broker.before_bytes_per_second),
             range(brokers, |broker| broker.after_bytes_per_second),
         );
-        writeln!(f, "  {first_hour} to {last_hour} UTC: {before} -> {after} a broker")
+        writeln!(f, "  {before} -> {after} a broker")?;
+        writeln!(f, "  hours {first_hour} to {last_hour}, UTC")
     }
 }
 

@@ -6,7 +6,7 @@ use crate::facts::Facts;
 use crate::flags::{
     BrokerList, LoadArgs, PlanningArgs, RatesArgs, SolverArgs, StepArgs, TopicArgs, holders,
 };
-use crate::load_folder::LoadInUse;
+use crate::load_folder::{self, LoadInUse};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use console::units::{mebibytes, share, size};
@@ -19,6 +19,7 @@ use mapper::{
     Ratio, Snapshot,
 };
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The flags of evening.
 #[derive(Debug, clap::Args)]
@@ -168,6 +169,10 @@ impl EvenArgs {
         session: &mut Session<'_, '_>,
     ) -> Result<Facts, Error> {
         let Some(folder) = &self.load.load_folder else { return Ok(facts) };
+        let facts = match self.load.as_of {
+            Some(days) => in_days(facts, folder, days)?,
+            None => facts,
+        };
         let (facts, notes) = LoadInUse::rate(facts, folder, self.load.load)?;
         if !session.global.talk.logs.quiet {
             notes.iter().try_for_each(|note| session.say(note))?;
@@ -226,4 +231,12 @@ impl EvenArgs {
             solver,
         })
     }
+}
+
+/// The facts with the sizes that recorded load lets expect in so many days.
+fn in_days(facts: Facts, folder: &Path, days: usize) -> Result<Facts, Error> {
+    let history = load_folder::history(&facts.snapshot, folder)?;
+    let then = history.forecast(&facts.snapshot).cluster_in(days);
+    let snapshot = then.map_err(|problem| Error::OddNumbers { problem })?;
+    Ok(Facts { snapshot, ..facts })
 }

@@ -3,6 +3,7 @@
 use crate::commands::doctor::{self, report};
 use crate::doctor::{OtherFacts, UnknownFact};
 use crate::error::Error;
+use crate::flags::ForecastArgs;
 use crate::live::around::{LiveCluster, RunningMoves};
 use crate::live::flags::LedgerArgs;
 use crate::session::Session;
@@ -27,18 +28,20 @@ const CRUISE_CONTROL: [&str; 2] = ["__CruiseControl", "__KafkaCruiseControl"];
 pub(crate) struct Args {
     #[command(flatten)]
     ledger: LedgerArgs,
+    #[command(flatten)]
+    forecast: ForecastArgs,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let source = session.global.source.source()?;
     let Source::Live(Servers::Kafka { bootstrap, properties, .. }) = &source else {
-        return doctor::run(session);
+        return doctor::run(&args.forecast, session);
     };
     let talk = session.global.talk.clone();
     let daemons = stores::daemons(&ClaimBy::Default, &session.cluster()?)?;
     let looked = look(bootstrap, properties.as_deref(), (args, daemons));
     let (snapshot, around) = talk.wait_for(looked)?;
-    report(snapshot, around, &source, session)
+    report(snapshot, around, (&args.forecast, &source), session)
 }
 
 /// Asks all servers at once, and limits the wait for each.
@@ -78,7 +81,7 @@ async fn look(
     let untold = untold.chain(unread(&daemons)).chain(look.untold);
     let unread = untold.map(|Untold { what, why }| UnknownFact { what, why });
     let unread = unread.collect();
-    Ok((snapshot, OtherFacts { live: Some(Box::new(live)), unread, maps: None }))
+    Ok((snapshot, OtherFacts { live: Some(Box::new(live)), unread, ..OtherFacts::default() }))
 }
 
 /// That the daemons' ledger could not be read.

@@ -2,10 +2,10 @@
 
 use super::{Next, heading, more};
 use crate::live::flags::SourceArgs;
-use crate::views::next::quoted;
 use crate::views::table::Table;
 use execute::{Key, ThrottleOwner, ThrottlePlace, ThrottleResource, Throttled, ThrottledEntries};
 use jiff::Timestamp;
+use local::words::quoted;
 use mapper::Bytes;
 use operate::throttles::{FailedChanges, Set, Untold};
 use operate::words::counted;
