@@ -8,7 +8,7 @@ use crate::move_state::{MoveHindrance, MoveState};
 use crate::pace::{Keep, pace};
 use crate::progress::PlanProgress;
 use crate::round::{Round, news};
-use crate::seen::{Seen, same_set, who_heals};
+use crate::seen::{Seen, same_set};
 use crate::task::{Aim, OnDeadBroker, Task};
 use mapper::BrokerId;
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ fn not_cancelled(
     let refused = history.not_cancelled.keys().filter_map(|index| Some((*index, task.of(*index)?)));
     let moving = refused.filter(|(_, change)| seen.running.contains_key(&change.of()));
     let heals = moving.filter_map(|(index, change)| {
-        let mut heals = who_heals(seen.partition(change)?);
+        let mut heals = seen.partition(change)?.heals();
         heals.retain(|id| !seen.live.contains(id));
         Some((index, heals))
     });

@@ -3,7 +3,7 @@
 //! In: the cluster, and the partitions in scope. Out: the possible elections, and what prevents the others. A partition
 //! that is being reassigned is left alone: its leader does not change while replicas are copied.
 
-use crate::seen::{Seen, isr, who_heals};
+use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, PartitionId, TopicPartition};
 use serde::Serialize;
@@ -84,7 +84,7 @@ fn judged(
     let leader = match partition.leader() {
         Leader::Broker(leader) if leader == broker => return None,
         Leader::Broker(leader) => leader,
-        Leader::None => return Some(Err(Obstacle::Offline { heals: who_heals(partition) })),
+        Leader::None => return Some(Err(Obstacle::Offline { heals: partition.heals() })),
         Leader::Unknown => return None,
     };
     Some(if reassigned {

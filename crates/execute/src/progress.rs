@@ -5,7 +5,7 @@ use crate::dirs::{self, Lies};
 use crate::journal::ExecutionHistory;
 use crate::legs::by_partition;
 use crate::move_state::{MoveHindrance, MoveState, WhyLeft};
-use crate::seen::{Running, Seen, same_set, who_heals};
+use crate::seen::{Running, Seen, same_set};
 use crate::task::Task;
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Move, TopicPartition};
@@ -223,7 +223,7 @@ fn hindrance(
         Leader::None | Leader::Unknown => false,
     };
     if !led {
-        return Some(MoveHindrance::NoLeader { heals: who_heals(partition) });
+        return Some(MoveHindrance::NoLeader { heals: partition.heals() });
     }
     // KRaft accepts a dead broker in the list, and would wait for one that is added. With ZooKeeper, Kafka refuses a
     // list that names a dead broker anywhere.

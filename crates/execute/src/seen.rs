@@ -174,13 +174,3 @@ pub(crate) fn isr(partition: &Partition) -> &[BrokerId] {
 pub(crate) fn same_set(one: &[BrokerId], other: &[BrokerId]) -> bool {
     one.len() == other.len() && one.iter().all(|id| other.contains(id))
 }
-
-/// The replicas in sync, or eligible to lead (KIP-966); all replicas if neither is known. One of them has to return.
-pub(crate) fn who_heals(partition: &Partition) -> Vec<BrokerId> {
-    let facts = partition.facts.as_deref();
-    let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();
-    let elr: Replicas = facts.map(|facts| facts.elr.clone()).unwrap_or_default();
-    let heals = if isr.is_empty() { elr } else { isr };
-    let heals = if heals.is_empty() { partition.replicas.clone() } else { heals };
-    heals.to_vec()
-}

@@ -5,7 +5,8 @@
 //! size.
 
 use crate::copies::CopyPort;
-use crate::seen::{Running, Seen, who_heals};
+use crate::seen::{Running, Seen};
+use mapper::snapshot::Partition;
 use mapper::{BrokerId, Bytes, Move, Plan, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,7 +157,7 @@ impl Watch {
         }
         let Some(leader) = copy.leader else {
             let partition = seen.partition_of(of);
-            let heals = partition.map(who_heals).unwrap_or_default();
+            let heals = partition.map(Partition::heals).unwrap_or_default();
             let dead = heals.iter().copied().find(|id| !seen.live.contains(id));
             let heals = dead.or(heals.first().copied()).unwrap_or(to);
             return (heals, LimitingSide::Outgoing, StallCause::NoLeader);

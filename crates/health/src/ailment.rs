@@ -163,7 +163,7 @@ impl Sick {
         }
         if led_by_nobody(snapshot, partition) {
             self.offline.0.insert(of());
-            self.offline.1.extend(heals(partition));
+            self.offline.1.extend(partition.heals());
             return;
         }
         let Some(isr) = &facts.isr else { return };
@@ -188,13 +188,6 @@ fn led_by_nobody(snapshot: &Snapshot, partition: &Partition) -> bool {
         Leader::Broker(id) => !snapshot.is_live(id),
         Leader::Unknown => false,
     }
-}
-
-fn heals(partition: &Partition) -> Vec<BrokerId> {
-    let Some(facts) = partition.facts.as_deref() else { return Vec::new() };
-    let in_sync = facts.isr.as_deref().unwrap_or_default();
-    let first = [in_sync, &facts.elr, &facts.last_known_elr, &partition.replicas];
-    first.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default().to_vec()
 }
 
 fn narrow_disks(broker: &Broker) -> Vec<Ailment> {

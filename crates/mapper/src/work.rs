@@ -367,25 +367,11 @@ pub(crate) fn why_left_out(cluster: &DenseCluster<'_>, index: usize) -> Option<W
         Leader::Unknown => partition.replicas.iter().any(healthy),
     };
     if !led {
-        return Some(WhyLeftOut::NoLeader { heals: heals(partition) });
+        return Some(WhyLeftOut::NoLeader { heals: partition.heals() });
     }
     let facts = partition.facts.as_ref().filter(|_| partition.is_moving())?;
     Some(WhyLeftOut::Reassigning {
         adding: facts.adding.to_vec(),
         removing: facts.removing.to_vec(),
     })
-}
-
-/// The brokers of which one must return: those in sync or eligible (KIP-966), else any that holds a replica.
-fn heals(partition: &Partition) -> Vec<BrokerId> {
-    let facts = partition.facts.as_deref();
-    let in_sync = facts.and_then(|facts| facts.isr.as_deref()).unwrap_or_default();
-    let eligible = facts.map_or(&[] as &[BrokerId], |facts| &facts.elr);
-    let mut known: Vec<BrokerId> = in_sync.iter().chain(eligible).copied().collect();
-    if known.is_empty() {
-        known = partition.replicas.to_vec();
-    }
-    known.sort_unstable();
-    known.dedup();
-    known
 }

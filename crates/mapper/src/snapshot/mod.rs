@@ -178,6 +178,22 @@ impl Partition {
         self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
     }
 
+    /// The brokers of which one must return before it has a leader again, by id: those in sync or eligible (KIP-966), else
+    /// the last leader, else all that hold a replica.
+    pub fn heals(&self) -> Vec<BrokerId> {
+        let facts = self.facts.as_deref();
+        let in_sync = facts.and_then(|facts| facts.isr.as_deref()).unwrap_or_default();
+        let may_lead = in_sync.iter().chain(facts.into_iter().flat_map(|facts| &facts.elr));
+        let last = facts.map_or(&[][..], |facts| &facts.last_known_elr);
+        let mut known: Vec<BrokerId> = may_lead.copied().collect();
+        if known.is_empty() {
+            known = if last.is_empty() { self.replicas.to_vec() } else { last.to_vec() };
+        }
+        known.sort_unstable();
+        known.dedup();
+        known
+    }
+
     /// The bytes that a new replica copies of a log of this size.
     pub fn copied(&self, whole: Bytes) -> Bytes {
         let copied = self.facts.as_ref().and_then(|facts| facts.copied);

@@ -174,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_without_a_leader_names_the_brokers_that_may_lead_it() {
+        let ids = |ids: &[u32]| ids.iter().copied().map(BrokerId).collect::<Replicas>();
+        let heals = |isr: &[u32], elr: &[u32], last: &[u32]| {
+            let (isr, elr, last_known_elr) = (Some(ids(isr)), ids(elr), ids(last));
+            let facts = PartitionFacts { isr, elr, last_known_elr, ..PartitionFacts::default() };
+            let partition = Partition::new(PartitionId(0), ids(&[3, 1, 2]));
+            Partition { facts: Some(Box::new(facts)), ..partition }.heals()
+        };
+        assert_eq!(heals(&[2], &[1], &[3]), ids(&[1, 2]).to_vec());
+        assert_eq!(heals(&[], &[1], &[3]), ids(&[1]).to_vec());
+        assert_eq!(heals(&[], &[], &[3]), ids(&[3]).to_vec(), "only the last leader has it all");
+        assert_eq!(heals(&[], &[], &[]), ids(&[1, 2, 3]).to_vec());
+        assert_eq!(Partition::new(PartitionId(0), ids(&[3, 1])).heals(), ids(&[1, 3]).to_vec());
+    }
+
+    #[test]
     fn every_key_is_told_once_and_stands_in_its_place() {
         let values = ["3", "[1,2]", "7", "[1]", "2", "[4]", "[5]", "[6]", "[8,null]"];
         let values =
