@@ -10,7 +10,7 @@ use crate::moves::Heading;
 use crate::notice::ZooKeeperNotice;
 use crate::requested::{Requested, usable};
 use crate::znode::{Controller, PartitionState, ReplicaLists};
-use mapper::snapshot::{self, Leader, PartitionFacts, Parts, SnapshotError};
+use mapper::snapshot::{self, Leader, PartitionFacts, Parts};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::BTreeSet;
 
@@ -36,16 +36,20 @@ impl ZooKeeper {
     /// reads for each topic and one for each partition.
     ///
     /// # Errors
-    /// [`Error::NoKafka`] if there is no cluster under the chroot; [`Error::Contradictory`] if the znodes contradict
-    /// each other; otherwise the error of a read.
+    /// [`Error::NoKafka`] if there is no cluster under the chroot; [`Error::Kraft`] if a `KRaft` controller leads it;
+    /// [`Error::Contradictory`] if the znodes contradict each other; otherwise the error of a read.
     pub async fn snapshot(&self) -> Result<Captured, Error> {
         let cluster = self.gather().await?;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        captured(cluster, now).map_err(Error::Contradictory)
+        captured(cluster, now)
     }
 }
 
-fn captured(cluster: ClusterZnodes, at: String) -> Result<Captured, SnapshotError> {
+fn captured(cluster: ClusterZnodes, at: String) -> Result<Captured, Error> {
+    // Brokers in KRaft mode are not registered here, so a plan would take their replicas for lost.
+    if let Some(Controller { id, kraft: true }) = cluster.controller {
+        return Err(Error::Kraft { controller: id });
+    }
     let mut notices = BTreeSet::new();
     let requested = usable(&cluster, &mut notices);
     let parts = Parts {
@@ -65,9 +69,8 @@ fn captured(cluster: ClusterZnodes, at: String) -> Result<Captured, SnapshotErro
     };
     notices
         .extend(cluster.deleting.into_iter().map(|topic| ZooKeeperNotice::BeingDeleted { topic }));
-    let kraft = cluster.controller.filter(|controller| controller.kraft);
-    notices.extend(kraft.map(|controller| ZooKeeperNotice::Kraft { controller: controller.id }));
-    Ok(Captured { snapshot: Snapshot::new(parts)?, controller: cluster.controller, notices })
+    let snapshot = Snapshot::new(parts).map_err(Error::Contradictory)?;
+    Ok(Captured { snapshot, controller: cluster.controller, notices })
 }
 
 fn broker(id: BrokerId, registered: crate::Registration) -> snapshot::Broker {
@@ -252,13 +255,15 @@ mod tests {
     }
 
     #[test]
-    fn a_kraft_controller_is_a_warning_of_stale_facts() {
-        let controller = Some(Controller { id: BrokerId(3000), kraft: true });
-        let read = of(ClusterZnodes { controller, ..cluster() });
-        assert_eq!(
-            read.notices,
-            BTreeSet::from([ZooKeeperNotice::Kraft { controller: BrokerId(3000) }])
-        );
+    fn a_cluster_with_a_kraft_controller_is_refused() {
+        let of_mode = |kraft| {
+            let controller = Some(Controller { id: BrokerId(3000), kraft });
+            captured(ClusterZnodes { controller, ..cluster() }, AT.to_owned())
+        };
+        assert!(of_mode(false).is_ok());
+        let refused = of_mode(true).unwrap_err();
+        assert!(matches!(refused, Error::Kraft { controller: BrokerId(3000) }));
+        assert!(refused.hint().unwrap().contains("--bootstrap-server"));
     }
 
     #[test]

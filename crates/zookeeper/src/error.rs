@@ -85,6 +85,15 @@ pub enum Error {
         /// The chroots that contain a Kafka cluster.
         likely: BTreeSet<String>,
     },
+    /// The cluster migrates to `KRaft`, or has migrated (KIP-866). ZooKeeper lists no broker in `KRaft` mode, and its other
+    /// facts may be old.
+    #[error(
+        "KRaft controller {controller} leads this cluster: ZooKeeper does not list brokers in KRaft mode, and may be out of date"
+    )]
+    Kraft {
+        /// The `KRaft` controller.
+        controller: BrokerId,
+    },
     /// The znodes contradict each other. Reading them one after the other does not explain it.
     #[error("ZooKeeper holds no consistent cluster: {0}")]
     Contradictory(#[source] SnapshotError),
@@ -203,6 +212,7 @@ impl Error {
                     names(likely)
                 )
             }
+            Self::Kraft { .. } => "name the brokers: --bootstrap-server HOST:PORT".to_owned(),
             Self::NoMetrics { .. } => {
                 "the metrics fetcher writes it; --zk-metrics-prefix names its parent".to_owned()
             }

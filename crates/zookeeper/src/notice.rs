@@ -27,14 +27,6 @@ pub enum ZooKeeperNotice {
         /// The partition.
         of: TopicPartition,
     },
-    /// The cluster has migrated to `KRaft`, or is migrating: ZooKeeper may hold an old state.
-    #[error(
-        "the cluster is controlled by KRaft controller {controller}: ZooKeeper's facts may be old, use --bootstrap-server"
-    )]
-    Kraft {
-        /// The `KRaft` controller.
-        controller: BrokerId,
-    },
 }
 
 /// Why a requested reassignment is ignored.

@@ -50,7 +50,9 @@ impl Error {
             Self::Silent { .. } => ("claim", Status::Outside),
             Self::ZooKeeper(error) => match **error {
                 // Most likely the operator mistyped the chroot.
-                zookeeper::Error::NoKafka { .. } => ("zookeeper", Status::BadInput),
+                zookeeper::Error::NoKafka { .. } | zookeeper::Error::Kraft { .. } => {
+                    ("zookeeper", Status::BadInput)
+                }
                 _ => ("zookeeper", Status::Outside),
             },
             Self::Kubernetes(error) => match **error {
