@@ -384,9 +384,14 @@ impl Cluster {
         })
     }
 
-    fn launch_broker(&self, id: i32) -> Result<(), Error> {
+    pub(crate) fn launch_broker(&self, id: i32) -> Result<(), Error> {
         match self.spec.mode {
-            Mode::KRaft => config::format(&self.id, id, &self.log_dirs(id))?,
+            Mode::KRaft => {
+                config::format(&self.id, id, &self.log_dirs(id))?;
+                if self.spec.combined {
+                    self.add_bootstrap(&self.log_dirs(id)[0])?;
+                }
+            }
             // A broker that finds the registration of its own last life gives up.
             Mode::ZooKeeper => self.await_absence(id, &[])?,
         }
@@ -526,7 +531,7 @@ impl Cluster {
     fn last_words(&self, name: &str) -> String {
         let out = fs::read(self.path().join(name).join("stdout.log")).unwrap_or_default();
         let out = String::from_utf8_lossy(&out).into_owned();
-        format!("{}\n{}", tail(&out, 8), tail(&self.read_log(name), 12))
+        format!("{}\n{}", tail(&out, 8), tail(&self.read_log(name), 24))
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::client::User;
 use crate::error::{Error, file};
+use crate::migration::Step;
 use crate::ports::Block;
 use crate::spec::{Builder, Mode, Security};
 
@@ -45,6 +46,8 @@ delete.topic.enable=true
 pub(crate) const PLAINTEXT: (&str, u16) = ("PLAINTEXT", 0);
 pub(crate) const SASL_SSL: (&str, u16) = ("SASL_SSL", 1);
 pub(crate) const SSL: (&str, u16) = ("SSL", 2);
+/// The index of the port for controllers, of a broker that is one, too.
+const CONTROLLER: u16 = 3;
 
 /// The folder of a broker in the cluster's folder.
 pub(crate) fn broker_folder(id: i32) -> String {
@@ -71,10 +74,11 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
             zookeeper_connect(spec, ports)
         ),
         Mode::KRaft => format!(
-            "process.roles=broker\n\
+            "process.roles={}\n\
              node.id={id}\n\
              broker.session.timeout.ms={SESSION_MS}\n\
              broker.heartbeat.interval.ms=1000\n{}",
+            if spec.combined { "broker,controller" } else { "broker" },
             quorum(spec, ports)
         ),
     };
@@ -113,7 +117,7 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
         "process.roles=controller\n\
          node.id={}\n\
          listeners=CONTROLLER://127.0.0.1:{port}\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT\n\
+         listener.security.protocol.map=CONTROLLER:{}\n\
          log.dirs={}\n\
          broker.session.timeout.ms={SESSION_MS}\n\
          metadata.max.idle.interval.ms=5000\n\
@@ -121,6 +125,7 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
          num.io.threads=2\n\
          background.threads=2\n{}",
         QUORUM + i32::from(index),
+        spec.controllers_by,
         folder.join(member_folder(Mode::KRaft, index)).join("data").display(),
         quorum(spec, ports)
     );
@@ -130,7 +135,52 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
             text += &format!("{key}={value}\n");
         }
     }
+    if spec.controllers_by != "PLAINTEXT" {
+        text += &stores(folder);
+        text += &controller_logins(spec);
+    }
     text += &authorizer(spec);
+    text
+}
+
+/// What makes a server join the migration from ZooKeeper.
+fn migration(spec: &Builder, ports: &Block) -> String {
+    let connect = zookeeper_connect(spec, ports);
+    format!("zookeeper.metadata.migration.enable=true\nzookeeper.connect={connect}\n")
+}
+
+/// `server.properties` of a broker at a step of the migration.
+pub(crate) fn migrating_broker(
+    spec: &Builder,
+    ports: &Block,
+    folder: &Path,
+    id: i32,
+    index: u16,
+    step: Step,
+) -> String {
+    let mode = if step == Step::KRaft { Mode::KRaft } else { Mode::ZooKeeper };
+    let mut text = broker(&Builder { mode, ..spec.clone() }, ports, folder, id, index);
+    if step == Step::Migrating {
+        // Later lines override earlier ones.
+        text += &migration(spec, ports);
+        text += &quorum(spec, ports);
+        text += "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n";
+    }
+    text
+}
+
+/// `server.properties` of a KRaft controller at a step of the migration.
+pub(crate) fn migrating_controller(
+    spec: &Builder,
+    ports: &Block,
+    folder: &Path,
+    index: u16,
+    step: Step,
+) -> String {
+    let mut text = controller(spec, ports, folder, index);
+    if step == Step::Migrating {
+        text += &migration(spec, ports);
+    }
     text
 }
 
@@ -141,7 +191,10 @@ fn quorum(spec: &Builder, ports: &Block) -> String {
         if is_dynamic { address } else { format!("{}@{address}", QUORUM + i32::from(index)) }
     };
     let key = if is_dynamic { "bootstrap.servers" } else { "voters" };
-    let servers: Vec<String> = (0..spec.all_members()).map(server).collect();
+    let both = (0..spec.brokers)
+        .filter(|_| spec.combined)
+        .map(|index| format!("{}:{}", spec.host(index), ports.broker(index) + CONTROLLER));
+    let servers: Vec<String> = spec.controllers().map(server).chain(both).collect();
     format!(
         "controller.quorum.{key}={}\n\
          controller.listener.names=CONTROLLER\n",
@@ -167,10 +220,14 @@ fn listeners(spec: &Builder, ports: &Block, index: u16) -> String {
     let mut protocols: Vec<String> =
         names.iter().map(|(name, _)| format!("{name}:{name}")).collect();
     if spec.mode == Mode::KRaft {
-        protocols.push("CONTROLLER:PLAINTEXT".into());
+        protocols.push(format!("CONTROLLER:{}", spec.controllers_by));
     }
+    let for_controllers = match spec.combined {
+        true => format!(",CONTROLLER://{}:{}", spec.behind(index), port + CONTROLLER),
+        false => String::new(),
+    };
     format!(
-        "listeners={}\n\
+        "listeners={}{for_controllers}\n\
          advertised.listeners={}\n\
          listener.security.protocol.map={}\n\
          inter.broker.listener.name=PLAINTEXT\n",
@@ -184,8 +241,6 @@ fn security(spec: &Builder, folder: &Path) -> String {
     if spec.security == Security::Open {
         return String::new();
     }
-    let tls = folder.join("tls");
-    let tls = tls.display();
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
     let plain: String =
         User::ALL.iter().map(|u| format!(" user_{}=\"{}\"", u.name, u.password)).collect();
@@ -195,15 +250,45 @@ fn security(spec: &Builder, folder: &Path) -> String {
          listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram}\n\
          listener.name.sasl_ssl.plain.sasl.jaas.config=\
          org.apache.kafka.common.security.plain.PlainLoginModule required{plain};\n\
-         ssl.keystore.type=PEM\n\
-         ssl.keystore.location={tls}/broker.pem\n\
-         ssl.truststore.type=PEM\n\
-         ssl.truststore.location={tls}/ca.crt\n\
+         {}\
          ssl.client.auth=none\n\
          listener.name.ssl.ssl.client.auth=required\n\
-         ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT\n{}",
+         ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT\n{}{}",
+        stores(folder),
+        controller_logins(spec),
         authorizer(spec)
     )
+}
+
+/// The certificate of a server, and the authority that it trusts.
+fn stores(folder: &Path) -> String {
+    let tls = folder.join("tls");
+    let tls = tls.display();
+    format!(
+        "ssl.keystore.type=PEM\n\
+         ssl.keystore.location={tls}/broker.pem\n\
+         ssl.truststore.type=PEM\n\
+         ssl.truststore.location={tls}/ca.crt\n"
+    )
+}
+
+/// How controllers, and brokers as their clients, prove who they are.
+fn controller_logins(spec: &Builder) -> String {
+    let of_listener = "listener.name.controller";
+    match spec.controllers_by {
+        "PLAINTEXT" => String::new(),
+        "SSL" => format!("{of_listener}.ssl.client.auth=required\n"),
+        _ => {
+            let User { name, password } = User::ADMIN;
+            let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
+            format!(
+                "sasl.mechanism.controller.protocol=PLAIN\n\
+                 {of_listener}.sasl.enabled.mechanisms=PLAIN\n\
+                 {of_listener}.plain.sasl.jaas.config={module} required username=\"{name}\" \
+                 password=\"{password}\" user_{name}=\"{password}\";\n"
+            )
+        }
+    }
 }
 
 fn authorizer(spec: &Builder) -> String {

@@ -208,6 +208,11 @@ impl Cluster {
         }
         let id = FIRST_MEMBER + i32::from(index);
         config::format_as(&self.id, id, &data, &config::new_id()?)?;
+        self.add_bootstrap(&data)
+    }
+
+    /// Copies the feature levels of a dynamic quorum into the log dir of a controller that comes later.
+    pub(crate) fn add_bootstrap(&self, data: &Path) -> Result<(), Error> {
         let kept = self.path().join(BOOTSTRAP);
         file(fs::copy(&kept, data.join(BOOTSTRAP)), "copy", &kept).map(drop)
     }

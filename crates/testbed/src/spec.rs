@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,6 +104,12 @@ pub struct Builder {
     pub(crate) cards: Option<Cap>,
     pub(crate) exporter: bool,
     pub(crate) guards_zookeeper: bool,
+    /// Every broker is a controller, too.
+    pub(crate) combined: bool,
+    /// The security protocol of the controllers' listeners.
+    pub(crate) controllers_by: &'static str,
+    /// How many KRaft controllers a cluster in ZooKeeper mode can migrate to.
+    pub(crate) successors: u16,
     pub(crate) processes: Processes,
     pub(crate) timeout: Duration,
 }
@@ -136,6 +143,9 @@ impl Default for Builder {
             cards: None,
             exporter: false,
             guards_zookeeper: false,
+            combined: false,
+            controllers_by: "PLAINTEXT",
+            successors: 0,
             processes: Processes::Of(BTreeSet::new()),
             timeout: Duration::from_secs(180),
         }
@@ -277,6 +287,26 @@ impl Builder {
         self.mode(Mode::ZooKeeper).mortal([config::QUORUM])
     }
 
+    /// Makes every broker a controller, too. It has no vote at the start. For a dynamic quorum.
+    pub fn combined(mut self) -> Self {
+        self.combined = true;
+        self
+    }
+
+    /// The controllers listen with `SSL` and require a client certificate, or with `SASL_SSL` and require
+    /// [`User::ADMIN`](crate::User::ADMIN) by PLAIN. For a cluster with authentication.
+    pub fn controllers_by(mut self, protocol: &'static str) -> Self {
+        self.controllers_by = protocol;
+        self
+    }
+
+    /// A cluster in ZooKeeper mode that can migrate to this many KRaft controllers (KIP-866): [`Cluster::start_successors`].
+    /// Each server has a JVM of its own.
+    pub fn migrating(mut self, controllers: u16) -> Self {
+        self.successors = controllers;
+        self.mode(Mode::ZooKeeper).version(Version::V3_9).processes()
+    }
+
     /// Gives every server a JVM of its own, so that each can be killed or paused. It costs seconds of a core for each;
     /// otherwise all clusters of a release share one JVM.
     pub fn processes(mut self) -> Self {
@@ -306,6 +336,7 @@ impl Builder {
     /// Starts all servers, and returns when every broker is registered.
     pub fn start(self) -> Result<Cluster, Error> {
         let members = self.all_members();
+        let members = members + self.successors;
         assert!(members == 1 || self.brokers + members <= 15, "they share ports");
         Cluster::start(self)
     }
@@ -313,6 +344,12 @@ impl Builder {
     /// The number of controllers or ZooKeeper servers, with those that do not run.
     pub(crate) fn all_members(&self) -> u16 {
         self.members + self.spares.unwrap_or_default()
+    }
+
+    /// The places of the KRaft controllers in the quorum's ports, folders and ids.
+    pub(crate) fn controllers(&self) -> Range<u16> {
+        let first = if self.successors > 0 { self.members } else { 0 };
+        first..self.all_members() + self.successors
     }
 
     pub(crate) fn version_or_newest(&self) -> Result<Version, Error> {
