@@ -2,16 +2,18 @@
 //! and one has lost its disk. Runs are killed at any moment and start again; controllers are killed, too.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use testbed::{Cluster, FIRST_MEMBER, Mode, until};
+use testbed::{Access, Cluster, FIRST_MEMBER, Mechanism, Mode, Security, User, until};
 
 use crate::admin::set;
-use crate::binary::{Ended, Run, topicmappr};
+use crate::bad_input::file;
+use crate::binary::{Ended, Run, SOLE, command, topicmappr};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
@@ -86,7 +88,8 @@ impl Scene {
 
     /// Kills this command at a random moment, so many times, and runs it to its end.
     fn killed(&mut self, times: u32, args: &[&str]) -> Ended {
-        let args = [args, &["--yes"]].concat();
+        // A claim outlives its holder by half a minute.
+        let args = [args, &["--yes", SOLE]].concat();
         for _ in 0..times {
             let run = Run::start(self.args(&args));
             thread::sleep(Duration::from_millis(self.chance.random_range(0..KILLED_WITHIN_MS)));
@@ -137,12 +140,28 @@ fn grown(scene: &mut Scene) {
     assert_eq!(scene.voters(), [0, 1, 2, 3, 4]);
 }
 
+/// While a run waits for its controller, no other run begins.
+fn one_at_a_time(scene: &Scene) {
+    let log = scene.cluster.path().join("first.log");
+    let mut first = command();
+    first.args(scene.args(&["add", &id(9), "--yes"]));
+    let first = Run::logging(first, &log);
+    let waits = || fs::read_to_string(&log).unwrap().contains("waiting (").then_some(());
+    until("a run that has claimed the cluster", SOON, waits).unwrap();
+    let second = scene.run(&["add", &id(9), "--yes", "--timeout", "1s"]).with(7);
+    second.complaining_of("the claim executor in __mappr_state");
+    first.signal("-TERM");
+    first.end();
+    let third = scene.run(&["add", &id(9), "--yes", "--timeout", "1s"]).with(6);
+    assert!(third.stdout.contains("does not follow the quorum yet"), "{}", third.stdout);
+}
+
 /// One of five is replaced, and the new one dies before it has caught up.
 fn replaced(scene: &mut Scene) {
     scene.start(5);
     scene.kill(5);
     let (old, new) = (id(1), id(5));
-    let run = Run::start(scene.args(&["replace", &old, &new, "--yes"]));
+    let run = Run::start(scene.args(&["replace", &old, &new, "--yes", SOLE]));
     thread::sleep(Duration::from_secs(2));
     assert!(scene.voters().contains(&1), "the old one keeps its vote");
     scene.start(5);
@@ -155,7 +174,7 @@ fn replaced(scene: &mut Scene) {
 /// Five become three. The active controller goes, too.
 fn shrunk(scene: &mut Scene) -> Vec<i32> {
     let active = scene.active();
-    let gone = scene.run(&["remove", &id(active), "--yes"]).with(0);
+    let gone = scene.run(&["remove", &id(active), "--yes", SOLE]).with(0);
     assert!(gone.stderr.contains("removing the active controller"), "{}", gone.stderr);
     let second = scene.voters().into_iter().rfind(|index| *index != 3).unwrap();
     scene.killed(1, &["remove", &id(second)]);
@@ -192,6 +211,7 @@ fn controllers_are_added_replaced_and_removed_under_writes() {
     let status = scene.run(&["status"]).with(0).stdout;
     assert!(status.starts_with("A dynamic quorum (kraft.version 1): 3 voters"), "{status}");
     grown(&mut scene);
+    one_at_a_time(&scene);
     replaced(&mut scene);
     let left = shrunk(&mut scene);
     has_its_metadata(&scene, "after-three");
@@ -226,14 +246,63 @@ fn other_quorums_are_told_what_to_do() {
     scene.run(&["remove", &id(0), "--yes"]).with(1).complaining_of("is the only voter");
 }
 
+/// Brokers that are controllers, too, take all votes over. The controllers' listeners are those of the chart's example
+/// `combined.yaml`: TLS with client certificates.
+#[test]
+#[ignore = "live"]
+fn combined_nodes_get_votes_over_tls() {
+    votes_go_to_combined_nodes("SSL", &Access::MutualTls);
+}
+
+fn votes_go_to_combined_nodes(protocol: &'static str, access: &Access) {
+    let builder = Cluster::builder().quorum(3).dynamic(0).brokers(3).combined();
+    let builder = builder.security(Security::Authenticated).controllers_by(protocol);
+    let scene = Scene::of(builder.start().unwrap());
+    let producer = producer(&scene);
+    let client = scene.cluster.client(access);
+    let sound = file(&scene.cluster, &client.librdkafka());
+    let other = file(&scene.cluster, &client.trusting_a_stranger().librdkafka());
+    let add = ["add", "1001", "--yes", SOLE];
+    // Without the properties for that listener, and with the wrong authority.
+    let plain =
+        scene.run(&add).with(3).complaining_of("where controller 1001 listens is not known");
+    plain.complaining_of("--controller-config");
+    let distrusted = scene.run(&[&add[..], &["--controller-config", &other]].concat()).with(3);
+    distrusted.complaining_of("its certificate is not signed by a trusted CA");
+    let secured = ["--yes", SOLE, "--controller-config", &sound];
+    let run = |words: &[&str]| scene.run(&[words, &secured].concat()).with(0);
+    run(&["add", "1001"]);
+    run(&["replace", &id(0), "1002"]);
+    run(&["replace", &id(1), "1003"]);
+    scene.run(&["remove", &id(2), "--yes", SOLE]).with(0);
+    let status = scene.status();
+    let voters = status["voters"].as_array().unwrap();
+    let ids: BTreeSet<i64> = voters.iter().map(|voter| voter["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [1001, 1002, 1003].into(), "{status:#}");
+    // The named listener needs no controller that tells.
+    scene.run(&["remove", "1003", "--yes", SOLE]).with(0);
+    let at = voters.iter().find(|voter| voter["id"] == 1003).unwrap();
+    let endpoint = at["endpoints"][0].as_str().unwrap();
+    scene.run(&["add", "1003", "--yes", SOLE, "--endpoint", endpoint]).with(0);
+    has_its_metadata(&scene, "at-the-end");
+    producer.has_lost_nothing();
+}
+
 mod soak {
     use super::*;
+
+    #[test]
+    #[ignore = "live"]
+    fn combined_nodes_get_votes_over_sasl() {
+        let access = Access::Sasl(Mechanism::Plain, User::ADMIN);
+        votes_go_to_combined_nodes("SASL_SSL", &access);
+    }
 
     const ROUNDS: u32 = 30;
 
     /// One step of a round: a command, while it is killed, and at times a controller, too.
     fn step(scene: &mut Scene, args: &[&str]) {
-        let args = [args, &["--yes", "--timeout", "3m"]].concat();
+        let args = [args, &["--yes", "--timeout", "3m", SOLE]].concat();
         let run = Run::start(scene.args(&args));
         thread::sleep(Duration::from_millis(scene.chance.random_range(0..KILLED_WITHIN_MS)));
         run.kill();

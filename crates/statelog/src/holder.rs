@@ -31,6 +31,13 @@ impl Holder {
         Self { version: VERSION, name, place, renewals: 0, instance }
     }
 
+    /// A holder without a local lock. Its place is unique, so others wait until it has been silent for the term.
+    pub fn without_place(name: impl Into<String>) -> Self {
+        let mut holder = Self::new(name, "");
+        holder.place.clone_from(&holder.instance);
+        holder
+    }
+
     /// A unique id. Two holders may have the same name and place: two containers of a pod share a host name, and both
     /// may be process 1.
     pub fn instance(&self) -> &str {

@@ -2,6 +2,7 @@
 //! ZooKeeper servers. A run restarts them one by one, the leader last. The run is killed midway and another one
 //! continues. No server is restarted after one that does not come back.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use testbed::{Brokers, Cluster, FIRST_MEMBER, Kubernetes, Life, Mode, PodSet, un
 use super::ZONES;
 use super::roll::{LEASE, RIGHTS, Template, WRITES, Watch, stateful_set};
 use crate::admin::set;
-use crate::binary::{Ended, Run, topicmappr};
+use crate::binary::{Ended, Run, command, topicmappr};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
@@ -44,6 +45,7 @@ impl Scene {
         kubernetes.apply(&stateful_set(name, FIRST_MEMBER, COUNT, &template)).unwrap();
         kubernetes.ready_pods("kafka", &format!("app={name}"), COUNT).unwrap();
         let cluster = Cluster::builder().mode(mode).quorum(COUNT as u16).brokers(3);
+        let cluster = if mode == Mode::KRaft { cluster.dynamic(0) } else { cluster };
         let cluster = Arc::new(cluster.start().unwrap());
         let pods = PodSet { namespace: "kafka".into(), name: name.into(), base: FIRST_MEMBER };
         let members = Brokers::join(&kubernetes, &cluster, [pods]).unwrap();
@@ -75,6 +77,29 @@ impl Scene {
 
     fn roll(&self, more: &[&str]) -> Ended {
         topicmappr(self.args(more))
+    }
+
+    /// The arguments of a change of controllers that waits: there is no such controller.
+    fn change(&self) -> Vec<String> {
+        let kubeconfig = self.kubeconfig.display().to_string();
+        let bootstrap = self.cluster.bootstrap();
+        let own = ["controllers", "add", "9009", "--yes", "--bootstrap-server", &bootstrap];
+        let place = ["--kubeconfig", &kubeconfig, "--lease", LEASE];
+        own.iter().chain(&place).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    /// While a change of controllers waits, no roll begins.
+    fn a_change_keeps_rolls_out(&self) {
+        let log = self.cluster.path().join("change.log");
+        let mut change = command();
+        change.args(self.change());
+        let change = Run::logging(change, &log);
+        let waits = || fs::read_to_string(&log).unwrap().contains("waiting (").then_some(());
+        until("a change that has claimed the cluster", SOON, waits).unwrap();
+        self.roll(&[]).with(7).complaining_of(&format!("lease {LEASE}"));
+        assert_eq!(self.starts(), vec![0; COUNT]);
+        change.signal("-TERM");
+        change.end();
     }
 
     fn starts(&self) -> Vec<u32> {
@@ -117,12 +142,19 @@ fn killed_and_resumed(scene: &Scene) {
     assert!(last.trim().starts_with(&leader), "{leader} leads:\n{}", planned.stdout);
     assert_eq!(scene.starts(), vec![0; COUNT], "a rehearsal restarts nothing");
 
+    if scene.cluster.mode() == Mode::KRaft {
+        scene.a_change_keeps_rolls_out();
+    }
     let run = Run::start(scene.args(&[]));
     let down = || {
         let lives = scene.members.lives().unwrap();
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
     };
     until("a server that is being restarted", SOON, down).unwrap();
+    if scene.cluster.mode() == Mode::KRaft {
+        let refused = topicmappr(scene.change()).with(7);
+        refused.complaining_of(&format!("lease {LEASE}"));
+    }
     run.kill();
     let free = || Some(scene.roll(&[])).filter(|ended| ended.code != Some(7));
     let ended = until("the lease of the roll that was killed", SOON, free).unwrap().with(0);

@@ -52,7 +52,8 @@ impl Controllers {
         Self { client, reach }
     }
 
-    pub(super) fn client(&self) -> &Client {
+    /// Its client of the brokers.
+    pub fn client(&self) -> &Client {
         &self.client
     }
 

@@ -6,8 +6,10 @@ mod look;
 
 use crate::error::{Error, may_pass};
 use crate::events::{DriverEvent, EventListener, VotersEvent};
-use crate::execution::{Signal, Signals};
-use execute::controllers::{NextVoterChange, VoterChange, VoterHindrance, VotersGoal, next};
+use crate::execution::{Alone, Signal, Signals};
+use execute::controllers::{
+    NextVoterChange, VoterChange, VoterHindrance, VotersGoal, VotersRefusal, next,
+};
 use kafka::admin::NoAnswer;
 use kafka::{Client, ResponseError};
 use mapper::BrokerId;
@@ -25,6 +27,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// A change of the voters.
 pub struct VotersRun<'a> {
     controllers: &'a Controllers,
+    /// The cluster's lock: no roll restarts controllers meanwhile.
+    alone: &'a mut Alone,
     goal: VotersGoal,
     /// The time limit for each change.
     timeout: Duration,
@@ -78,7 +82,7 @@ pub async fn preview(
             NextVoterChange::Refuse(why) if why.may_pass() && began.elapsed() < SETTLE => {
                 tokio::time::sleep(PAUSE).await;
             }
-            NextVoterChange::Refuse(refusal) => return Err(Error::Voters(refusal)),
+            NextVoterChange::Refuse(refusal) => return Err(refused(&sight, refusal)),
             next => return Ok((sight, next)),
         }
     }
@@ -86,16 +90,20 @@ pub async fn preview(
 
 impl<'a> VotersRun<'a> {
     /// A run that has not looked yet.
-    pub fn of(controllers: &'a Controllers, goal: VotersGoal, timeout: Duration) -> Self {
+    pub fn of(
+        (controllers, alone): (&'a Controllers, &'a mut Alone),
+        goal: VotersGoal,
+        timeout: Duration,
+    ) -> Self {
         let began = Instant::now();
         let (made, refused_since, told) = (Vec::new(), None, None);
-        Self { controllers, goal, timeout, made, began, acted: began, refused_since, told }
+        Self { controllers, alone, goal, timeout, made, began, acted: began, refused_since, told }
     }
 
     /// Runs rounds until the goal is reached.
     ///
     /// # Errors
-    /// As [`preview`]; Kafka refuses a change.
+    /// As [`preview`]; Kafka refuses a change; another run may hold the lock.
     pub async fn run(
         &mut self,
         signals: &mut Signals,
@@ -152,11 +160,10 @@ impl<'a> VotersRun<'a> {
                 None => Ok(Some(VoterHindrance::NotRegistered(id).to_string())),
             },
             NextVoterChange::Wait(hindrance) => Ok(Some(hindrance.to_string())),
-            NextVoterChange::Refuse(refusal) if !refusal.may_pass() => Err(Error::Voters(refusal)),
-            NextVoterChange::Refuse(refusal) => {
-                let why = refusal.to_string();
-                self.refused(refused_before, why, |_| Error::Voters(refusal))
-            }
+            NextVoterChange::Refuse(refusal) => match refused(sight, refusal) {
+                Error::Voters(refusal) if !refusal.may_pass() => Err(Error::Voters(refusal)),
+                error => self.refused(refused_before, error.to_string(), |_| error),
+            },
             NextVoterChange::Make(change) => self.make(sight, change, listener).await,
         }
     }
@@ -182,6 +189,9 @@ impl<'a> VotersRun<'a> {
         change: VoterChange,
         listener: &mut dyn EventListener,
     ) -> Result<Option<String>, Error> {
+        if !self.alone.may_act().await? {
+            return Ok(Some("the claim on the cluster cannot be confirmed".to_owned()));
+        }
         let leads =
             matches!(&change, VoterChange::Remove(key) if sight.scene.leader == Some(key.id));
         let event = match &change {
@@ -221,6 +231,16 @@ impl<'a> VotersRun<'a> {
         let voters = voters.map(|voter| voter.id).collect();
         let made = std::mem::take(&mut self.made);
         VotersChanged { why, made, voters, took: self.began.elapsed() }
+    }
+}
+
+/// The error of a refused goal. If no controller told of its listeners, a node with both roles looks like a broker.
+fn refused(sight: &ControllersSight, refusal: VotersRefusal) -> Error {
+    match (refusal, &sight.unreachable) {
+        (VotersRefusal::IsBroker(id), Some(problem)) => {
+            Error::NoListeners { id, problem: problem.to_string() }
+        }
+        (refusal, _) => Error::Voters(refusal),
     }
 }
 

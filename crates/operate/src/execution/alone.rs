@@ -7,9 +7,10 @@ use super::claims::{holder, taken};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::RunContext;
+use crate::runtime;
 use crate::stores::{self, lease_of};
 use ::kubernetes::Kubernetes;
-use coordination::{Lead, LeaseStore, Store, Wait};
+use coordination::{Holder, Lead, LeaseStore, Store, Wait};
 use std::path::Path;
 
 /// A lock that this process holds until it is released. If it is dropped, it expires after some seconds.
@@ -17,19 +18,20 @@ use std::path::Path;
 pub struct Alone(Vec<Lead>);
 
 impl Alone {
-    /// Takes the lock. `pods` is the namespace of pods that may be deleted.
+    /// Takes the lock. `ledger` is a file that this process has locked; `pods` is the namespace of pods that may be
+    /// deleted.
     ///
     /// # Errors
     /// [`Error::Held`] with the execution, heal or roll that holds the lock.
     pub async fn take(
         client: &kafka::Client,
         cluster_id: &str,
-        (claim, ledger, pods): (&ClaimBy, &Path, Option<&str>),
+        (claim, ledger, pods): (&ClaimBy, Option<&Path>, Option<&str>),
         context: &mut RunContext<'_>,
     ) -> Result<Self, Error> {
         let store = stores::executors(claim, &context.access, cluster_id)?;
         let rolls = rolls(store.as_ref(), cluster_id, pods, context).await?;
-        let us = holder(ledger);
+        let us = ledger.map_or_else(|| Holder::without_place(runtime::us()), holder);
         let first = taken(client, store, &us, None, context).await?;
         let mut alone = Self(first.into_iter().collect());
         if let Some(store) = rolls {

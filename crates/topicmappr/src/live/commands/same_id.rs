@@ -130,7 +130,7 @@ pub(super) fn run(
         let pods = free.map(|freeing| freeing.back.pod.namespace.as_str());
         let account = Account::open(&asked.ledger)?;
         let claim = args.claim.by();
-        let terms = (&claim, asked.ledger.as_path(), pods);
+        let terms = (&claim, Some(asked.ledger.as_path()), pods);
         let mut alone =
             Alone::take(&client, &known.cluster_id, terms, &mut session.context()?).await?;
         let ended = go_on(&asked, &client, account, (&mut alone, free), session).await;

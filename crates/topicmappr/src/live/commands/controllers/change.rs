@@ -1,15 +1,16 @@
 //! `controllers add`, `remove` and `replace`: change the voters, one vote at a time.
 
 use crate::error::Error;
-use crate::live::flags::ConsentArgs;
+use crate::live::flags::{ClaimArgs, ConsentArgs};
 use crate::live::views::{Next as NextCommand, VotersPlan, VotersSummary};
 use crate::session::Session;
+use ::kubernetes::Kubernetes;
 use console::units::duration;
 use execute::controllers::{NextVoterChange, VotersGoal};
 use kafka::admin::ControllerEndpoint;
 use operate::Status;
 use operate::controllers::{Controllers, ControllersReach, VotersEnd, VotersRun, preview};
-use operate::execution::{Signal, Signals};
+use operate::execution::{Alone, Signal, Signals};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,11 +28,13 @@ pub(super) struct ListenerArgs {
 }
 
 /// The flags of all changes.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct TermArgs {
     /// Wait at most this long for each change
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     timeout: Duration,
+    #[command(flatten)]
+    claim: ClaimArgs,
     #[command(flatten)]
     consent: ConsentArgs,
 }
@@ -60,11 +63,28 @@ pub(super) fn run(
         session.event(&plan)?;
         session.agrees(terms.consent, "Change the voters of the quorum? Type yes:", "yes")?;
         let mut signals = Signals::listen()?;
-        let mut run = VotersRun::of(&controllers, goal, terms.timeout);
-        let changed = run.run(&mut signals, session).await?;
+        let client = controllers.client();
+        let cluster = client.cluster().id.clone().unwrap_or_default();
+        let pods = namespace_of_rolls(session).await?;
+        let claim = (&terms.claim.by(), None, pods.as_deref());
+        let mut alone = Alone::take(client, &cluster, claim, &mut session.context()?).await?;
+        let mut run = VotersRun::of((&controllers, &mut alone), goal, terms.timeout);
+        let changed = run.run(&mut signals, session).await;
+        alone.leave().await;
+        let changed = changed?;
         session.result(&VotersSummary::of(&changed))?;
         status(&changed.why, session)
     })
+}
+
+/// The namespace where rolls claim the cluster, if the operator named Kubernetes.
+async fn namespace_of_rolls(session: &Session<'_, '_>) -> Result<Option<String>, Error> {
+    let flags = &session.global.kubernetes;
+    if !flags.is_named() {
+        return Ok(None);
+    }
+    let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
+    Ok(Some(kubernetes.namespace().to_owned()))
 }
 
 /// The exit status; after an early end it names the command that continues.
