@@ -326,6 +326,39 @@ fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
 mod soak {
     use super::*;
 
+    /// A dead broker takes no config, so the run ends in part, and says what is left to do.
+    #[test]
+    #[ignore = "live"]
+    fn a_broker_that_dies_during_its_drain_keeps_its_cordon_until_a_resume() {
+        let builder = Cluster::builder().mode(Mode::KRaft).brokers(4).log_dirs(2).mortal([1004]);
+        let cluster = builder.small_fetches().start().unwrap();
+        let situation = Situation::of(&cluster);
+        let drained = ("drained".to_owned(), vec![vec![1004, 1001]; 3]);
+        situation.traffic.create(&BTreeMap::from([drained]));
+        let bytes = (0..3).map(|number| (("drained".to_owned(), number), 2_000_000)).collect();
+        situation.traffic.write(&bytes);
+        let plan = situation.drain("drained", "drain.json");
+        let run = Run::start(situation.executing(&plan, &["--throttle", SLOW, SOLE]));
+        until("the cordon", SOON, || situation.is_cordoned().then_some(())).unwrap();
+        cluster.kill_broker(1004).unwrap();
+        let ended = run.end().with(6);
+        let words = [
+            "cordoned.log.dirs of broker 1004: set by this execution, but the broker does not answer",
+            "it gets no new partitions until --resume restores it",
+        ];
+        for word in words {
+            assert!(ended.stdout.contains(word), "{word:?} is missing:\n{}", ended.stdout);
+        }
+        cluster.start_broker(1004).unwrap();
+        assert!(situation.is_cordoned(), "nobody has restored it");
+        let doctor = situation.run(&[&["doctor"][..], &STORAGE].concat()).with(5).stdout;
+        assert!(doctor.contains("broker 1004 is cordoned"), "{doctor}");
+        let again = ["--resume", "--throttle", FAST, SOLE];
+        topicmappr(situation.executing(&plan, &again)).with(0);
+        assert!(!situation.is_cordoned());
+        assert!(!situation.held().contains("drained"), "{:?}", situation.held());
+    }
+
     #[test]
     #[ignore = "live"]
     fn a_drain_restores_what_was_cordoned_after_thirty_kills() {

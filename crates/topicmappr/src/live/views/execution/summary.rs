@@ -5,7 +5,7 @@ use super::trouble::{MoveTrouble, troubles};
 use super::undrained::left;
 use crate::live::views::shown;
 use crate::views::transfer::at_risk;
-use execute::{MoveState, Stray, ThrottleResource};
+use execute::{Key, MoveState, Stray, ThrottleResource};
 use mapper::{BrokerId, Plan, Undrained};
 use operate::execution::{Ended, Why};
 use operate::words::duration;
@@ -171,6 +171,12 @@ pub(super) fn stray(stray: &Stray) -> String {
         Stray::ChangedByOthers { setting, value } => {
             let value = value.as_deref().unwrap_or("nothing");
             format!("{setting}: {value}, changed by others since")
+        }
+        Stray::Unreachable { setting } if setting.key == Key::CordonedLogDirs => {
+            format!(
+                "{setting}: set by this execution, but the broker does not answer; it gets no new partitions until --resume \
+                 restores it"
+            )
         }
         Stray::Unreachable { setting } => {
             format!(
