@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -169,7 +169,8 @@ struct Login {
 impl Login {
     fn with(life: Duration) -> Self {
         let server = TokenServer::start(life);
-        let cluster = Cluster::builder().brokers(2).tokens(&server.url("keys")).start().unwrap();
+        let builder = Cluster::builder().brokers(2).small_fetches();
+        let cluster = builder.tokens(&server.url("keys")).start().unwrap();
         Self { server, cluster }
     }
 
@@ -232,17 +233,18 @@ impl Login {
     }
 
     /// Moves a partition for longer than a token lives, with the lead in the topic. All tokens come from the server.
-    fn outlives_tokens(&self, bytes: usize, throttle: &str) {
+    /// Returns how long it took, and how many tokens it used.
+    fn outlives_tokens(&self, bytes: usize, throttle: &str) -> (Duration, usize) {
         let (bootstrap, config) = (self.bootstrap(), self.of_client("client", SECRET));
         let traffic = Traffic::of(&self.cluster);
         traffic.create(&BTreeMap::from([("events".to_owned(), vec![vec![1001]])]));
-        traffic.write_in(&BTreeMap::from([(("events".to_owned(), 0), bytes)]), 1_000, 100_000);
+        traffic.write_in(&BTreeMap::from([(("events".to_owned(), 0), bytes)]), 1_000, 20_000);
         let plan = self.at("plan.json");
         let server = ["--bootstrap-server", &bootstrap, "--kafka-config", &config];
         let asked = ["rebuild", "--topics", "events", "--brokers", "1002", "--out-file", &plan];
         let storage = ["--broker-storage", "1001=9GB,1002=9GB", "--ignore-warns"];
         topicmappr(asked.iter().chain(&storage).chain(&server)).with(0);
-        let before = self.server.given();
+        let (before, began) = (self.server.given(), Instant::now());
         let own = ["execute", &plan, "--yes", "--state-topic", "--throttle", throttle];
         let ended = Run::start(own.iter().chain(&server)).end().with(0);
         assert_eq!(traffic.seen()[&("events".to_owned(), 0)].replicas, [1002]);
@@ -251,6 +253,7 @@ impl Login {
         for trouble in ["refused", "no new token", "expired", "Authentication"] {
             assert!(!ended.stderr.contains(trouble), "{}", ended.stderr);
         }
+        (began.elapsed(), given)
     }
 }
 
@@ -283,6 +286,9 @@ mod soak {
     #[test]
     #[ignore = "live"]
     fn tokens_of_a_minute_carry_an_execution_of_ten() {
-        Login::with(Duration::from_secs(60)).outlives_tokens(12_000_000, "20KB/s");
+        let login = Login::with(Duration::from_secs(60));
+        let (took, given) = login.outlives_tokens(14_000_000, "20KB/s");
+        eprintln!("{given} tokens in {took:?}");
+        assert!(took >= Duration::from_secs(600) && given >= 10, "{given} tokens in {took:?}");
     }
 }
