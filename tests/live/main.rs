@@ -43,6 +43,7 @@ mod long_moves;
 mod lost_broker;
 mod metrics;
 mod midway;
+mod migration;
 #[path = "../order/run.rs"]
 #[expect(dead_code, reason = "`--test order` asks for more")]
 mod model;
