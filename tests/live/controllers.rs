@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use testbed::{Access, Cluster, FIRST_MEMBER, Mechanism, Mode, Security, User, until};
+use testbed::{Access, Cluster, Error, FIRST_MEMBER, Mechanism, Mode, Security, User, until};
 
 use crate::admin::set;
 use crate::bad_input::file;
@@ -66,8 +66,24 @@ impl Scene {
         until("an active controller", SOON, leader).unwrap()
     }
 
+    /// Kafka 4.3.1 may end a controller that starts while voters change ("Expected to be Follower, but the current state is
+    /// Unattached"). Its supervisor starts it again.
     fn start(&mut self, index: i32) {
-        self.cluster.start_member(FIRST_MEMBER + index).unwrap();
+        let id = FIRST_MEMBER + index;
+        for _ in 0..2 {
+            match self.cluster.start_member(id) {
+                Err(Error::Died { node, log, .. }) => {
+                    eprintln!("{node} has ended, and is started again:\n{log}");
+                    self.cluster.kill_member(id).unwrap();
+                }
+                started => {
+                    started.unwrap();
+                    self.up.insert(index);
+                    return;
+                }
+            }
+        }
+        self.cluster.start_member(id).unwrap();
         self.up.insert(index);
     }
 
