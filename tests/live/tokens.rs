@@ -277,7 +277,7 @@ fn tokens_of_an_endpoint_or_a_file_open_and_wrong_ones_have_one_clear_line() {
     let missing = "sasl.oauthbearer.token.endpoint.url=file:///nowhere/token\n";
     login.fails(&login.file("missing", missing), &["/nowhere/token", "No such file"]);
 
-    login.outlives_tokens(400_000, "20KB/s");
+    login.outlives_tokens(250_000, "20KB/s");
 }
 
 mod soak {
