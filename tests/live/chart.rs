@@ -58,6 +58,9 @@ fn shipped() -> BTreeMap<String, String> {
         "autothrottle: {enabled: true, flags: {cap-label: node.kubernetes.io/instance-type}}";
     fs::write(&values, label).unwrap();
     all.extend(rendered(&[&values]).remove_entry("autothrottle-nodes.yaml"));
+    assert!(!all.contains_key("topics-deployments.yaml"), "a right that nobody asked for");
+    fs::write(&values, "topics: {deployments: [shop/billing]}").unwrap();
+    all.extend(rendered(&[&values]).remove_entry("topics-deployments.yaml"));
     all
 }
 
@@ -76,6 +79,7 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "brokers: {sets: [{name: kafka-events, replicas: 3}]}",
         "autothrottle: {flags: {Min_Rate: 10}}",
         "heal: {throttle: fast}",
+        "topics: {deployments: [billing]}",
         "heal: {enabled: true, maxBytes: 2}",
         "sidecar: {logDirs: data}",
         "roll: {enable: true}",
@@ -457,7 +461,9 @@ fn every_example_is_accepted(kubernetes: &Kubernetes) {
 #[ignore = "live"]
 fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_to_be() {
     let kubernetes = Kubernetes::start().unwrap();
-    kubernetes.service_account("kafka", "anybody").unwrap();
+    for namespace in ["kafka", "shop"] {
+        kubernetes.service_account(namespace, "anybody").unwrap();
+    }
     kubernetes.add_service_monitors().unwrap();
     let mut shipped = shipped();
     // It is a patch for an operator's own StatefulSet; sidecars.rs applies it.

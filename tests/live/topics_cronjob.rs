@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::{Cluster, Kubernetes, Mode, until};
 
@@ -15,6 +16,8 @@ use crate::traffic::{SOON, Traffic};
 
 pub(crate) const MANIFEST: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/topics.yaml");
+const OF_DEPLOYMENTS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/topics-deployments.yaml");
 
 /// The objects of the manifest.
 fn objects() -> Vec<Value> {
@@ -102,4 +105,74 @@ fn keeps_as_defined(cluster: &Cluster, account: &Path) {
     })
     .unwrap();
     nothing_to_do();
+}
+
+const BILLING: &str = "version: 1\ntopics:\n  - {name: events.invoices, replication: 2, \
+                       partitions: {replicasOf: deployment/shop/billing, atMost: 8}}\n";
+
+/// As `kubectl scale` does.
+fn scale(kubernetes: &Kubernetes, replicas: u32) {
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let scaled = kubernetes.run("the Deployment to scale", |client| async move {
+        let api = Api::<Deployment>::namespaced(client, "shop");
+        Ok(api.patch_scale("billing", &PatchParams::default(), &patch).await.map(drop)?)
+    });
+    scaled.unwrap();
+}
+
+#[test]
+#[ignore = "live"]
+fn a_topics_partitions_follow_a_deployment_that_grows_and_ignore_one_that_shrinks() {
+    let kubernetes = Kubernetes::start().unwrap();
+    let account = kubernetes.service_account("kafka", "topicmappr-topics").unwrap();
+    kubernetes.service_account("shop", "billing").unwrap();
+    kubernetes.apply(&fs::read_to_string(MANIFEST).unwrap()).unwrap();
+    kubernetes.apply(&config_map("topic-maps", json!({}), "maps.yaml", MAPS)).unwrap();
+    let labels = json!({"app": "topics"});
+    kubernetes.apply(&config_map("shop", labels, "topics.yaml", BILLING)).unwrap();
+    let cluster = Cluster::builder().brokers(6).racks(["a", "b", "c"]).start().unwrap();
+    let bootstrap = cluster.bootstrap();
+    let run = |more: &[&str]| run(&bootstrap, &account, more);
+    run(&[]).with(3).complaining_of("may not get deployments.apps/scale shop/billing");
+    kubernetes.apply(&fs::read_to_string(OF_DEPLOYMENTS).unwrap()).unwrap();
+    let missing = || {
+        let ended = run(&["--dry-run"]);
+        (ended.code == Some(5)).then_some(ended)
+    };
+    let missing = until("the right", SOON, missing).unwrap();
+    assert!(
+        missing.stdout.contains("deployment/shop/billing, which does not exist"),
+        "{missing:?}"
+    );
+
+    let template = json!({"metadata": {"labels": {"app": "billing"}},
+        "spec": {"containers": [{"name": "billing", "image": "billing"}]}});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "billing", "namespace": "shop"}, "spec": {
+            "replicas": 0, "selector": {"matchLabels": {"app": "billing"}}, "template": template}});
+    kubernetes.apply(&deployment.to_string()).unwrap();
+    assert!(run(&[]).with(6).stdout.contains("deployment/shop/billing, which has none"));
+    let traffic = Traffic::of(&cluster);
+    let partitions_now =
+        || traffic.seen().keys().filter(|(topic, _)| topic == "events.invoices").count();
+    assert_eq!(partitions_now(), 0);
+    // Replicas, partitions, and whether the run has nothing to do.
+    for (replicas, partitions, idle) in
+        [(3, 3, false), (3, 3, true), (5, 5, false), (1, 5, true), (0, 5, true), (100, 8, false)]
+    {
+        scale(&kubernetes, replicas);
+        let ended = run(&["--output", "json"]).with(0);
+        let view: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let changed = view["requests_sent"] != 0;
+        assert_eq!(changed, !idle, "{replicas} replicas: {view}");
+        let grown = || (partitions_now() == partitions).then_some(());
+        until(format!("{partitions} partitions for {replicas} replicas"), SOON, grown).unwrap();
+    }
+    let gone = kubernetes.run("the Deployment to go", |client| async move {
+        let api = Api::<Deployment>::namespaced(client, "shop");
+        Ok(api.delete("billing", &DeleteParams::default()).await.map(drop)?)
+    });
+    gone.unwrap();
+    assert!(run(&[]).with(6).stdout.contains("which does not exist"));
+    assert_eq!(partitions_now(), 8);
 }

@@ -163,12 +163,13 @@ fn decided<T>(
     let ends = |topic: &Topic| topic.partitions.iter().map(|p| (p.id, 0)).collect();
     let end_offsets = snapshot.topics().iter().map(|t| (t.name.clone(), ends(t))).collect();
     *state = state.held_against(snapshot, &ids, &definitions);
-    let untold = BTreeSet::new();
+    let (untold, replicas) = (BTreeSet::new(), BTreeMap::new());
     let observed = Observed {
         snapshot,
         ids: &ids,
         configs_untold: &untold,
         end_offsets: &end_offsets,
+        replicas: &replicas,
         now: 0,
     };
     let decision = decide(&definitions, &topics, &observed, state, options);

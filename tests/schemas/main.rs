@@ -376,6 +376,7 @@ fn every_form_of_a_definition_is_valid() {
          "labels": {"tier": "gold"}, "allow": ["min-isr"]},
         {"name": "logs"},
     ]});
+        {"name": "invoices", "partitions": {"replicasOf": "deployment/shop/billing", "atMost": 48}},
     assert_valid(&schema("topics"), &topics, "design");
     let text = topics.to_string();
     assert!(topics::Definitions::read([("design", text.as_str())]).is_ok());

@@ -8,6 +8,7 @@ mod compare;
 mod complete;
 mod configmaps;
 mod connect;
+mod deployments;
 mod error;
 pub mod facts;
 pub mod fate;

@@ -7,7 +7,7 @@
 use crate::place::{MissingPartitions, place};
 use crate::prune::{EndOffsets, Prune, candidates};
 use crate::within::Mapped;
-use crate::{Definitions, TopicsRunRecord, same_value};
+use crate::{Definition, Definitions, Deployment, DeploymentReplicas, TopicsRunRecord, same_value};
 use mapper::maps::{MapName, ResolvedMap};
 use mapper::scope::TopicPattern;
 use mapper::snapshot::{Snapshot, Topic};
@@ -25,6 +25,8 @@ pub struct Observed<'a> {
     pub configs_untold: &'a BTreeSet<String>,
     /// The end offsets of topics that an earlier run created and that are no longer defined.
     pub end_offsets: &'a BTreeMap<String, EndOffsets>,
+    /// The replicas of the Deployments that definitions name.
+    pub replicas: &'a DeploymentReplicas,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
 }
@@ -162,6 +164,12 @@ pub enum WhyHeld {
         /// The defined count.
         to: u32,
     },
+    /// Its partitions are the replicas of a Deployment that does not exist.
+    #[error("its partitions are the replicas of {0}, which does not exist")]
+    NoDeployment(Deployment),
+    /// It is to be created, with the replicas of a Deployment that has none.
+    #[error("its partitions are the replicas of {0}, which has none")]
+    NoReplicas(Deployment),
     /// An earlier run created it, and it no longer exists.
     #[error("it was made by an earlier run, and somebody has deleted it")]
     Deleted,
@@ -224,7 +232,7 @@ pub fn decide(
     for mapped in topics.iter().filter(|mapped| options.covers(&mapped.definition.name)) {
         match observed.snapshot.topic(&mapped.definition.name) {
             Some(topic) => compare(mapped, topic, observed, state, &mut decision, &mut wanted),
-            None => match missing(mapped, state, options) {
+            None => match missing(mapped, observed, state, options) {
                 Ok(new) => wanted.push(new),
                 Err(why) => decision.hold(&mapped.definition.name, *why),
             },
@@ -238,6 +246,7 @@ pub fn decide(
 
 fn missing<'a>(
     mapped: &'a Mapped<'a>,
+    observed: &Observed<'_>,
     state: &TopicsRunRecord,
     options: &Options,
 ) -> Result<MissingPartitions<'a>, Box<WhyHeld>> {
@@ -245,7 +254,22 @@ fn missing<'a>(
     if made_before && !options.recreate {
         return Err(Box::new(WhyHeld::Deleted));
     }
-    Ok(MissingPartitions { topic: mapped, replication: mapped.replication, from: 0 })
+    let to = wanted_partitions(mapped.definition, observed, 0)?;
+    Ok(MissingPartitions { topic: mapped, replication: mapped.replication, from: 0, to })
+}
+
+/// The number of partitions that a topic should have, where `present` exist.
+fn wanted_partitions(
+    definition: &Definition,
+    observed: &Observed<'_>,
+    present: u32,
+) -> Result<u32, Box<WhyHeld>> {
+    let count = &definition.partitions;
+    match (count.resolved(observed.replicas, present), count.deployment()) {
+        (Some(0), Some(deployment)) => Err(Box::new(WhyHeld::NoReplicas(deployment.clone()))),
+        (None, Some(deployment)) => Err(Box::new(WhyHeld::NoDeployment(deployment.clone()))),
+        (number, _) => Ok(number.unwrap_or(present)),
+    }
 }
 
 fn compare<'a>(
@@ -256,7 +280,7 @@ fn compare<'a>(
     decision: &mut TopicChanges,
     wanted: &mut Vec<MissingPartitions<'a>>,
 ) {
-    match more_partitions(mapped, topic) {
+    match more_partitions(mapped, topic, observed) {
         Ok(Some(more)) => wanted.push(more),
         Ok(None) => {}
         Err(why) => decision.hold(&topic.name, *why),
@@ -275,9 +299,10 @@ fn compare<'a>(
 fn more_partitions<'a>(
     mapped: &'a Mapped<'a>,
     topic: &Topic,
+    observed: &Observed<'_>,
 ) -> Result<Option<MissingPartitions<'a>>, Box<WhyHeld>> {
-    let to = mapped.definition.partitions;
     let from = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+    let to = wanted_partitions(mapped.definition, observed, from)?;
     if to < from {
         return Err(Box::new(WhyHeld::Shrink { from, to }));
     }
@@ -290,7 +315,7 @@ fn more_partitions<'a>(
     // Kafka accepts new partitions only with the replication factor of the topic's first partition.
     let first = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
     let replication = u32::try_from(first).unwrap_or(mapped.replication);
-    Ok(Some(MissingPartitions { topic: mapped, replication, from }))
+    Ok(Some(MissingPartitions { topic: mapped, replication, from, to }))
 }
 
 fn config_change(

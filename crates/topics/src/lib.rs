@@ -10,6 +10,7 @@ mod even;
 mod export;
 mod mistake;
 mod owned;
+mod partitions;
 mod place;
 mod prune;
 mod read;
@@ -30,6 +31,7 @@ pub use error::{DefinitionError, DefinitionErrors};
 pub use export::{Exported, export};
 pub use mistake::DefinitionMistake;
 pub use owned::{Absence, Intent, TopicState};
+pub use partitions::{Deployment, DeploymentReplicas, PartitionCount, ReplicasOf};
 pub use prune::{EndOffsets, Prune, PruneRefusal};
 pub use state::TopicsRunRecord;
 pub use within::{Mapped, within};
@@ -54,11 +56,12 @@ impl Definitions {
     /// Every mistake in every document.
     ///
     /// ```
-    /// use mappr_topics::Definitions;
+    /// use mappr_topics::{Definitions, PartitionCount};
     ///
     /// let text = "{version: 1, topics: [{name: orders, partitions: 3, replication: 2}]}";
     /// let definitions = Definitions::read([("topics.yaml", text)])?;
-    /// assert_eq!(definitions.get("orders").map(|topic| topic.partitions), Some(3));
+    /// let orders = definitions.get("orders").map(|topic| &topic.partitions);
+    /// assert_eq!(orders, Some(&PartitionCount::Number(3)));
     /// # Ok::<(), mappr_topics::DefinitionErrors>(())
     /// ```
     pub fn read<'t>(
@@ -107,6 +110,11 @@ impl Definitions {
         self.topics.values().flat_map(|topic| topic.config.keys().map(String::as_str)).collect()
     }
 
+    /// Every Deployment whose replicas decide a number of partitions.
+    pub fn deployments(&self) -> BTreeSet<&Deployment> {
+        self.topics.values().filter_map(|topic| topic.partitions.deployment()).collect()
+    }
+
     /// The number of documents.
     pub fn documents(&self) -> usize {
         self.documents
@@ -120,8 +128,8 @@ pub struct Definition {
     pub name: String,
     /// The map that it names; none: the maps' regexes decide.
     pub map: Option<Written<MapName>>,
-    /// How many partitions; at least 1.
-    pub partitions: u32,
+    /// How many partitions.
+    pub partitions: PartitionCount,
     /// The replication factor, at least 1; none: its map decides.
     pub replication: Option<Written<u32>>,
     /// Its configs by key, defaults included.

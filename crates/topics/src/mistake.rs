@@ -52,6 +52,12 @@ pub enum DefinitionMistake {
         /// What was found.
         found: String,
     },
+    /// No Deployment has this name.
+    #[error("has to be deployment/NAMESPACE/NAME, not {found:?}")]
+    Deployment {
+        /// What was found.
+        found: String,
+    },
     /// Two topics with one name.
     #[error("was already defined at {first}")]
     TopicTwice {

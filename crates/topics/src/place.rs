@@ -21,6 +21,8 @@ pub(crate) struct MissingPartitions<'a> {
     pub(crate) replication: u32,
     /// How many partitions exist.
     pub(crate) from: u32,
+    /// How many there will be.
+    pub(crate) to: u32,
 }
 
 /// The new partitions' replicas, in order, or why there are none.
@@ -159,7 +161,7 @@ impl<'a> MissingPartitions<'a> {
     }
 
     fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
-        (self.from..self.topic.definition.partitions).map(PartitionId)
+        (self.from..self.to).map(PartitionId)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config;
 use crate::error::DefinitionError;
 use crate::mistake::DefinitionMistake;
 use crate::tree::{self, Tree, YamlEntry, YamlValue};
-use crate::{Allowance, Definition, Written};
+use crate::{Allowance, Definition, Deployment, PartitionCount, ReplicasOf, Written};
 use mapper::is_topic_name;
 use mapper::maps::{MapName, MapPlace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ const DOCUMENT: &[&str] = &["version", "defaults", "topics"];
 const DEFAULTS: &[&str] = &["partitions", "replication", "config"];
 const TOPIC: &[&str] =
     &["name", "map", "partitions", "replication", "config", "owner", "labels", "allow"];
+const REPLICAS_OF: &[&str] = &["replicasOf", "atMost"];
 /// The most partitions that KRaft creates in one request (`MAX_PARTITIONS_PER_BATCH`).
 const MOST_PARTITIONS: u32 = 10_000;
 /// The protocol stores the replication factor as a 16-bit number.
@@ -51,7 +52,7 @@ pub(crate) fn read(document: &str, text: &str) -> Read {
 /// A document's settings for all of its topics.
 #[derive(Default)]
 struct Defaults {
-    partitions: Option<u32>,
+    partitions: Option<PartitionCount>,
     replication: Option<Written<u32>>,
     config: BTreeMap<String, Written<String>>,
 }
@@ -119,7 +120,7 @@ impl DefinitionReader {
             return Defaults::default();
         };
         Defaults {
-            partitions: self.number(&mut fields, "partitions", "defaults.", MOST_PARTITIONS),
+            partitions: self.partitions(&mut fields, "defaults.partitions"),
             replication: self.replication(&mut fields, "defaults.", false),
             config: self.config(&mut fields, "defaults.config", false),
         }
@@ -132,8 +133,8 @@ impl DefinitionReader {
         let name = self.name(&mut fields, &place);
         let map = self.map(&mut fields);
         let given = fields.contains_key("partitions");
-        let partitions = self.number(&mut fields, "partitions", "", MOST_PARTITIONS);
-        let partitions = partitions.or(defaults.partitions);
+        let partitions = self.partitions(&mut fields, "partitions");
+        let partitions = partitions.or_else(|| defaults.partitions.clone());
         if partitions.is_none() && !given {
             self.blame(&place, Some("partitions"), DefinitionMistake::Missing { by_default: true });
         }
@@ -181,6 +182,33 @@ impl DefinitionReader {
                 None
             }
         }
+    }
+
+    fn partitions(&mut self, fields: &mut Fields, path: &str) -> Option<PartitionCount> {
+        let entry = fields.get("partitions")?;
+        if !matches!(entry.value.value, YamlValue::Map(_)) {
+            let prefix = path.trim_end_matches("partitions");
+            let number = self.number(fields, "partitions", prefix, MOST_PARTITIONS)?;
+            return Some(PartitionCount::Number(number));
+        }
+        let tree = fields.remove("partitions")?.value;
+        let place = tree.place.clone();
+        let mut fields = self.fields(tree, Some(path), REPLICAS_OF)?;
+        let limited = fields.contains_key("atMost");
+        let at_most = self.number(&mut fields, "atMost", &format!("{path}."), MOST_PARTITIONS);
+        let path = format!("{path}.replicasOf");
+        let Some(entry) = fields.remove("replicasOf") else {
+            self.blame(&place, Some(&path), DefinitionMistake::Missing { by_default: false });
+            return None;
+        };
+        let found = self.text(&entry.value, &path)?;
+        let Some(deployment) = Deployment::read(&found) else {
+            let mistake = DefinitionMistake::Deployment { found };
+            self.blame(&entry.value.place, Some(&path), mistake);
+            return None;
+        };
+        let at_most = if limited { at_most? } else { MOST_PARTITIONS };
+        Some(PartitionCount::ReplicasOf(ReplicasOf { deployment, at_most }))
     }
 
     fn replication(
@@ -316,6 +344,7 @@ fn name_in(tree: &Tree) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::testing::{definitions, mistakes};
+    use crate::{Deployment, PartitionCount, ReplicasOf};
 
     #[test]
     fn a_definition_is_read_as_it_is_written() {
@@ -337,7 +366,8 @@ topics:
         let read = definitions(text);
         assert_eq!(read.documents(), 1);
         let raw = read.get("events.raw").unwrap();
-        assert_eq!((raw.partitions, raw.replication.as_ref().unwrap().value), (12, 3));
+        assert_eq!(raw.partitions, PartitionCount::Number(12));
+        assert_eq!(raw.replication.as_ref().unwrap().value, 3);
         let config: Vec<(&str, &str, u64)> = raw
             .config
             .iter()
@@ -357,7 +387,7 @@ topics:
         assert_eq!(raw.labels["tier"], "gold");
         let logs = read.get("logs").unwrap();
         assert_eq!(logs.config["cleanup.policy"].value, "compact,delete");
-        assert_eq!((logs.partitions, logs.allow.len()), (3, 1));
+        assert_eq!((&logs.partitions, logs.allow.len()), (&PartitionCount::Number(3), 1));
     }
 
     #[test]
@@ -368,6 +398,27 @@ topics:
         assert_eq!(read.documents(), 2);
         assert!(read.get("a").unwrap().replication.is_some());
         assert!(read.get("b").unwrap().replication.is_none());
+    }
+
+    #[test]
+    fn partitions_may_be_the_replicas_of_a_deployment() {
+        let text = "version: 1\ndefaults: {partitions: {replicasOf: deployment/shop/billing, atMost: 24}}\n\
+                    topics:\n  - {name: a}\n  - {name: b, partitions: {replicasOf: deployment/web/front.end-2}}\n  \
+                    - {name: c, partitions: 4}";
+        let read = definitions(text);
+        let of = |namespace: &str, name: &str, at_most| {
+            let deployment = Deployment { namespace: namespace.into(), name: name.into() };
+            PartitionCount::ReplicasOf(ReplicasOf { deployment, at_most })
+        };
+        let found: Vec<&PartitionCount> = read.topics().map(|topic| &topic.partitions).collect();
+        let expected = [
+            &of("shop", "billing", 24),
+            &of("web", "front.end-2", 10_000),
+            &PartitionCount::Number(4),
+        ];
+        assert_eq!(found, expected);
+        let names: Vec<String> = read.deployments().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["deployment/shop/billing", "deployment/web/front.end-2"]);
     }
 
     /// A document, and its mistakes, in order.
@@ -419,6 +470,20 @@ topics:
             &["4:5: topic a: name: was already defined at test.yaml:3:5"],
         ),
         ("version: 1\ntopics: [", &["2:9: unclosed bracket '['"]),
+        (
+            "version: 1\ndefaults: {partitions: {}}\ntopics:\n  - {name: a, partitions: {replicasOf: shop/billing, \
+             atMost: 0, atLeast: 1}}\n  - {name: b, partitions: {replicasOf: deployment/shop/Billing}}\n  \
+             - {name: c, partitions: {replicasOf: [deployment]}}\n  - {name: d, partitions: [1]}",
+            &[
+                "2:24: defaults.partitions.replicasOf: missing",
+                "4:40: topic a: partitions.replicasOf: has to be deployment/NAMESPACE/NAME, not \"shop/billing\"",
+                "4:62: topic a: partitions.atMost: has to be a number from 1 to 10000, not \"0\"",
+                "4:65: topic a: partitions.atLeast: unknown key; known are replicasOf, atMost",
+                "5:40: topic b: partitions.replicasOf: has to be deployment/NAMESPACE/NAME, not \"deployment/shop/Billing\"",
+                "6:40: topic c: partitions.replicasOf: expected text, a number or a boolean, found a list",
+                "7:27: topic d: partitions: expected text, a number or a boolean, found a list",
+            ],
+        ),
     ];
 
     #[test]

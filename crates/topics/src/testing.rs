@@ -18,7 +18,7 @@ pub(crate) fn mistakes(text: &str) -> Vec<String> {
 use crate::decide::{Observed, Options, TopicChanges, decide};
 use crate::prune::EndOffsets;
 use crate::within::within;
-use crate::{DefinitionErrors, TopicsRunRecord};
+use crate::{DefinitionErrors, Deployment, DeploymentReplicas, TopicsRunRecord};
 use mapper::maps::{MapFacts, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, TopicId};
@@ -39,6 +39,7 @@ pub(crate) struct World {
     pub(crate) end_offsets: BTreeMap<String, EndOffsets>,
     /// Topics that another tool deleted and created again: their ids differ.
     pub(crate) remade: BTreeSet<String>,
+    pub(crate) replicas: DeploymentReplicas,
     pub(crate) now: i64,
 }
 
@@ -48,6 +49,12 @@ impl World {
         let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.topics.insert(name.to_owned(), (lists, config));
         self
+    }
+
+    /// A Deployment in the namespace `shop`.
+    pub(crate) fn scale(&mut self, name: &str, replicas: u32) {
+        let deployment = Deployment { namespace: "shop".to_owned(), name: name.to_owned() };
+        self.replicas.insert(deployment, replicas);
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -90,6 +97,7 @@ impl World {
             ids: &ids,
             configs_untold: &BTreeSet::new(),
             end_offsets: &self.end_offsets,
+            replicas: &self.replicas,
             now: self.now,
         };
         Ok(decide(&definitions, &topics, &observed, &mut self.state, options))

@@ -80,6 +80,44 @@ fn partitions_are_added_and_never_taken_away() {
 }
 
 #[test]
+fn partitions_follow_the_replicas_of_a_deployment_and_only_grow() {
+    let text = one(
+        "events.a",
+        "partitions: {replicasOf: deployment/shop/billing, atMost: 6}, replication: 2",
+    );
+    let mut world = World::default();
+    let decision = decided(&mut world, &text);
+    let why = "its partitions are the replicas of deployment/shop/billing, which does not exist";
+    assert_eq!(decision.held[0].why.to_string(), why);
+    assert!(decision.create.is_empty());
+    world.scale("billing", 0);
+    let decision = decided(&mut world, &text);
+    assert!(matches!(decision.held[0].why, WhyHeld::NoReplicas(_)), "{:?}", decision.held);
+    assert!(decision.create.is_empty());
+
+    world.scale("billing", 3);
+    let decision = decided(&mut world, &text);
+    assert_eq!(decision.create[0].replicas.len(), 3);
+    world.carry_out(&decision);
+    // At night the Deployment sleeps, and then it gets more replicas than ever.
+    for (replicas, grown) in [(3, None), (1, None), (0, None), (5, Some(5)), (2, None)] {
+        world.scale("billing", replicas);
+        let decision = decided(&mut world, &text);
+        assert_eq!(decision.grow.first().map(|grow| grow.to()), grown, "{replicas} replicas");
+        assert!(decision.held.is_empty(), "{:?}", decision.held);
+        world.carry_out(&decision);
+    }
+    world.scale("billing", 1_000);
+    let decision = decided(&mut world, &text);
+    assert_eq!((decision.grow[0].from, decision.grow[0].to()), (5, 6));
+    world.carry_out(&decision);
+    world.replicas.clear();
+    let decision = decided(&mut world, &text);
+    assert!(matches!(decision.held[0].why, WhyHeld::NoDeployment(_)), "{:?}", decision.held);
+    assert!(decision.grow.is_empty());
+}
+
+#[test]
 fn new_partitions_are_as_many_times_replicated_as_the_old_ones_until_a_plan_has_run() {
     let mut world = World::default().with("events.a", &[&[1, 2]], &[]);
     let decision = decided(&mut world, &one("events.a", "partitions: 2, replication: 3"));

@@ -1,12 +1,12 @@
-//! Reads definition documents: files, folders of files, and ConfigMaps by label.
+//! Reads definition documents: files, folders of files, and ConfigMaps by label. And the Deployments that they name.
 
 use super::store::STATE_LABEL;
 use crate::error::Error;
 use crate::files::Document;
-use ::kubernetes::{Access, Kubernetes};
+use ::kubernetes::{Access, Kubernetes, Name};
 use coordination::RECORDS_KEY;
 use std::path::PathBuf;
-use topics::Definitions;
+use topics::{Definitions, DeploymentReplicas};
 
 /// Reads these files, and the `.yaml` and `.yml` files in these folders, sorted by name.
 pub fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
@@ -42,4 +42,23 @@ pub async fn in_config_maps(access: &Access, selector: &str) -> Result<Vec<Docum
 pub fn read_all(documents: &[Document]) -> Result<Definitions, Error> {
     let texts = documents.iter().map(|document| (document.name.as_str(), document.text.as_str()));
     Definitions::read(texts).map_err(Error::Definitions)
+}
+
+/// Reads the replicas of the Deployments that definitions name. Without such a definition, Kubernetes is not asked.
+pub async fn replicas(
+    access: &Access,
+    definitions: &Definitions,
+) -> Result<DeploymentReplicas, Error> {
+    let mut replicas = DeploymentReplicas::new();
+    let named = definitions.deployments();
+    if named.is_empty() {
+        return Ok(replicas);
+    }
+    let kubernetes = Kubernetes::connect(access).await?;
+    for deployment in named {
+        let name = Name::new(&deployment.namespace, &deployment.name);
+        let found = kubernetes.replicas_of_deployment(&name).await?;
+        replicas.extend(found.map(|found| (deployment.clone(), found)));
+    }
+    Ok(replicas)
 }

@@ -11,5 +11,5 @@ mod state_file;
 mod store;
 
 pub use carry::{Done, Outcome, Step};
-pub use documents::{in_config_maps, in_files, read_all};
+pub use documents::{in_config_maps, in_files, read_all, replicas};
 pub use run::{Applied, TopicsLook, TopicsRun, apply, look};

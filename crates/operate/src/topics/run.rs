@@ -19,7 +19,8 @@ use mapper::scope::Scope;
 use mapper::{Assignment, Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{
-    Definitions, Mapped, Observed, Options, TopicChanges, TopicsRunRecord, decide, within,
+    Definitions, DeploymentReplicas, Mapped, Observed, Options, TopicChanges, TopicsRunRecord,
+    decide, within,
 };
 
 /// The options of a run.
@@ -27,6 +28,8 @@ use topics::{
 pub struct TopicsRun {
     /// Topics, as the documents define them.
     pub definitions: Definitions,
+    /// The replicas of the Deployments that they name.
+    pub replicas: DeploymentReplicas,
     /// Maps, with the brokers that they name.
     pub maps: Maps,
     /// The broker pods, if anything refers to them.
@@ -148,7 +151,8 @@ async fn see(
 }
 
 fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<TopicsLook, Error> {
-    let TopicsRun { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
+    let TopicsRun { definitions, replicas, maps, pods, mut options, .. } = asked;
+    let (place, documents) = (asked.state, asked.documents);
     let Seen { snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
     let place = place.map_or_else(|| "none".to_owned(), |place| place.to_string());
     refuse_other_cluster(store.state(), &place, &snapshot)?;
@@ -177,6 +181,7 @@ fn decided(asked: TopicsRun, seen: Seen, store: &RunRecordStore) -> Result<Topic
             ids: &ids,
             configs_untold: &configs_untold,
             end_offsets: &end_offsets,
+            replicas: &replicas,
             now: Timestamp::now().as_second(),
         };
         decision = decide(&definitions, &topics, &observed, &mut after, &options);

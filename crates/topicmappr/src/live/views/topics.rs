@@ -53,6 +53,9 @@ impl<'a> TopicsView<'a> {
                 topics::WhyHeld::Deleted => {
                     Some("--recreate makes it again; or take its definition away".to_owned())
                 }
+                topics::WhyHeld::NoDeployment(_) => Some(
+                    "correct partitions.replicasOf, or write a number of partitions".to_owned(),
+                ),
                 _ => None,
             },
         });

@@ -65,11 +65,13 @@ impl DefinitionArgs {
             documents.extend(runtime::wait(topics::in_config_maps(&access, selector))??);
         }
         let definitions = topics::read_all(&documents)?;
+        let replicas = runtime::wait(topics::replicas(&access, &definitions))??;
         let set = session.map_set()?;
         let pods = session.found_pods(&set, Some(source))?;
         let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
         Ok(TopicsRun {
             definitions,
+            replicas,
             maps: Maps::new(set, groups),
             pods,
             options: Options { only: self.only()?, recreate: self.recreate, prune: None },
