@@ -362,6 +362,7 @@ fn every_form_of_a_map_is_valid() {
         "map3": {"topics": "logs-.*", "brokers": {"statefulSet": "kafka/kafka-logs"}},
         "map4": {"topics": ".*\\.dlq", "brokers": {"nodeLabels": {"pool": "small"}, "count": 3},
                  "replication": 2, "allow": ["no-topics"]},
+        "map5": {"topics": "metrics", "brokers": {"kafkaNodePool": "kafka/pool-a"}},
         "rest": {"brokers": "all"},
     }});
     assert_valid(&schema("maps"), &maps, "design");
@@ -375,8 +376,8 @@ fn every_form_of_a_definition_is_valid() {
          "config": {"retention.ms": "604800000", "min.cleanable.dirty.ratio": 0.5, "preallocate": false},
          "labels": {"tier": "gold"}, "allow": ["min-isr"]},
         {"name": "logs"},
-    ]});
         {"name": "invoices", "partitions": {"replicasOf": "deployment/shop/billing", "atMost": 48}},
+    ]});
     assert_valid(&schema("topics"), &topics, "design");
     let text = topics.to_string();
     assert!(topics::Definitions::read([("design", text.as_str())]).is_ok());

@@ -60,6 +60,8 @@ pub struct BrokerPod {
     pub identity: Result<Identified, IdentityError>,
     /// The StatefulSet that controls it.
     pub stateful_set: Option<Name>,
+    /// Strimzi's node pool that it belongs to.
+    pub node_pool: Option<Name>,
     /// The node that it is bound to.
     pub node: Option<String>,
     /// The labels of that node. If the pod has no node yet, the labels that a node must have for it.
@@ -87,6 +89,9 @@ impl BrokerPod {
             Group::InstanceType(wanted) => self.instance_type.as_ref() == Some(wanted),
             Group::StatefulSet { namespace, name } => {
                 self.stateful_set == Some(Name::new(namespace, name))
+            }
+            Group::KafkaNodePool { namespace, name } => {
+                self.node_pool == Some(Name::new(namespace, name))
             }
             Group::NodeLabels(labels) => labels.iter().all(|(key, value)| {
                 let is_group = key == NODE_GROUP && self.node_group.as_ref() == Some(value);
@@ -188,6 +193,7 @@ fn broker_pod(pod: &PodFacts, inventory: &Inventory, rules: &Rules) -> BrokerPod
         ready: pod.ready && !pod.terminating,
         volume_bytes: volume_bytes(pod, inventory),
         stateful_set: set,
+        node_pool: pod.node_pool(),
         node_labels,
     }
 }
@@ -226,7 +232,7 @@ fn sets_missing<'a>(
 fn stateful_sets(groups: &BTreeSet<Group>) -> impl Iterator<Item = Name> {
     groups.iter().filter_map(|group| match group {
         Group::StatefulSet { namespace, name } => Some(Name::new(namespace, name)),
-        Group::InstanceType(_) | Group::NodeLabels(_) => None,
+        Group::InstanceType(_) | Group::KafkaNodePool { .. } | Group::NodeLabels(_) => None,
     })
 }
 

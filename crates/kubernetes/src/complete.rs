@@ -66,6 +66,7 @@ fn add(pod: &BrokerPod, broker: &mut Broker) {
     broker.kubernetes = Some(Box::new(KubernetesFacts {
         pod: pod.name.to_string(),
         stateful_set: pod.stateful_set.as_ref().map(ToString::to_string),
+        node_pool: pod.node_pool.as_ref().map(ToString::to_string),
         node: pod.node.clone(),
         node_labels,
     }));

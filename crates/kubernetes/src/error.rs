@@ -52,6 +52,12 @@ pub enum Error {
         /// The request.
         request: ApiRequest,
     },
+    /// These pods belong to Strimzi, whose operator restarts them.
+    #[error("{set} is a StrimziPodSet: only Strimzi's operator restarts its pods")]
+    Strimzi {
+        /// The StrimziPodSet.
+        set: Name,
+    },
     /// Another client changed the object, or created it first.
     #[error("another client has changed {}", request.object())]
     Conflict {
@@ -151,6 +157,10 @@ impl Error {
                 }
                 None => format!("kubectl get {} lists what is there", request.resource),
             },
+            Self::Strimzi { set } => format!(
+                "kubectl annotate strimzipodset {} strimzi.io/manual-rolling-update=true --namespace {} has it restart them",
+                set.name, set.namespace
+            ),
             Self::Conflict { .. } => "run the command again: it reads what is there now".to_owned(),
             Self::Refused { .. } => return None,
         })

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// The label with the node pool of a pod (Strimzi's `ResourceLabels`).
+const STRIMZI_POOL: &str = "strimzi.io/pool-name";
+
 /// Labels or annotations.
 pub type Keys = BTreeMap<String, String>;
 
@@ -42,6 +45,12 @@ impl PodFacts {
     pub fn stateful_set(&self) -> Option<Name> {
         let owner = self.owner.as_ref().filter(|owner| owner.kind == "StatefulSet")?;
         Some(Name { namespace: self.name.namespace.clone(), name: owner.name.clone() })
+    }
+
+    /// Strimzi's node pool (KafkaNodePool) that it belongs to.
+    pub fn node_pool(&self) -> Option<Name> {
+        let pool = self.labels.get(STRIMZI_POOL)?;
+        Some(Name { namespace: self.name.namespace.clone(), name: pool.clone() })
     }
 
     /// Whether its name ends in a stable number: it belongs to a StatefulSet or a StrimziPodSet, or has no owner.

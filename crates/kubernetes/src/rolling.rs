@@ -2,8 +2,8 @@
 //! that was seen, so that a retry never affects a successor with the same name.
 
 use crate::connect::Kubernetes;
-use crate::error::{ApiRequest, Error};
-use crate::facts::Name;
+use crate::error::{ApiRequest, Error, if_found};
+use crate::facts::{Name, PodFacts};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -68,20 +68,26 @@ impl Kubernetes {
     /// A StatefulSet with its pods. Rights: `get statefulsets.apps`, `list pods`.
     ///
     /// # Errors
-    /// Why it could not be read; [`Error::NotFound`] if there is none.
+    /// Why it could not be read; [`Error::NotFound`] if there is none; [`Error::Strimzi`] if the name is that of Strimzi's
+    /// pods, or of their pool.
     pub async fn rolling(&self, name: &Name) -> Result<RollingSet, Error> {
         let request = ApiRequest::about("get", SETS, name);
         let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
-        let set = self.read(&request, || api.get(&name.name)).await?;
-        let request = ApiRequest::about_all("list", PODS, Some(&name.namespace));
+        let set = if_found(self.read(&request, || api.get(&name.name)).await)?;
+        let listing = ApiRequest::about_all("list", PODS, Some(&name.namespace));
         let pods: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        let Some(set) = set else {
+            let all = self.list(&pods, &listing, None).await?;
+            let strimzi = all.into_iter().find_map(|pod| strimzi_set(&PodFacts::from(pod), name));
+            return Err(strimzi.map_or(Error::NotFound { request }, |set| Error::Strimzi { set }));
+        };
         let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
         let labels: Vec<String> = labels
             .unwrap_or_default()
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        let pods = self.list(&pods, &request, Some(&labels.join(","))).await?;
+        let pods = self.list(&pods, &listing, Some(&labels.join(","))).await?;
         Ok(read(name, set, pods))
     }
 
@@ -114,6 +120,13 @@ impl Kubernetes {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The StrimziPodSet of a pod, if `name` is this set or the pool of the pod.
+fn strimzi_set(pod: &PodFacts, name: &Name) -> Option<Name> {
+    let owner = pod.owner.as_ref().filter(|owner| owner.kind == "StrimziPodSet")?;
+    let set = Name::new(&pod.name.namespace, &owner.name);
+    (set == *name || pod.node_pool().as_ref() == Some(name)).then_some(set)
 }
 
 fn of_uid(uid: &str) -> DeleteParams {
@@ -204,6 +217,22 @@ mod tests {
         let [pod] = &set.pods[..] else { panic!("{:?}", set.pods) };
         assert_eq!((pod.uid.as_str(), pod.revision.as_str()), ("uid-kafka-2", "kafka-7"));
         assert!(pod.ready && !pod.terminating && pod.created_seconds == 1_795_158_000);
+    }
+
+    #[test]
+    fn pods_of_strimzi_are_told_by_their_set_and_by_their_pool() {
+        let owner = crate::facts::Owner { kind: "StrimziPodSet".into(), name: "my-a".into() };
+        let labels = [("strimzi.io/pool-name".to_owned(), "a".to_owned())];
+        let name = Name::new("k", "my-a-0");
+        let pod =
+            PodFacts { name, labels: labels.into(), owner: Some(owner), ..PodFacts::default() };
+        let set = Some(Name::new("k", "my-a"));
+        assert_eq!(strimzi_set(&pod, &Name::new("k", "my-a")), set);
+        assert_eq!(strimzi_set(&pod, &Name::new("k", "a")), set);
+        for (namespace, name) in [("k", "my-a-0"), ("k", "b"), ("other", "my-a")] {
+            assert_eq!(strimzi_set(&pod, &Name::new(namespace, name)), None, "{namespace}/{name}");
+        }
+        assert_eq!(strimzi_set(&PodFacts { owner: None, ..pod }, &Name::new("k", "a")), None);
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Pods {
             Target::All
             | Target::InstanceType { .. }
             | Target::StatefulSet { .. }
+            | Target::KafkaNodePool { .. }
             | Target::NodeLabels { .. } => None,
         });
         Ok(Self {
@@ -179,7 +180,9 @@ async fn gather(
     let kubernetes = Kubernetes::connect(access).await?;
     let here = || kubernetes.namespace().to_owned();
     let namespaces = groups.iter().map(|group| match group {
-        Group::StatefulSet { namespace, .. } => namespace.clone(),
+        Group::StatefulSet { namespace, .. } | Group::KafkaNodePool { namespace, .. } => {
+            namespace.clone()
+        }
         Group::InstanceType(_) | Group::NodeLabels(_) => here(),
     });
     let mut namespaces: BTreeSet<String> = namespaces.collect();

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::go::Program;
+use crate::tool;
 
 /// Uses the libraries of the same Kubernetes release as the control plane, so that Go compiles them only once.
 const SOURCES: &[(&str, &str)] = &[
@@ -41,19 +42,7 @@ pub fn build() -> Result<PathBuf, Error> {
 }
 
 fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<String, Error> {
-    let program = build()?;
-    let mut command = Command::new(&program);
+    let mut command = Command::new(build()?);
     command.arg(what).args(of).args(values);
-    let out = command.output().map_err(|source| Error::Missing {
-        program: program.display().to_string(),
-        package: "golang",
-        source,
-    })?;
-    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
-    if out.status.success() {
-        return Ok(stdout);
-    }
-    let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-    let args = vec![what.to_owned()];
-    Err(Error::Tool { tool: "helm".into(), args, status: out.status.to_string(), stdout, stderr })
+    tool::output(command, "golang")
 }

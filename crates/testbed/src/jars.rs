@@ -32,6 +32,11 @@ impl Jars {
         Self::from("jmx-exporter", JMX_EXPORTER, &[])
     }
 
+    /// The same for Strimzi's API.
+    pub(crate) fn of_strimzi() -> Result<Self, Error> {
+        Self::from("strimzi", include_str!("../poms/strimzi.xml"), &[])
+    }
+
     /// The same for the remote storage that Kafka's own tests use.
     pub(crate) fn of_tiered_storage(version: Version) -> Result<Self, Error> {
         let property = format!("-Dkafka.version={version}");

@@ -134,7 +134,7 @@ impl Jvm {
     }
 }
 
-fn java() -> PathBuf {
+pub(crate) fn java() -> PathBuf {
     match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
         Some(home) => Path::new(&home).join("bin/java"),
         None => "java".into(),

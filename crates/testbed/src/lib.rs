@@ -33,6 +33,7 @@ mod server;
 mod spec;
 mod tool;
 mod wait;
+mod strimzi;
 mod wire;
 
 pub use brokers::{Brokers, Life, PodSet};

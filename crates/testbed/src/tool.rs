@@ -1,6 +1,23 @@
-//! Kafka's own admin tools, by their script names.
+//! Kafka's own admin tools, by their script names; and programs that check files.
 
+use std::process::Command;
+
+use crate::error::Error;
 use crate::spec::Version;
+
+/// Runs a program of a Debian package to its end, and returns what it printed.
+pub(crate) fn output(mut command: Command, package: &'static str) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let args = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let out = command.output();
+    let out = out.map_err(|source| Error::Missing { program: program.clone(), package, source })?;
+    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
+    if out.status.success() {
+        return Ok(stdout);
+    }
+    let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+    Err(Error::Tool { tool: program, args, status: out.status.to_string(), stdout, stderr })
+}
 
 /// The main class of `kafka-NAME.sh`. A name with a dot is a class already.
 pub(crate) fn class(name: &str, version: Version) -> &str {

@@ -7,6 +7,7 @@ mod roll;
 mod roll_quorum;
 mod same_id;
 mod same_id_races;
+mod strimzi;
 mod thousand;
 
 pub(crate) use rights::without;

@@ -58,9 +58,10 @@ fn fitting(map: &Map, known: &MapFacts<'_>) -> Result<BTreeSet<BrokerId>, MapFin
             })?;
             Some(cluster.brokers().iter().map(|broker| broker.id).collect())
         }
-        Target::InstanceType { .. } | Target::StatefulSet { .. } | Target::NodeLabels { .. } => {
-            map.target.group().and_then(|group| members(&group, known))
-        }
+        Target::InstanceType { .. }
+        | Target::StatefulSet { .. }
+        | Target::KafkaNodePool { .. }
+        | Target::NodeLabels { .. } => map.target.group().and_then(|group| members(&group, known)),
     };
     let (name, target) = (map.name.clone(), map.target.clone());
     match found {
@@ -93,6 +94,10 @@ fn is_member(broker: &Broker, group: &Group) -> Option<bool> {
         Group::InstanceType(wanted) => broker.instance_type.as_ref().map(|own| own == wanted),
         Group::StatefulSet { namespace, name } => {
             let own = broker.kubernetes.as_ref()?.stateful_set.as_deref();
+            Some(own.and_then(|own| own.split_once('/')) == Some((namespace, name)))
+        }
+        Group::KafkaNodePool { namespace, name } => {
+            let own = broker.kubernetes.as_ref()?.node_pool.as_deref();
             Some(own.and_then(|own| own.split_once('/')) == Some((namespace, name)))
         }
         Group::NodeLabels(labels) => {
@@ -327,6 +332,7 @@ mod tests {
             broker.kubernetes = Some(Box::new(KubernetesFacts {
                 pod: format!("kafka/logs-{}", broker.id),
                 stateful_set: Some("kafka/logs".to_owned()),
+                node_pool: Some(format!("kafka/pool-{}", broker.id)),
                 node_labels: [("pool".to_owned(), format!("p{}", broker.id))].into(),
                 ..KubernetesFacts::default()
             }));
@@ -334,6 +340,7 @@ mod tests {
         let cluster = Snapshot::new(parts).unwrap();
         assert_eq!(ids(&chosen("a: \"a\" => statefulSet kafka/logs", &cluster), 0), [2, 3]);
         assert_eq!(ids(&chosen("a: \"a\" => nodeLabels pool=p3", &cluster), 0), [3]);
+        assert_eq!(ids(&chosen("a: \"a\" => kafkaNodePool kafka/pool-2", &cluster), 0), [2]);
         let none = chosen("a: \"a\" => statefulSet other/logs", &cluster);
         assert_eq!(said(&none), ["map a has no broker: none is left for statefulSet other/logs"]);
     }

@@ -49,6 +49,9 @@ impl fmt::Display for Target {
             Self::Ids(ids) => write!(f, "[{}]", Ranges(ids)),
             Self::InstanceType { count, instance_type } => write!(f, "{count}x {instance_type}"),
             Self::StatefulSet { namespace, name } => write!(f, "statefulSet {namespace}/{name}"),
+            Self::KafkaNodePool { namespace, name } => {
+                write!(f, "kafkaNodePool {namespace}/{name}")
+            }
             Self::NodeLabels { labels, count } => {
                 let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 write!(f, "nodeLabels {}", pairs.join(","))?;

@@ -195,6 +195,13 @@ pub enum Target {
         /// Its name.
         name: String,
     },
+    /// The pods of one of Strimzi's node pools.
+    KafkaNodePool {
+        /// Its Kubernetes namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// The pods on nodes that carry all these labels.
     NodeLabels {
         /// Key and value; at least one.
@@ -217,6 +224,9 @@ impl Target {
             Self::StatefulSet { namespace, name } => {
                 Some(Group::StatefulSet { namespace: namespace.clone(), name: name.clone() })
             }
+            Self::KafkaNodePool { namespace, name } => {
+                Some(Group::KafkaNodePool { namespace: namespace.clone(), name: name.clone() })
+            }
             Self::NodeLabels { labels, .. } => Some(Group::NodeLabels(labels.clone())),
         }
     }
@@ -226,7 +236,9 @@ impl Target {
         match self {
             Self::InstanceType { count, .. } => Some(*count),
             Self::NodeLabels { count, .. } => *count,
-            Self::Ids(_) | Self::StatefulSet { .. } | Self::All => None,
+            Self::Ids(_) | Self::StatefulSet { .. } | Self::KafkaNodePool { .. } | Self::All => {
+                None
+            }
         }
     }
 }
@@ -238,6 +250,13 @@ pub enum Group {
     InstanceType(String),
     /// The pods of a StatefulSet. Only the Kubernetes API lists its members.
     StatefulSet {
+        /// Its Kubernetes namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The pods of one of Strimzi's node pools. Only the Kubernetes API lists its members.
+    KafkaNodePool {
         /// Its Kubernetes namespace.
         namespace: String,
         /// Its name.

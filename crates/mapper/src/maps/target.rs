@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most ids that one map may list. More are probably a typing error and would fill the memory, so they are refused.
 pub(super) const MAX_IDS: usize = 100_000;
 
-const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, nodeLabels k=v, or all";
+const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, kafkaNodePool NS/NAME, nodeLabels k=v, or all";
 
 /// Reads a target. The caller reads the text after it.
 pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
@@ -27,6 +27,10 @@ pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
         "statefulSet" => {
             cursor.blanks();
             stateful_set(cursor)
+        }
+        "kafkaNodePool" => {
+            cursor.blanks();
+            kafka_node_pool(cursor)
         }
         "nodeLabels" => {
             cursor.blanks();
@@ -103,13 +107,23 @@ fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
 
 /// Reads `kafka/kafka-logs`.
 pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
+    let (namespace, name) = object(cursor, "NAMESPACE/NAME of a StatefulSet")?;
+    Ok(Target::StatefulSet { namespace, name })
+}
+
+/// Reads `kafka/pool-a`.
+pub(super) fn kafka_node_pool(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
+    let (namespace, name) = object(cursor, "NAMESPACE/NAME of a KafkaNodePool")?;
+    Ok(Target::KafkaNodePool { namespace, name })
+}
+
+fn object(cursor: &mut Cursor<'_>, what: &'static str) -> Result<(String, String), TextFault> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let namespace = cursor.some(belongs, "NAMESPACE/NAME of a StatefulSet")?;
+    let namespace = cursor.some(belongs, what)?;
     if !cursor.eat("/") {
-        return Err(cursor.expected("/ and the name of the StatefulSet"));
+        return Err(cursor.expected("/ and the name"));
     }
-    let name = cursor.some(belongs, "the name of the StatefulSet")?;
-    Ok(Target::StatefulSet { namespace: namespace.to_owned(), name: name.to_owned() })
+    Ok((namespace.to_owned(), cursor.some(belongs, "the name")?.to_owned()))
 }
 
 /// Reads `k=v,k2=v2 [count=N]`.

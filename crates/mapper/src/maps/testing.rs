@@ -62,6 +62,8 @@ fn any_target() -> impl Strategy<Value = Target> {
             .prop_map(|(count, instance_type)| { Target::InstanceType { count, instance_type } }),
         ("[a-z-]{1,9}", "[a-z0-9.]{1,9}")
             .prop_map(|(namespace, name)| Target::StatefulSet { namespace, name }),
+        ("[a-z-]{1,9}", "[a-z0-9.]{1,9}")
+            .prop_map(|(namespace, name)| Target::KafkaNodePool { namespace, name }),
         (labels, proptest::option::of(1_u32..9))
             .prop_map(|(labels, count)| Target::NodeLabels { labels, count }),
         Just(Target::All),

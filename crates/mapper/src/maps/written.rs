@@ -29,7 +29,7 @@ pub(super) enum BrokersIn {
     Text(String),
     /// Ids and ranges.
     Ids(Vec<Spanned<String>>),
-    /// A StatefulSet or node labels.
+    /// A StatefulSet, a node pool of Strimzi, or node labels.
     Group(GroupIn),
 }
 
@@ -37,6 +37,7 @@ pub(super) enum BrokersIn {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct GroupIn {
     pub(super) stateful_set: Option<Spanned<String>>,
+    pub(super) kafka_node_pool: Option<Spanned<String>>,
     pub(super) node_labels: Option<OrderedMapping<Spanned<String>>>,
     pub(super) count: Option<Spanned<String>>,
 }
@@ -69,7 +70,7 @@ impl<'de> Visitor<'de> for BrokersVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {nodeLabels: {k: v}}, or all",
+            "brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {kafkaNodePool: NS/NAME}, {nodeLabels: {k: v}}, or all",
         )
     }
 

@@ -5,7 +5,7 @@
 use super::cursor::{Cursor, TextFault};
 use super::error::{MapMistake, MapPlace, MapsError, yaml_message};
 use super::lines::{MAX_REPLICATION, map_topics};
-use super::target::{add_label, id_or_range, in_range, stateful_set, target};
+use super::target::{add_label, id_or_range, in_range, kafka_node_pool, stateful_set, target};
 use super::written::{BrokersIn, DocumentIn, GroupIn, MapIn, NamesIn, VersionIn};
 use super::{Map, MapName, MapSet, Target};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
@@ -140,9 +140,14 @@ impl YamlText<'_> {
 
     fn group(&self, group: GroupIn, location: Location) -> Result<Target, MapsError> {
         let count = self.number(group.count, "count", u32::MAX)?;
-        match (group.stateful_set, group.node_labels, count) {
-            (Some(text), None, None) => self.whole(&text.value, text.referenced, stateful_set),
-            (None, Some(pairs), count) if !pairs.0.is_empty() => {
+        match (group.stateful_set, group.kafka_node_pool, group.node_labels, count) {
+            (Some(text), None, None, None) => {
+                self.whole(&text.value, text.referenced, stateful_set)
+            }
+            (None, Some(text), None, None) => {
+                self.whole(&text.value, text.referenced, kafka_node_pool)
+            }
+            (None, None, Some(pairs), count) if !pairs.0.is_empty() => {
                 let mut labels = BTreeMap::new();
                 for (key, value) in &pairs.0 {
                     add_label(&mut labels, &key.value, &value.value)
@@ -151,7 +156,7 @@ impl YamlText<'_> {
                 Ok(Target::NodeLabels { labels, count })
             }
             _ => {
-                let expected = "either statefulSet, or nodeLabels (and a count)";
+                let expected = "either statefulSet, kafkaNodePool, or nodeLabels (and a count)";
                 let found = "another choice of keys".to_owned();
                 Err(self.blame(location, MapMistake::Expected { expected, found }))
             }
@@ -185,6 +190,7 @@ maps:
   map1: {topics: "events.*", brokers: [1001..1006]}   # ids and inclusive ranges
   map2: {topics: "check_runs|notifications", brokers: 3x i3.8xlarge}
   map3: {topics: "logs-.*", brokers: {statefulSet: kafka/kafka-logs}}
+  map6: {topics: "metrics.*", brokers: {kafkaNodePool: kafka/pool-a}}
   map4: {topics: ".*\\.dlq", brokers: {nodeLabels: {pool: small}, count: 3}, replication: 2, allow: [no-topics]}
   map5:
     topics: by-id
@@ -197,6 +203,7 @@ maps:
 map1: "events.*" => [1001..1006]
 map2: "check_runs|notifications" => 3x i3.8xlarge
 map3: "logs-.*" => statefulSet kafka/kafka-logs
+map6: "metrics.*" => kafkaNodePool kafka/pool-a
 map4: ".*\.dlq" => nodeLabels pool=small count=3, replication=2, allow=[no-topics]
 map5: "by-id" => [1007..1009]
 rest: => all
@@ -223,7 +230,7 @@ rest: => all
         ),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: {count: 3}}",
-            "3:27: expected either statefulSet, or nodeLabels (and a count), found another choice of keys",
+            "3:27: expected either statefulSet, kafkaNodePool, or nodeLabels (and a count), found another choice of keys",
         ),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: all, replication: 0}",
@@ -249,7 +256,7 @@ rest: => all
         ),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: 1001}",
-            "3:18: invalid type: integer `1001`, expected brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {nodeLabels: {k: v}}, or all",
+            "3:18: invalid type: integer `1001`, expected brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {kafkaNodePool: NS/NAME}, {nodeLabels: {k: v}}, or all",
         ),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: all, allow: [everything]}",

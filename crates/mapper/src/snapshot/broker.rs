@@ -59,6 +59,9 @@ pub struct KubernetesFacts {
     /// The StatefulSet of its pod, as `NAMESPACE/NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<String>,
+    /// Strimzi's node pool of its pod, as `NAMESPACE/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_pool: Option<String>,
     /// The node that its pod is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

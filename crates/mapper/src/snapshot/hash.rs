@@ -47,6 +47,16 @@ impl Snapshot {
             form.number(broker.cordoned_log_dirs.len() as u64);
             broker.cordoned_log_dirs.iter().for_each(|path| form.text(path));
         }
+        // At the end, so that a cluster without Strimzi keeps the same hash.
+        let pooled = self
+            .brokers()
+            .iter()
+            .filter_map(|b| Some((b.id, b.kubernetes.as_deref()?.node_pool.as_deref()?)));
+        for (id, pool) in pooled {
+            form.text("node pool");
+            form.number(id.0.into());
+            form.text(pool);
+        }
         SnapshotHash(form.finish())
     }
 }

@@ -59,6 +59,7 @@ impl Error {
                 kubernetes::Error::NoConfig
                 | kubernetes::Error::BadConfig { .. }
                 | kubernetes::Error::NotFound { .. } => ("kubernetes", Status::BadInput),
+                kubernetes::Error::Strimzi { .. } => ("strimzi", Status::NoPlan),
                 _ => ("kubernetes", Status::Outside),
             },
             Self::LockRights(_) => ("kubernetes", Status::Outside),

@@ -202,6 +202,14 @@ impl Kubernetes {
         })
     }
 
+    /// Adds the kinds KafkaNodePool and StrimziPodSet to the API, as an installation of Strimzi does.
+    pub fn add_strimzi(&self) -> Result<(), Error> {
+        self.apply(&crate::strimzi::definitions()?)?;
+        crate::strimzi::DEFINITIONS
+            .iter()
+            .try_for_each(|name| self.run(name, |client| apply::until_served(client, name)))
+    }
+
     /// Waits until exactly `count` pods match the selector and all are ready. Returns them sorted by name.
     pub fn ready_pods(
         &self,

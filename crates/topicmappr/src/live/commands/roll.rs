@@ -201,7 +201,10 @@ impl Args {
         }
         let maps = session.map_set()?;
         let sets = maps.maps().iter().filter_map(|map| match &map.target {
-            Target::StatefulSet { namespace, name } => Some(format!("{namespace}/{name}")),
+            // A pool of Strimzi is refused when its pods are read.
+            Target::StatefulSet { namespace, name } | Target::KafkaNodePool { namespace, name } => {
+                Some(format!("{namespace}/{name}"))
+            }
             Target::Ids(_)
             | Target::All
             | Target::InstanceType { .. }
