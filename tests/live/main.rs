@@ -23,6 +23,7 @@ mod daemon;
 mod doctor;
 mod doors;
 mod drained;
+mod eks;
 mod empty_disk;
 mod execution;
 mod execution_dirs;

@@ -42,7 +42,7 @@ const RUSTUP: &str = "install rustup (https://rustup.rs)";
 /// Debian 12 itself has Go 1.19, which cannot fetch a newer release.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
-const NEEDS: [Need; 19] = [
+const NEEDS: [Need; 20] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
         version("cargo", &["fmt", "--version"])
@@ -68,6 +68,9 @@ const NEEDS: [Need; 19] = [
     }),
     need("python3", "makes and scores the benchmark's clusters", "apt-get install python3", || {
         version("python3", &["--version"])
+    }),
+    need("pip", "fetches a linter for tests", "apt-get install python3-pip", || {
+        version("python3", &["-m", "pip", "--version"])
     }),
     need("prometheus", "scrapes the brokers of tests", "apt-get install prometheus", prometheus),
     need("chromium", "looks at the daemon's page in tests", "apt-get install chromium", || {

@@ -44,7 +44,8 @@ fn missing_packages() -> Vec<&'static str> {
 pub fn check() -> Result<(), Error> {
     let lack = |why: &str, remedy: String| Err(Error::NoNodes { why: why.to_owned(), remedy });
     if !cfg!(target_os = "linux") {
-        return lack("this is not Linux", "run them on Linux, for example in CI".to_owned());
+        let there = "on Linux, as root: cargo xtask test --only real_nodes".to_owned();
+        return lack("this is not Linux", there);
     }
     // The owner of this folder is the user of this process.
     if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
