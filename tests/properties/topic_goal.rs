@@ -238,3 +238,66 @@ fn a_hot_topic_is_evened() {
     let plan = hot.planned(&[BalanceGoal::Topics, BalanceGoal::Storage]).unwrap();
     assert_eq!((misplaced(&plan), plan.after.uneven_topics), (0, Some(0)));
 }
+
+/// A cluster in which a second plan once moved some replicas: they cost nothing when the first plan looked for a change, because
+/// it had moved them already. Broker 1005 is fenced, and replicas stay in their racks.
+#[test]
+fn what_a_second_plan_would_find_is_in_the_first() {
+    let sizes_and_lists: [&[(u64, &[u32])]; 5] = [
+        &[(555, &[1006, 1002, 1004]), (839, &[1006, 1002, 1004])],
+        &[(954, &[1004]), (396, &[1004])],
+        &[(396, &[1003, 1005]), (332, &[1005, 1001]), (520, &[1001, 1005])],
+        &[(653, &[1001, 1005])],
+        &[
+            (43, &[1004, 1006, 1002]),
+            (948, &[1004, 1002, 1006]),
+            (888, &[1002, 1006, 1004]),
+            (328, &[1006, 1002, 1004]),
+            (575, &[1006, 1002, 1004]),
+            (927, &[1004, 1002, 1006]),
+        ],
+    ];
+    // Its id, its rack and its storage.
+    let brokers: [(u32, u32, u64); 6] = [
+        (1001, 0, 45468),
+        (1002, 2, 45468),
+        (1003, 1, 136404),
+        (1004, 1, 90936),
+        (1005, 0, 45468),
+        (1006, 2, 45468),
+    ];
+    let partition = |(id, (size, list)): (u32, &(u64, &[u32]))| Partition {
+        size: Some(Bytes(*size)),
+        ..Partition::new(PartitionId(id), list.iter().copied().map(BrokerId))
+    };
+    let topic = |(number, of): (usize, &&[(u64, &[u32])])| Topic {
+        name: format!("topic-{number}"),
+        partitions: (0..).zip(*of).map(partition).collect(),
+        ..Topic::default()
+    };
+    let used = |id: u32| -> u64 {
+        let all = sizes_and_lists.iter().copied().flatten();
+        all.filter(|(_, list)| list.contains(&id)).map(|(size, _)| size).sum()
+    };
+    let broker = |(id, rack, total): (u32, u32, u64)| Broker {
+        live: id != 1005,
+        rack: Some(format!("rack-{rack}")),
+        storage_total: Some(Bytes(total)),
+        storage_free: Some(Bytes(total - used(id))),
+        ..Broker::new(BrokerId(id))
+    };
+    let live = brokers.iter().filter(|of| of.0 != 1005).map(|of| BrokerId(of.0)).collect();
+    let parts = Parts {
+        brokers: brokers.map(broker).to_vec(),
+        topics: sizes_and_lists.iter().enumerate().map(topic).collect(),
+        ..Parts::default()
+    };
+    let before = Snapshot::new(parts).unwrap();
+    let assignments = vec![Assignment::new(TopicSelection::Rest, live)];
+    let goals = vec![BalanceGoal::Storage, BalanceGoal::Topics];
+    let balance = Balance { goals, locality_scoped: true, ..Balance::default() };
+    let request = Rebalance::new(PlanTerms::new(assignments, Ratio::ZERO), balance);
+    let plan = rebalance(&before, &request).unwrap();
+    assert_eq!(check(&before, &plan), []);
+    assert_eq!(rebalance(&before.after(&plan), &request).unwrap().moves, []);
+}

@@ -3,7 +3,8 @@
 //! A reassignment holds both copies for a while. Moves that find no room for that are taken back: repairs have
 //! priority, and evening uses the room that is left. Once the plan is carried out, these moves may have room, and a
 //! second plan would continue. Therefore a plan that was cut short is continued on paper until planning again plans
-//! nothing. A partition then moves only once, to its final brokers.
+//! nothing. A partition then moves only once, to its final brokers. The same is done if topics stay uneven: replicas that
+//! this plan has moved already cost nothing, and a second plan, for which they do, can find other changes.
 
 use super::bound::Base;
 use super::exact::Solved;
@@ -32,6 +33,8 @@ pub(super) struct Draft<'d, 'a> {
     pub(super) balance: &'d Balance,
     pub(super) base: Base,
     pub(super) start: BandsBefore,
+    /// Whether a second plan may find what this one did not: its search starts from other costs.
+    pub(super) may_go_on: bool,
     /// The result of the exact search, if there was one.
     pub(super) solved: Option<Solved>,
     pub(super) request: &'d Request,
@@ -74,7 +77,7 @@ impl<'a> Draft<'_, 'a> {
     ) -> Result<Plan, NoPlan> {
         let (mut plan, whole) = self.as_far_as_room(state)?;
         // If a limit cut the plan short, the operator expects another plan after it.
-        if whole || limits::are_set(self.balance) {
+        if (whole && !self.may_go_on) || limits::are_set(self.balance) {
             return Ok(plan);
         }
         for _ in 0..ROUNDS {

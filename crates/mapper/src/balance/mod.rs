@@ -111,7 +111,9 @@ fn planned(
     limits::repairs_fit(repairs.cluster, balance, &repairs.work)?;
     let searched = exact::ExactStart::new(&state, &goals, balance, &repairs.work)?;
     even_loads(&mut state, &goals, balance);
-    let mut draft = Draft { repairs: &repairs, balance, base, start, solved: None, request };
+    let may_go_on = may_go_on(&state, &goals);
+    let mut draft =
+        Draft { repairs: &repairs, balance, base, start, may_go_on, solved: None, request };
     if limits::are_set(balance) {
         let plan = draft.within_limits(&mut state, &rungs(&goals, balance, &repairs.work))?;
         if searched.is_none() {
@@ -123,6 +125,16 @@ fn planned(
     draft.solved =
         searched.and_then(|(s, first)| s.search(&mut state, &goals, first, &draft.base, &even_out));
     write(&draft, &mut state)
+}
+
+/// In larger clusters, where nothing was repaired, planning again would take as long as the plan.
+const SMALL: usize = 20_000;
+
+/// Whether topics are evened among other loads, and something is left uneven.
+fn may_go_on(state: &BalanceState<'_>, goals: &LoadGoals<'_>) -> bool {
+    let with_others = goals.loads.contains(&BalancedLoad::Topics) && goals.loads.len() > 1;
+    let is_cheap = state.is_repaired || state.partitions() <= SMALL;
+    with_others && is_cheap && goals.strains(state).iter().any(|strain| *strain > 0)
 }
 
 /// The terms without the drained brokers: they take no replicas.
