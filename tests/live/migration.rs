@@ -254,7 +254,7 @@ mod soak {
         }
 
         /// A snapshot of znodes alone.
-        fn from_znodes(&self) -> Ended {
+        fn by_znodes(&self) -> Ended {
             let (zookeeper, file) = (self.cluster.zookeeper(), self.at("znodes.json"));
             let file = file.display().to_string();
             topicmappr(["snapshot", "--zookeeper", &zookeeper, "--out-file", &file])
@@ -262,7 +262,7 @@ mod soak {
 
         /// What ZooKeeper knows is not the whole cluster, or is old.
         fn znodes_are_refused(&self) {
-            let refused = self.from_znodes().with(2).complaining_of("leads this cluster");
+            let refused = self.by_znodes().with(2).complaining_of("leads this cluster");
             refused.complaining_of("--bootstrap-server");
         }
 
@@ -282,7 +282,7 @@ mod soak {
         let mut scene = Scene::of(&cluster, place);
         let producer = Producer::start(&cluster, WRITES);
         scene.all_works("on ZooKeeper");
-        scene.from_znodes().with(0);
+        scene.by_znodes().with(0);
 
         cluster.start_successors().unwrap();
         scene.say("--- controllers run");

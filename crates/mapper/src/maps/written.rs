@@ -30,7 +30,7 @@ pub(super) enum BrokersIn {
     /// Ids and ranges.
     Ids(Vec<Spanned<String>>),
     /// A StatefulSet, a node pool of Strimzi, or node labels.
-    Group(GroupIn),
+    Group(Box<GroupIn>),
 }
 
 #[derive(Deserialize)]
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for BrokersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BrokersIn, A::Error> {
         let map = value::MapAccessDeserializer::new(map);
-        GroupIn::deserialize(map).map(BrokersIn::Group)
+        GroupIn::deserialize(map).map(|group| BrokersIn::Group(Box::new(group)))
     }
 }
 

@@ -120,7 +120,7 @@ impl YamlText<'_> {
                     .then_some(Target::Ids(ids))
                     .ok_or_else(|| self.blame(brokers.referenced, mistake))
             }
-            BrokersIn::Group(group) => self.group(group, brokers.referenced),
+            BrokersIn::Group(group) => self.group(*group, brokers.referenced),
         }
     }
 
