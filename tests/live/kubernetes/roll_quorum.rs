@@ -151,10 +151,6 @@ fn killed_and_resumed(scene: &Scene) {
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
     };
     until("a server that is being restarted", SOON, down).unwrap();
-    if scene.cluster.mode() == Mode::KRaft {
-        let refused = topicmappr(scene.change()).with(7);
-        refused.complaining_of(&format!("lease {LEASE}"));
-    }
     run.kill();
     let free = || Some(scene.roll(&[])).filter(|ended| ended.code != Some(7));
     let ended = until("the lease of the roll that was killed", SOON, free).unwrap().with(0);
