@@ -21,7 +21,9 @@ pub(crate) struct LoadArgs {
         requires = "load_folder"
     )]
     pub(crate) load: LoadWindow,
-    /// Plan for the sizes that the records let expect in this time, at most 30 days: 7d
+    /// Plan for the sizes that are expected in this time: 7d
+    ///
+    /// The records let expect them, for at most 30 days.
     #[arg(long, value_name = "TIME", value_parser = ahead, requires = "load_folder")]
     pub(crate) as_of: Option<usize>,
 }
@@ -29,7 +31,9 @@ pub(crate) struct LoadArgs {
 /// The flags of commands that say when disks will be full.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForecastArgs {
-    /// Say when disks will be full, from what snapshot --load-folder recorded in this folder
+    /// Say when disks will be full, from the records in this folder
+    ///
+    /// snapshot --load-folder writes them, each hour.
     #[arg(long, value_name = "DIR")]
     pub(crate) load_folder: Option<PathBuf>,
 }
