@@ -6,6 +6,7 @@ use crate::commands::{
 };
 use crate::error::Error;
 use crate::facts::ServerReach;
+use crate::flags::ForecastArgs;
 use crate::session::Session;
 use clap::error::ErrorKind;
 use local::Status;
