@@ -184,7 +184,8 @@ mod soak {
         keep("execution-order", mode, &both);
         let exposure = |runs| mean(runs, |it| it.measured.partition_seconds);
         let least = mean(&windows, |it| it.least.partition_seconds);
-        assert!(exposure(&windows) <= 0.6 * exposure(&at_once), "{both:#}");
+        // All at once breaks the throttle, and ends before the least time: otherwise it would be twice as long at risk.
+        assert!(exposure(&windows) <= 0.7 * exposure(&at_once), "{both:#}");
         assert!(exposure(&windows) <= 1.15 * least, "{both:#}");
         let of_model = |it: &Measured| it.measured.partition_seconds / it.model.partition_seconds;
         assert!((mean(&windows, of_model) - 1.0).abs() <= 0.1, "{both:#}");
