@@ -53,12 +53,12 @@ fn shipped() -> BTreeMap<String, String> {
     let values = folder.path().join("values.yaml");
     fs::write(&values, "sidecar: {enabled: true}").unwrap();
     all.extend(rendered(&[&values]).remove_entry("autothrottle-sidecar.yaml"));
-    assert!(!all.contains_key("autothrottle-nodes.yaml"), "a right that nobody asked for");
+    assert!(!all.contains_key("autothrottle-nodes.yaml"), "a right that was not asked for");
     let label =
         "autothrottle: {enabled: true, flags: {cap-label: node.kubernetes.io/instance-type}}";
     fs::write(&values, label).unwrap();
     all.extend(rendered(&[&values]).remove_entry("autothrottle-nodes.yaml"));
-    assert!(!all.contains_key("topics-deployments.yaml"), "a right that nobody asked for");
+    assert!(!all.contains_key("topics-deployments.yaml"), "a right that was not asked for");
     fs::write(&values, "topics: {deployments: [shop/billing]}").unwrap();
     all.extend(rendered(&[&values]).remove_entry("topics-deployments.yaml"));
     all
@@ -389,7 +389,7 @@ fn allowed(kubernetes: &Kubernetes, account: &str, ask: &str, name: &str) -> boo
 
 /// Pod Security's strictest profile accepts the pods of every template, and each of our containers has limits.
 fn every_pod_is_restricted(kubernetes: &Kubernetes) {
-    kubernetes.service_account("restricted", "anybody").unwrap();
+    kubernetes.service_account("restricted", "stranger").unwrap();
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": "restricted", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     kubernetes.apply(&namespace.to_string()).unwrap();
@@ -408,7 +408,7 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
         let templates = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
         let Some(spec) = templates.iter().find_map(|path| object.pointer(path)) else { continue };
         let mut spec = spec.clone();
-        spec["serviceAccountName"] = json!("anybody");
+        spec["serviceAccountName"] = json!("stranger");
         let claims = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
         for claim in claims.into_iter().flatten() {
             let volume = json!({"name": claim["metadata"]["name"], "emptyDir": {}});
@@ -430,7 +430,7 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
     assert!(pods >= 20, "{pods} templates");
     let bare = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "bare", "namespace": "restricted"},
-        "spec": {"serviceAccountName": "anybody", "containers": [{"name": "a", "image": "a"}]}});
+        "spec": {"serviceAccountName": "stranger", "containers": [{"name": "a", "image": "a"}]}});
     let refused = kubernetes.apply(&bare.to_string()).unwrap_err().to_string();
     assert!(refused.contains("violates PodSecurity"), "the profile is in force: {refused}");
 }
@@ -439,7 +439,7 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
 fn every_example_is_accepted(kubernetes: &Kubernetes) {
     for name in EXAMPLES {
         let namespace = name.trim_end_matches(".yaml");
-        kubernetes.service_account(namespace, "anybody").unwrap();
+        kubernetes.service_account(namespace, "stranger").unwrap();
         for (template, text) in rendered(&[&example(name)]) {
             for mut object in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
                 if let Some(own) = object.pointer_mut("/metadata/namespace") {
@@ -462,7 +462,7 @@ fn every_example_is_accepted(kubernetes: &Kubernetes) {
 fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_to_be() {
     let kubernetes = Kubernetes::start().unwrap();
     for namespace in ["kafka", "shop"] {
-        kubernetes.service_account(namespace, "anybody").unwrap();
+        kubernetes.service_account(namespace, "stranger").unwrap();
     }
     kubernetes.add_service_monitors().unwrap();
     let mut shipped = shipped();

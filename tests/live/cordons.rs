@@ -350,7 +350,7 @@ mod soak {
             assert!(ended.stdout.contains(word), "{word:?} is missing:\n{}", ended.stdout);
         }
         cluster.start_broker(1004).unwrap();
-        assert!(situation.is_cordoned(), "nobody has restored it");
+        assert!(situation.is_cordoned(), "it was not restored yet");
         let doctor = situation.run(&[&["doctor"][..], &STORAGE].concat()).with(5).stdout;
         assert!(doctor.contains("broker 1004 is cordoned"), "{doctor}");
         let again = ["--resume", "--throttle", FAST, SOLE];

@@ -154,7 +154,7 @@ fn bound(pods: &[Pod]) -> BTreeMap<String, String> {
 #[ignore = "live"]
 fn the_scheduler_puts_every_pod_of_the_chart_where_the_example_means_it() {
     let kubernetes = Kubernetes::start().unwrap();
-    kubernetes.service_account("kafka", "anybody").unwrap();
+    kubernetes.service_account("kafka", "stranger").unwrap();
     // This API server forbids privileged pods; that of EKS does not.
     let storage = text("storage.yaml").replace("{privileged: true}", "{}");
     kubernetes.apply(&storage).unwrap();
