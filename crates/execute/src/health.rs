@@ -35,14 +35,17 @@ pub(crate) fn ill(seen: &Seen) -> BTreeMap<TopicPartition, Ill> {
 
 /// Whether fewer replicas of the move's partition are in sync than `min.insync.replicas` asks for.
 pub(crate) fn is_under_min_isr(seen: &Seen, change: &Move) -> bool {
-    let min = seen.topics.get(&*change.topic).and_then(|topic| topic.min_insync_replicas);
+    let min = min_isr(seen, change);
     seen.partition(change).is_some_and(|p| illness(p, min) == Some(Ill::UnderMinIsr))
 }
 
 /// How many more replicas in sync the move's partition needs for `min.insync.replicas`.
 pub(crate) fn missing_to_min_isr(seen: &Seen, change: &Move) -> usize {
-    let min = seen.topics.get(&*change.topic).and_then(|topic| topic.min_insync_replicas);
-    min.map_or(0, |min| (min as usize).saturating_sub(seen.in_sync(change).len()))
+    min_isr(seen, change).map_or(0, |min| (min as usize).saturating_sub(seen.in_sync(change).len()))
+}
+
+fn min_isr(seen: &Seen, change: &Move) -> Option<u32> {
+    seen.topics.get(&*change.topic)?.min_insync_replicas
 }
 
 fn illness(partition: &Partition, min: Option<u32>) -> Option<Ill> {

@@ -12,7 +12,8 @@
 use crate::bytes::{Bytes, Rate};
 use crate::ids::BrokerId;
 use crate::plan::{Move, Plan};
-use crate::snapshot::{Leader, Partition, Snapshot};
+use crate::snapshot::{Leader, Snapshot};
+use crate::steps::sound;
 use std::collections::BTreeMap;
 
 /// The copies of one partition.
@@ -113,7 +114,7 @@ impl Plan {
         let lacking = |change: &Move| {
             let topic = before.topic(&change.topic)?;
             let partition = topic.partition(change.partition)?;
-            let in_sync = in_sync(before, partition);
+            let in_sync = sound(before, partition);
             let source = match partition.leader() {
                 Leader::Broker(id) => Some(id),
                 Leader::None | Leader::Unknown => None,
@@ -130,13 +131,6 @@ impl Plan {
         };
         LeastExposure::of(self.moves.iter().filter_map(lacking).collect())
     }
-}
-
-/// The replicas in sync; where the snapshot does not say, those on live brokers.
-fn in_sync(before: &Snapshot, partition: &Partition) -> usize {
-    let isr = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
-    let live = |id: &&BrokerId| before.broker(**id).is_some() && !partition.offline().contains(id);
-    isr.map_or_else(|| partition.replicas.iter().filter(live).count(), |isr| isr.len())
 }
 
 /// The sum of completion times, port by port, of the smallest job first. Jobs of an unknown port wait for none.

@@ -79,10 +79,7 @@ impl StorageHistory {
     pub fn see(&mut self, hour: i64, record: &Snapshot) {
         let Ok(ago) = usize::try_from((self.newest_hour - hour).div_euclid(24)) else { return };
         for topic in record.topics() {
-            let days = match self.days.get_mut(&topic.name) {
-                Some(days) => days,
-                None => self.days.entry(topic.name.clone()).or_default(),
-            };
+            let days = self.days.entry(topic.name.clone()).or_default();
             if days.len() <= ago {
                 days.resize(ago + 1, Day::default());
             }
@@ -93,7 +90,7 @@ impl StorageHistory {
                 day.rates = day.rates.saturating_add(rate);
                 day.records += 1;
             }
-            if let Some(size) = sum(topic, |partition| partition.size.map(|size| size.0))
+            if let Some(size) = size(topic)
                 && day.size.is_none_or(|(known, _)| known < hour)
             {
                 day.size = Some((hour, size));
@@ -106,7 +103,7 @@ impl StorageHistory {
         let mut assumed_retention = 0;
         let topics = cluster.topics().iter().map(|topic| {
             let days = self.days.get(&topic.name)?;
-            let size = sum(topic, |partition| partition.size.map(|size| size.0))?;
+            let size = size(topic)?;
             let (retention, assumed) = retention(topic);
             assumed_retention += usize::from(assumed);
             let most = config(topic, "retention.bytes").filter(|bytes| *bytes >= 0);
@@ -123,6 +120,11 @@ fn sum(topic: &Topic, of: impl Fn(&Partition) -> Option<u64>) -> Option<u64> {
         .partitions
         .iter()
         .try_fold(0_u64, |sum, partition| Some(sum.saturating_add(of(partition)?)))
+}
+
+/// The bytes of one replica of each partition, if all are known.
+fn size(topic: &Topic) -> Option<u64> {
+    sum(topic, |partition| partition.size.map(|size| size.0))
 }
 
 fn config(topic: &Topic, key: &str) -> Option<i64> {
@@ -241,7 +243,7 @@ impl StorageForecast<'_> {
         let topics = self.cluster.topics().iter().zip(&self.topics);
         for (topic, growth) in topics.filter_map(|(topic, growth)| Some((topic, growth.as_ref()?)))
         {
-            let all = sum(topic, |partition| partition.size.map(|size| size.0)).unwrap_or(0) as f64;
+            let all = size(topic).unwrap_or(0) as f64;
             let mut held: BTreeMap<(BrokerId, usize), f64> = BTreeMap::new();
             for partition in &topic.partitions {
                 let size = partition.size.unwrap_or_default().0 as f64;
@@ -290,7 +292,7 @@ impl StorageForecast<'_> {
         }
         for (topic, growth) in parts.topics.iter_mut().zip(&self.topics) {
             let Some(growth) = growth else { continue };
-            let all = sum(topic, |partition| partition.size.map(|size| size.0)).unwrap_or(0) as f64;
+            let all = size(topic).unwrap_or(0) as f64;
             let factor = if all > 0.0 { 1.0 + growth.bytes[days] / all } else { 1.0 };
             let scaled = |size: Bytes| bytes(size.0 as f64 * factor);
             for partition in &mut topic.partitions {

@@ -53,7 +53,6 @@ struct Inflow {
 impl Inflow {
     fn of(past: Vec<f64>) -> Self {
         let weeks: Vec<f64> = past.chunks_exact(WEEK).map(|days| days.iter().sum()).collect();
-        let mean = past.iter().sum::<f64>() / past.len().max(1) as f64;
         let all: f64 = weeks.iter().sum();
         let mut shares = [1.0 / WEEK as f64; WEEK];
         if all > 0.0 {
@@ -61,19 +60,19 @@ impl Inflow {
                 *share = past.chunks_exact(WEEK).map(|days| days[at]).sum::<f64>() / all;
             }
         }
-        let level = if weeks.is_empty() { mean * WEEK as f64 } else { all / weeks.len() as f64 };
-        let count = weeks.len();
-        let flat = Self { past, shares, week: level, week_trend: 0.0, weeks: count };
+        let level = if weeks.is_empty() { mean(&past) * WEEK as f64 } else { mean(&weeks) };
+        let flat = Self { past, shares, week: level, week_trend: 0.0, weeks: weeks.len() };
         if weeks.len() < 2 {
             return flat;
         }
         // Least squares over weeks. A trend that the days' own noise explains does not count.
         let middle = (weeks.len() - 1) as f64 / 2.0;
         let ago = |week: usize| middle - week as f64;
-        let squares: f64 = (0..weeks.len()).map(|week| ago(week).powi(2)).sum();
+        let squares = squares(weeks.len());
         let slope = weeks.iter().enumerate().map(|(at, it)| ago(at) * it).sum::<f64>() / squares;
         let line = Self { week: level + slope * middle, week_trend: slope, ..flat };
-        let noise = mean_square(&line.residuals()) * WEEK as f64 / squares;
+        let noises: Vec<f64> = line.residuals().into_iter().map(|it| it.powi(2)).collect();
+        let noise = mean(&noises) * WEEK as f64 / squares;
         let certain = if slope == 0.0 { 0.0 } else { slope.powi(2) / (slope.powi(2) + noise) };
         let week_trend = slope * certain;
         Self { week: level + week_trend * middle, week_trend, ..line }
@@ -89,7 +88,7 @@ impl Inflow {
 
     fn residuals(&self) -> Vec<f64> {
         if self.weeks < 2 {
-            let mean = self.past.iter().sum::<f64>() / self.past.len().max(1) as f64;
+            let mean = mean(&self.past);
             return self.past.iter().map(|bytes| bytes - mean).collect();
         }
         self.past.iter().zip(0..).map(|(bytes, ago)| bytes - self.on(ago)).collect()
@@ -108,14 +107,20 @@ impl Inflow {
             return 1.0 / self.past.len().max(1) as f64;
         }
         let middle = (weeks - 1.0) / 2.0;
-        let squares = weeks * (weeks * weeks - 1.0) / 12.0;
         let ahead = middle + (day as f64 / WEEK as f64 + 1.0) / 2.0;
-        (1.0 / weeks + ahead * ahead / squares) / WEEK as f64
+        (1.0 / weeks + ahead * ahead / squares(self.weeks)) / WEEK as f64
     }
 }
 
-fn mean_square(values: &[f64]) -> f64 {
-    values.iter().map(|value| value.powi(2)).sum::<f64>() / values.len().max(1) as f64
+/// The sum of the squared distances of weeks from their middle.
+fn squares(weeks: usize) -> f64 {
+    let weeks = weeks as f64;
+    weeks * (weeks * weeks - 1.0) / 12.0
+}
+
+/// 0 if there are none.
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 impl TopicGrowth {
@@ -126,7 +131,7 @@ impl TopicGrowth {
         };
         let growth = match retention {
             Retention::Days(kept) if days.iter().any(|day| day.records > 0) => {
-                Self::by_writes(&filled(days.iter().map(rate).collect()), size, kept)
+                Self::by_writes(filled(days.iter().map(rate).collect()), size, kept)
             }
             Retention::Days(_) | Retention::Unlimited => Self::by_sizes(days),
         };
@@ -135,11 +140,10 @@ impl TopicGrowth {
 
     /// What is written stays for as long as retention says. Where the records do not reach back as far, the older data came
     /// at the usual rate.
-    fn by_writes(past: &[f64], size: f64, kept: f64) -> Self {
-        let inflow = Inflow::of(past.to_vec());
-        let recorded = past.len() as f64;
-        let mean = past.iter().sum::<f64>() / recorded;
-        let older = (size - past.iter().sum::<f64>()).max(0.0);
+    fn by_writes(past: Vec<f64>, size: f64, kept: f64) -> Self {
+        let (recorded, mean) = (past.len() as f64, mean(&past));
+        let older = (size - mean * recorded).max(0.0);
+        let inflow = Inflow::of(past);
         let older_days = if mean > 0.0 { older / mean } else { kept }.min(kept - recorded);
         let held = |day: usize| {
             let now = day as f64;
@@ -148,10 +152,12 @@ impl TopicGrowth {
                 if days > 0.0 { bytes * stays / days } else { 0.0 }
             };
             let coming = (1..=day).map(|at| part(now - at as f64, 1.0, inflow.on(-(at as i64))));
-            let past = past.iter().enumerate().map(|(ago, it)| part(now + ago as f64, 1.0, *it));
+            let past = inflow.past.iter().enumerate();
+            let past = past.map(|(ago, it)| part(now + ago as f64, 1.0, *it));
             coming.chain(past).sum::<f64>() + part(now + recorded, older_days.max(0.0), older)
         };
-        let bytes = (0..=HORIZON_DAYS).map(|day| held(day) - held(0)).collect();
+        let now = held(0);
+        let bytes = (0..=HORIZON_DAYS).map(|day| held(day) - now).collect();
         let variance = (0..=HORIZON_DAYS).map(|day| {
             let written = (day as f64).min(kept);
             written + written * written * inflow.level_variance(day)
@@ -164,7 +170,7 @@ impl TopicGrowth {
     fn by_sizes(days: &[Day]) -> Self {
         let sizes: Vec<f64> = days.iter().filter_map(|day| Some(day.size?.1 as f64)).collect();
         let daily: Vec<f64> = sizes.windows(2).map(|pair| pair[0] - pair[1]).collect();
-        let mean = daily.iter().sum::<f64>() / daily.len().max(1) as f64;
+        let mean = mean(&daily);
         let (all_days, count) = (|| (0..=HORIZON_DAYS).map(|day| day as f64), daily.len() as f64);
         Self {
             bytes: all_days().map(|day| day * mean).collect(),
@@ -187,8 +193,7 @@ impl TopicGrowth {
 
 /// Days without a record count as the mean of the others.
 fn filled(days: Vec<Option<f64>>) -> Vec<f64> {
-    let known = || days.iter().flatten();
-    let mean = known().sum::<f64>() / known().count().max(1) as f64;
+    let mean = mean(&days.iter().flatten().copied().collect::<Vec<_>>());
     days.iter().map(|day| day.unwrap_or(mean)).collect()
 }
 

@@ -18,6 +18,7 @@ use crate::plan::{Move, Reason};
 use crate::request::PlanTerms;
 use crate::snapshot::Partition;
 use fill::Schedule;
+pub(crate) use order::sound;
 
 /// Moves by steps.
 pub(crate) struct Stepped {

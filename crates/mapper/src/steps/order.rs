@@ -4,7 +4,7 @@ use crate::dense::DenseCluster;
 use crate::ids::BrokerId;
 use crate::plan::{Move, Reason};
 use crate::request::PlanTerms;
-use crate::snapshot::Partition;
+use crate::snapshot::{Partition, Snapshot};
 use crate::step_limits::StepOrder;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ impl Risk {
         full: &BTreeSet<BrokerId>,
         change: &Move,
     ) -> Self {
-        let sound = partition.map_or(0, |partition| sound(cluster, partition));
+        let sound = partition.map_or(0, |partition| sound(cluster.snapshot, partition));
         let least = cluster.snapshot.topic(&change.topic).and_then(|t| t.min_insync_replicas);
         // An out-of-sync replica on a live broker catches up by itself. It makes the move urgent only if the ISR is too
         // small for the topic.
@@ -67,10 +67,9 @@ impl Risk {
 }
 
 /// The number of replicas that serve: on live brokers, in healthy log dirs, and in sync if the ISR is known.
-fn sound(cluster: &DenseCluster<'_>, partition: &Partition) -> usize {
+pub(crate) fn sound(snapshot: &Snapshot, partition: &Partition) -> usize {
     let told = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
-    let serves =
-        |id: &&BrokerId| cluster.snapshot.is_live(**id) && !partition.offline().contains(id);
+    let serves = |id: &&BrokerId| snapshot.is_live(**id) && !partition.offline().contains(id);
     told.unwrap_or(&partition.replicas).iter().filter(serves).count()
 }
 

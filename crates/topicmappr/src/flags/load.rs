@@ -23,7 +23,7 @@ pub(crate) struct LoadArgs {
     pub(crate) load: LoadWindow,
     /// Plan for the sizes that are expected in this time: 7d
     ///
-    /// The records let expect them, for at most 30 days.
+    /// They are expected from the records, for at most 30 days.
     #[arg(long, value_name = "TIME", value_parser = ahead, requires = "load_folder")]
     pub(crate) as_of: Option<usize>,
 }

@@ -37,8 +37,8 @@ pub(super) struct Transfer {
 
 /// How long partitions are at risk, summed over partitions, as a person reads it.
 pub(crate) fn at_risk(seconds: u64, below_min_isr: Option<u64>) -> String {
-    let below = below_min_isr.filter(|seconds| *seconds > 0).map(duration);
-    let below = below.map_or_else(String::new, |time| format!(", {time} of it below min ISR"));
+    let below = below_min_isr.map(|time| format!(", {} of it below min ISR", duration(time)));
+    let below = below.unwrap_or_default();
     format!("{} below full replication{below}", duration(seconds))
 }
 

@@ -76,8 +76,8 @@ impl<'a> Preview<'a> {
         (journal, ledger): (&'a Path, &'a Path),
     ) -> Self {
         let least = estimate.least_exposure;
-        let copies = (estimate.bytes.0 > 0).then_some(10..=100).into_iter().flatten().step_by(10);
-        let done_at = copies
+        let percents = (10..=100).step_by(10).filter(|_| estimate.bytes.0 > 0);
+        let done_at = percents
             .filter_map(|percent| Some(DoneAt { percent, seconds: estimate.done_at(percent)? }));
         let topics: BTreeSet<&str> = task.plan.moves.iter().map(|m| &*m.topic).collect();
         let busiest = estimate.brokers.iter().flat_map(|(id, traffic)| {
