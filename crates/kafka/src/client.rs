@@ -1,6 +1,7 @@
 //! A connection to a cluster. It opens one connection for each broker, with the first request to that broker.
 
 use crate::address::Address;
+use crate::bootstrap::first_to_answer;
 use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::dialer::Dialer;
@@ -9,8 +10,6 @@ use crate::listener;
 use crate::no_answer::NoAnswer;
 use crate::properties::Settings;
 use crate::versions::api_name;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::Request;
 use mapper::BrokerId;
@@ -21,8 +20,6 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-/// How long to wait for a silent bootstrap address before trying the next one.
-const STAGGER: Duration = Duration::from_millis(500);
 /// How many times a request to the controller follows it to another broker.
 const CONTROLLER_HOPS: u32 = 5;
 /// The pause before the next attempt to find a new controller, times the number of attempts.
@@ -364,29 +361,6 @@ impl Client {
                 Error::WrongProtocol { address, configured, spoken: Spoken::Sasl(mechanisms) }
             }
             None => Error::Closed { address, api: "the first request", cause: None },
-        }
-    }
-}
-
-/// Tries the bootstrap addresses in turn and returns the first connection that works. Starts the next attempt as soon
-/// as one fails or is slow.
-async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
-    let mut waiting = dialer.settings.bootstrap.iter();
-    let mut attempts = FuturesUnordered::new();
-    let mut unreached = BTreeMap::new();
-    let mut silent = None;
-    loop {
-        attempts.extend(waiting.next().map(|address| dialer.open(address)));
-        let Ok(ended) = timeout(STAGGER, attempts.next()).await else { continue };
-        match ended {
-            Some(Ok(connection)) => return Ok(connection),
-            Some(Err(Error::Unreachable { failures })) => unreached.extend(failures),
-            Some(Err(error @ (Error::Timeout { .. } | Error::Closed { .. }))) => {
-                silent.get_or_insert(error);
-            }
-            // Another address of the same cluster would give the same error.
-            Some(Err(error)) => return Err(error),
-            None => return Err(silent.unwrap_or(Error::Unreachable { failures: unreached })),
         }
     }
 }

@@ -20,6 +20,7 @@
 mod address;
 pub mod admin;
 mod aws;
+mod bootstrap;
 mod bounded;
 pub mod certificates;
 mod client;

@@ -7,8 +7,8 @@ use crate::properties::{Mechanism, Properties, SecurityProtocol};
 use kafka_protocol::messages::{
     ApiVersionsRequest, DescribeClusterRequest, SaslAuthenticateRequest,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 async fn refusal(settings: Settings) -> Error {
     match Client::connect(settings).await {
@@ -61,6 +61,29 @@ async fn a_port_that_never_answers_is_a_timeout_that_names_it() {
     let error = refusal(fake.settings(&[1], "")).await;
     let Error::Timeout { address, api: "ApiVersions", .. } = error else { panic!("{error}") };
     assert_eq!(address, fake.address(1));
+}
+
+/// The address of a Service that leads its first connection to a broker that has just died.
+async fn service_of_a_dead_broker_and_of(alive: Address) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let _dead = listener.accept().await.unwrap();
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut broker = TcpStream::connect((&*alive.host, alive.port)).await.unwrap();
+        copy_bidirectional(&mut client, &mut broker).await
+    });
+    Address { host: "127.0.0.1".to_owned(), port }
+}
+
+#[tokio::test]
+async fn a_silent_address_is_tried_again_because_a_service_has_several_brokers() {
+    let fake = Fake::start(FakeCluster::of_three()).await;
+    let mut settings = fake.settings(&[1], "");
+    settings.bootstrap = vec![service_of_a_dead_broker_and_of(fake.address(2)).await];
+    settings.setup_timeout = Duration::from_secs(3);
+    let client = Client::connect(settings).await.unwrap();
+    assert_eq!(client.cluster().brokers.len(), 3);
 }
 
 #[tokio::test]
