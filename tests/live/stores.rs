@@ -13,9 +13,10 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kubernetes::{Access, Name};
 use statelog::TOPIC;
-use testbed::{Cluster, Kubernetes, Mode};
+use testbed::{Cluster, Kubernetes, Mode, until};
 use tokio::runtime::Runtime;
 
+use crate::traffic::SOON;
 use crate::znodes;
 use laws::{eventually, laws, lead};
 
@@ -36,7 +37,9 @@ fn with_topic(mode: Mode) {
     assert_eq!((missing.holder, missing.records), (None, Records::new()), "nothing is created");
 
     assert!(make_topic(&cluster) && !make_topic(&cluster));
-    let described = cluster.tool("topics", ["--describe", "--topic", TOPIC]).unwrap();
+    // The broker that the tool asks may hear of the topic later.
+    let described = || cluster.tool("topics", ["--describe", "--topic", TOPIC]).ok();
+    let described = until("the topic at a broker", SOON, described).unwrap();
     assert!(described.contains("ReplicationFactor: 3"), "{described}");
     assert!(described.contains("cleanup.policy=compact"), "{described}");
 

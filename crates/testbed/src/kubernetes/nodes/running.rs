@@ -135,6 +135,19 @@ impl Running {
                 Error::Timeout { what, within, log }
             }
             other => other,
+        })?;
+        self.await_services(name)
+    }
+
+    /// Waits until kube-proxy has set its rules on a node. A pod that starts before them reaches no Service.
+    fn await_services(&self, name: &str) -> Result<(), Error> {
+        until(format!("rules of kube-proxy on node {name}"), SOON, || {
+            let rules = self.with(name, |node| {
+                let rules = ["--wait", "--table", "nat", "--list-rules", "KUBE-SERVICES"];
+                Ok(node.enter("iptables")?.args(rules).output())
+            });
+            let rules = rules.ok().and_then(Result::ok)?.stdout;
+            String::from_utf8_lossy(&rules).contains("default/kubernetes").then_some(())
         })
     }
 
