@@ -270,20 +270,26 @@ impl ChangeSearch<'_, '_, '_> {
     /// The best exchange of two replicas of one topic between two brokers, where topics are even and have to stay so: the
     /// one that is nearest to the load that is needed, and of those the one with the fewest bytes.
     fn of_one_topic(&mut self, needed: u64, from: BrokerIx, to: BrokerIx) -> Option<HelpfulChange> {
-        let kin = self.kin(to);
-        let mut best: Option<((u64, u64), u32, u32)> = None;
-        for there in self.evening.shelf(from).to_vec().into_iter().rev() {
+        let most = self.most_that_helps(from, to);
+        if most == 0 {
+            return None;
+        }
+        let (own, kin) = (self.kin(from), self.kin(to));
+        let mut best: Option<(_, u32, u32)> = None;
+        let mut near = 0;
+        // Both shelves are in one order, so the nearest replicas are found in one pass over both.
+        for (topic, weight, there) in own {
             if self.asked > PATIENCE {
                 break;
             }
-            let topic = self.evening.state.cluster.topic_of(there as usize);
-            let weight = self.evening.weight(there);
-            let near =
-                kin.partition_point(|of| (of.0, of.1) < (topic, weight.saturating_sub(needed)));
+            let sought = (topic, weight.saturating_sub(needed));
+            near += kin[near..].iter().take_while(|of| (of.0, of.1) < sought).count();
             let nearest = &kin[near.saturating_sub(NEAREST)..(near + NEAREST).min(kin.len())];
-            for (_, returned, back) in nearest.iter().filter(|of| of.0 == topic && of.1 < weight) {
+            let helpful =
+                |of: &&(usize, u64, u32)| of.0 == topic && of.1 < weight && weight - of.1 <= most;
+            for (_, returned, back) in nearest.iter().filter(helpful) {
                 let off = (weight - returned).abs_diff(needed) / (needed / 8 + 1);
-                let score = (off, weight + returned);
+                let score = (off, weight + returned, weight, Reverse(there));
                 if best.is_none_or(|(known, ..)| score < known)
                     && self.helps(from, to, weight, *returned)
                     && self.admit(there, from, to)
@@ -295,6 +301,19 @@ impl ChangeSearch<'_, '_, '_> {
             }
         }
         best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
+    }
+
+    /// The most load that can go from one broker to the other and leave both better than the worse one is.
+    fn most_that_helps(&self, from: BrokerIx, to: BrokerIx) -> u64 {
+        let (mut most, mut too_much) = (0, self.evening.used(from).saturating_add(1));
+        while too_much - most > 1 {
+            let middle = most + (too_much - most) / 2;
+            match self.helps(from, to, middle, 0) {
+                true => most = middle,
+                false => too_much = middle,
+            }
+        }
+        most
     }
 
     /// The shelf of a broker by topic: topic, weight and number of each partition, ascending.
