@@ -3,6 +3,7 @@
 use crate::error::Error;
 pub use coordination::now;
 use jiff::Timestamp;
+use std::pin::Pin;
 use std::thread;
 use tokio::sync::oneshot;
 
@@ -12,9 +13,11 @@ pub fn now_seconds() -> u64 {
 }
 
 /// Runs a future to its end.
-pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
+pub fn wait<'a, T>(answer: impl Future<Output = T> + 'a) -> Result<T, Error> {
     // One thread is enough, because the work consists of waiting.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // In a box: the event loop is compiled once, not for each command.
+    let answer: Pin<Box<dyn Future<Output = T> + 'a>> = Box::pin(answer);
     Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
 }
 
