@@ -32,7 +32,7 @@ pub(super) struct Transfer {
     bytes_over_bound_ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worst_broker: Option<Worst>,
-    durations: Vec<Duration>,
+    pub(super) durations: Vec<Duration>,
 }
 
 /// How long partitions are at risk, summed over partitions, as a person reads it.
@@ -59,7 +59,7 @@ enum Direction {
 
 /// How long the worst broker takes, and how long partitions are at risk at least.
 #[derive(Debug, Serialize)]
-struct Duration {
+pub(super) struct Duration {
     rate_bytes_per_second: Rate,
     seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,19 +158,7 @@ impl Transfer {
             };
             lines.push(("worst broker", format!("{id} {does} {bytes}")));
         }
-        if !self.durations.is_empty() {
-            let texts: Vec<String> = self.durations.iter().map(ToString::to_string).collect();
-            lines.push(("duration", format!("{}, per broker", texts.join("; "))));
-        }
-        let suggested = self.durations.iter().find(|it| it.rate_bytes_per_second == SUGGESTED_RATE);
-        if let Some(it) = suggested
-            && let Some(seconds) = it.least_exposure_partition_seconds
-        {
-            let least = at_risk(seconds, it.least_below_min_isr_partition_seconds);
-            let rate = it.rate_bytes_per_second.0 / 1_000_000;
-            let text = format!("at least {least}, summed over partitions, at {rate} MB/s");
-            lines.push(("at risk", text));
-        }
+        lines.extend(times(&self.durations));
         if self.steps > 1 {
             let why = if self.paced {
                 "each within the requested limits and the free space"
@@ -181,6 +169,25 @@ impl Transfer {
         }
         lines
     }
+}
+
+/// How long the copies take, and how long partitions are at risk meanwhile.
+pub(super) fn times(durations: &[Duration]) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if !durations.is_empty() {
+        let texts: Vec<String> = durations.iter().map(ToString::to_string).collect();
+        lines.push(("duration", format!("{}, per broker", texts.join("; "))));
+    }
+    let suggested = durations.iter().find(|it| it.rate_bytes_per_second == SUGGESTED_RATE);
+    if let Some(it) = suggested
+        && let Some(seconds) = it.least_exposure_partition_seconds
+    {
+        let least = at_risk(seconds, it.least_below_min_isr_partition_seconds);
+        let rate = it.rate_bytes_per_second.0 / 1_000_000;
+        let text = format!("at least {least}, summed over partitions, at {rate} MB/s");
+        lines.push(("at risk", text));
+    }
+    lines
 }
 
 impl fmt::Display for Transfer {

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let plan = read(&args.plan)?.plan.ok_or_else(|| local::Error::NotOurs(args.plan.clone()))?;
     refuse_other_cluster(&plan, &facts.snapshot)?;
     let answer = explain(&facts.snapshot, &plan, &args.question())?;
-    session.show(&ExplainView { plan: &args.plan, answer })?;
+    session.show(&ExplainView::of(&args.plan, answer, &plan, &facts.snapshot))?;
     Ok(Status::Done)
 }
 

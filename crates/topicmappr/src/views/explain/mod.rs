@@ -5,11 +5,12 @@ mod partition;
 
 use super::heading;
 use super::table::Table;
+use super::transfer::{Duration, Transfer, times};
 use local::words::counted;
-use mapper::Bytes;
 use mapper::explain::{
     Admitted, BrokerVerdict, Compared, Explained, PlanExplained, StorageExtremes,
 };
+use mapper::{Bytes, Plan, Snapshot};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -17,9 +18,12 @@ use std::path::Path;
 /// What `plan explain` shows.
 #[derive(Debug, Serialize)]
 pub(crate) struct ExplainView<'a> {
-    pub(crate) plan: &'a Path,
+    plan: &'a Path,
     #[serde(flatten)]
-    pub(crate) answer: Explained,
+    answer: Explained,
+    /// Of the whole plan only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    durations: Vec<Duration>,
 }
 
 impl fmt::Display for ExplainView<'_> {
@@ -32,7 +36,15 @@ impl fmt::Display for ExplainView<'_> {
     }
 }
 
-impl ExplainView<'_> {
+impl<'a> ExplainView<'a> {
+    pub(crate) fn of(file: &'a Path, answer: Explained, plan: &Plan, before: &Snapshot) -> Self {
+        let durations = match answer {
+            Explained::Plan(_) => Transfer::of(plan, Some(before)).durations,
+            Explained::Partition(_) | Explained::Broker(_) => Vec::new(),
+        };
+        Self { plan: file, answer, durations }
+    }
+
     fn write_plan(&self, plan: &PlanExplained, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.plan.display();
         writeln!(f, "{file}: {}, {}", plan.command, copied(plan.moved_bytes, plan.bound_bytes))?;
@@ -55,7 +67,11 @@ impl ExplainView<'_> {
             let left = counted(plan.left_out, "partition");
             writeln!(f, "  left as they are, though wrong: {left}; topicmappr plan show {file}")?;
         }
-        writeln!(f, "\nStorage used: {}", evenness(&plan.before, &plan.after))?;
+        writeln!(f)?;
+        for (what, text) in times(&self.durations) {
+            writeln!(f, "{what:<13} {text}")?;
+        }
+        writeln!(f, "{:<13} {}", "storage used", evenness(&plan.before, &plan.after))?;
         writeln!(f, "Ask more: --partition TOPIC-N, --broker ID, --move INDEX")
     }
 }
