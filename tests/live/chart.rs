@@ -61,6 +61,8 @@ fn shipped() -> BTreeMap<String, String> {
     assert!(!all.contains_key("topics-deployments.yaml"), "a right that was not asked for");
     fs::write(&values, "topics: {deployments: [shop/billing]}").unwrap();
     all.extend(rendered(&[&values]).remove_entry("topics-deployments.yaml"));
+    fs::write(&values, "load: {enabled: true}").unwrap();
+    all.extend(rendered(&[&values]).remove_entry("load.yaml"));
     all
 }
 
@@ -81,6 +83,7 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "heal: {throttle: fast}",
         "topics: {deployments: [billing]}",
         "heal: {enabled: true, maxBytes: 2}",
+        "load: {keep: 2}",
         "sidecar: {logDirs: data}",
         "roll: {enable: true}",
         "controllers: {replicas: 2}",
@@ -96,6 +99,7 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         ("brokers.yaml", "brokers: {quorumVoters: \"1@a:9093\"}", "brokers.quorumVoters"),
         ("brokers.yaml", "brokers: {zookeeper: \"a:2181\"}", "brokers.zookeeper"),
         ("combined.yaml", "controllers: {replicas: 3}", "not both"),
+        ("brokers.yaml", "{load: {enabled: true}, planning: {enabled: false}}", "planning.enabled"),
     ];
     for (base, wrong, why) in wrong {
         fs::write(&values, wrong).unwrap();
