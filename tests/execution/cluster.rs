@@ -221,6 +221,10 @@ impl Cluster {
         };
     }
 
+    pub fn get(&self, setting: &Setting) -> Option<&str> {
+        Some(self.configs.get(&setting.resource)?.get(&setting.key)?)
+    }
+
     /// Kafka's answer to a reassignment.
     pub fn alter(&mut self, of: &TopicPartition, target: &Replicas) -> Result<(), String> {
         let dead = target.iter().find(|id| !self.live.contains(id));

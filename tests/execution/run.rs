@@ -285,8 +285,9 @@ impl Run {
                 self.journal.push(entry);
             }
             Action::Account(entry) => self.ledger.push(entry),
-            Action::Set { setting, value } => {
+            Action::Set { setting, edit } => {
                 self.is_accounted_for(&setting);
+                let value = edit.after(self.cluster.get(&setting));
                 self.takes_nothing_from_what_runs(&setting, value.as_deref());
                 self.takes_no_rate_from_copies(&setting, value.as_deref());
                 self.cluster.set(&setting, value.as_deref());

@@ -138,7 +138,7 @@ impl Daemon {
         for action in holding.actions.iter().cloned() {
             match action {
                 Action::Account(line) => lines.push(line),
-                Action::Set { setting, value } => sets.push((setting, value)),
+                Action::Set { setting, edit } => sets.push((setting, edit)),
                 other => panic!("{other:?}"),
             }
         }

@@ -222,7 +222,7 @@ impl Executor {
             match action {
                 Action::Write(entry) => entries.push(entry),
                 Action::Account(line) => lines.push(line),
-                Action::Set { setting, value } => sets.push((setting, value)),
+                Action::Set { setting, edit } => sets.push((setting, edit)),
                 action => rest.push(action),
             }
         }

@@ -2,8 +2,9 @@
 //! drop it: then it was killed.
 
 use crate::world::{Known, Role, World};
-use execute::{Others, Seen, Setting};
+use execute::{ConfigEdit, Others, Seen, Setting};
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -106,20 +107,35 @@ impl Process {
         Others::of(&self.world().store(self.role.other()).ledger)
     }
 
-    /// Sets configs, each in two transitions: sent, and arrived. A list is a whole value of which both roles write parts: it
-    /// is set at once, and only if it is as the look has shown it.
-    pub async fn sets(&self, seen: &Seen, sets: Vec<(Setting, Option<String>)>) {
-        for (setting, value) in sets {
-            self.step(&format!("sets {setting} = {value:?}")).await;
-            let is_list = setting.key.is_list();
-            if is_list && self.world().differs(seen, &setting) {
+    /// Changes configs, each in two transitions: sent, and arrived. Only a list that is set or deleted as a whole
+    /// changes at once, and only if it is as the look has shown it: Kafka has no condition for that.
+    pub async fn sets(&self, seen: &Seen, sets: Vec<(Setting, ConfigEdit)>) {
+        for (setting, edit) in sets.into_iter().flat_map(requests) {
+            self.step(&format!("sets {setting}: {edit:?}")).await;
+            let is_whole = setting.key.is_list() && matches!(edit, ConfigEdit::To(_));
+            if is_whole && self.world().differs(seen, &setting) {
                 continue;
             }
-            self.world().send((self.role, self.id), seen, &self.known, (setting, value));
-            if !is_list {
+            self.world().send((self.role, self.id), seen, &self.known, (setting, edit));
+            if !is_whole {
                 self.step("waits for the answer").await;
             }
             self.world().arrives(self.id);
         }
     }
+}
+
+/// Kafka takes one change of a config in a request.
+fn requests((setting, edit): (Setting, ConfigEdit)) -> Vec<(Setting, ConfigEdit)> {
+    let edits = match edit {
+        ConfigEdit::Entries { add, remove } => {
+            let gain =
+                (!add.is_empty()).then(|| ConfigEdit::Entries { add, remove: BTreeSet::new() });
+            let loss =
+                (!remove.is_empty()).then(|| ConfigEdit::Entries { add: BTreeSet::new(), remove });
+            gain.into_iter().chain(loss).collect()
+        }
+        whole => vec![whole],
+    };
+    edits.into_iter().map(|edit| (setting.clone(), edit)).collect()
 }

@@ -4,7 +4,7 @@
 use crate::choices::Choices;
 use coordination::Records;
 use execute::{
-    JournalEntry, Key, Ledger, Running, Seen, Setting, ThrottleResource, ThrottleValue,
+    ConfigEdit, JournalEntry, Key, Ledger, Running, Seen, Setting, ThrottleResource, ThrottleValue,
     ThrottledEntries, legs, rate_setting,
 };
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
@@ -80,7 +80,7 @@ pub struct State {
 struct Sent {
     by: u32,
     setting: Setting,
-    value: Option<String>,
+    edit: ConfigEdit,
     /// The operator's values of this config that the sender could know.
     known: usize,
 }
@@ -369,11 +369,12 @@ impl World {
         (role, by): (Role, u32),
         seen: &Seen,
         known: &Known,
-        (setting, value): (Setting, Option<String>),
+        (setting, edit): (Setting, ConfigEdit),
     ) {
+        let value = edit.after(self.get(&setting));
         self.keeps_what_is_paced(role, seen, &setting, value.as_deref());
         let known = known[&setting];
-        self.sent.push(Sent { by, setting, value, known });
+        self.sent.push(Sent { by, setting, edit, known });
     }
 
     /// What this process has sent takes effect, or is lost.
@@ -381,12 +382,13 @@ impl World {
         let (own, rest) = std::mem::take(&mut self.sent).into_iter().partition(|s| s.by == by);
         self.sent = rest;
         let own: Vec<Sent> = own;
-        for Sent { setting, value, known, .. } in own {
+        for Sent { setting, edit, known, .. } in own {
             if self.choices.happens(20) {
-                self.tell(|| format!("lost: {setting} = {value:?} of {by}"));
+                self.tell(|| format!("lost: {setting}: {edit:?} of {by}"));
                 continue;
             }
             self.could_not_know(&setting, known);
+            let value = edit.after(self.get(&setting));
             self.put(&setting, value);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kafka::admin::{ConfigChange, ConfigResource};
+use kafka::admin::{ConfigChange, ConfigOp, ConfigResource};
 use kafka::{Client, Properties, Settings};
 use mapper::BrokerId;
 use testbed::{Access, Cluster, until};
@@ -30,11 +30,8 @@ pub(crate) fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
     };
     let (key, value) = config.split_once('=').unwrap();
     let value = value.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or(value);
-    let change = [(key.to_owned(), Some(value.to_owned()))].map(|(key, value)| ConfigChange {
-        resource: resource.clone(),
-        key,
-        value,
-    });
+    let op = ConfigOp::Set(value.to_owned());
+    let change = [ConfigChange { resource: resource.clone(), key: key.to_owned(), op }];
     let bootstrap = cluster.client(&Access::Plaintext).bootstrap;
     let refused =
         with_client(&bootstrap, async |client| client.set_configs(&change, PATIENCE).await);
@@ -60,4 +57,28 @@ pub(crate) fn in_flight(cluster: &Cluster) -> BTreeSet<Partition> {
     let bootstrap = cluster.client(&Access::Plaintext).bootstrap;
     let listed = with_client(&bootstrap, async |client| client.reassignments().await).unwrap();
     listed.into_keys().map(|of| (of.topic, i32::try_from(of.partition.0).unwrap())).collect()
+}
+
+/// Changes the list of throttled followers of a topic, and waits until a broker shows it: the words of its value, in
+/// any order.
+pub(crate) fn change_list(cluster: &Cluster, topic: &str, op: ConfigOp, then: Option<&[&str]>) {
+    let resource = ConfigResource::Topic(topic.to_owned());
+    let key = "follower.replication.throttled.replicas";
+    let change = [ConfigChange { resource: resource.clone(), key: key.to_owned(), op }];
+    let bootstrap = cluster.client(&Access::Plaintext).bootstrap;
+    let refused =
+        with_client(&bootstrap, async |client| client.set_configs(&change, PATIENCE).await);
+    assert!(matches!(&refused, Ok(none) if none.is_empty()), "{refused:?}");
+    let wanted: Option<BTreeSet<&str>> = then.map(|words| words.iter().copied().collect());
+    let mut now = None;
+    let shown = until(format!("{change:?}"), PATIENCE, || {
+        let asked = std::slice::from_ref(&resource);
+        let set = with_client(&bootstrap, async |client| {
+            client.configs_set(asked, &[key], PATIENCE).await
+        });
+        now = set.unwrap().remove(&resource).and_then(|mut own| own.remove(key));
+        let words = now.as_deref().map(|value| value.split(',').collect());
+        (words == wanted).then_some(())
+    });
+    shown.unwrap_or_else(|why| panic!("{why}: {now:?}"));
 }

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::admin::{in_flight, set};
 use crate::binary::{Ended, Run, SOLE, json, topicmappr};
+use crate::facts::entries_of_a_list_come_and_go;
 use crate::plan::{Partition, targets};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
@@ -240,6 +241,7 @@ fn a_plan_is_carried_out_under_writes(mode: Mode) {
     situation.execute(&["--throttle", FAST, SOLE]).with(2).complaining_of("--resume");
     situation.execute(&["--throttle", FAST, "--resume", SOLE]).with(0);
     situation.is_as_planned("resumed when all was done");
+    entries_of_a_list_come_and_go(&situation.cluster, "acks");
 }
 
 #[test]

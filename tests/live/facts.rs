@@ -1,7 +1,9 @@
 //! Behaviour of real Kafka that our safety depends on. The test detects a version that behaves differently.
 
-use testbed::{Access, Mechanism, Mode, User};
+use kafka::admin::ConfigOp;
+use testbed::{Access, Cluster, Mechanism, Mode, User};
 
+use crate::admin::change_list;
 use crate::{bad_input, odd_states};
 
 /// Asks a broker to move `far` onto the dead broker 1004.
@@ -27,6 +29,17 @@ fn kraft_accepts_a_dead_target_and_waits() {
     let list = odd_states::cluster(Mode::KRaft).tool("reassign", ["--list"]).unwrap();
     let far = list.lines().find(|line| line.starts_with("far-0"));
     assert!(far.is_some_and(|line| line.contains("adding: 1004")), "{list}");
+}
+
+/// Entries come to a list and leave it one by one; the others stay. We set and delete a list only as a whole if it is
+/// empty before or after.
+pub(crate) fn entries_of_a_list_come_and_go(cluster: &Cluster, topic: &str) {
+    let text = |text: &str| text.to_owned();
+    change_list(cluster, topic, ConfigOp::Set(text("0:1,1:2")), Some(&["0:1", "1:2"]));
+    change_list(cluster, topic, ConfigOp::Append(text("2:3")), Some(&["0:1", "1:2", "2:3"]));
+    change_list(cluster, topic, ConfigOp::Subtract(text("0:1,7:7")), Some(&["1:2", "2:3"]));
+    change_list(cluster, topic, ConfigOp::Subtract(text("1:2,2:3")), Some(&[""]));
+    change_list(cluster, topic, ConfigOp::Delete, None);
 }
 
 fn a_missing_right_hides_topics_without_a_word(mode: Mode) {

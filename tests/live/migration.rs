@@ -42,7 +42,7 @@ mod soak {
         traffic: Traffic<'c>,
         folder: tempfile::TempDir,
         place: Place,
-        /// `None` while an execution sets its own rate: two writers of one list can undo each other's changes.
+        /// `None` while it restarts.
         daemon: Option<Daemon>,
         before: Configs,
         /// The brokers of every replica of the topic.
@@ -178,12 +178,10 @@ mod soak {
                 .unwrap_or_else(|why| panic!("{why}\n{:#?}\n{said}\n{}", now(), self.said()));
         }
 
-        /// An execution sets its own rate, while no daemon runs.
+        /// An execution sets its own rate. The daemon leaves it, and lists the same replicas.
         fn executes(&mut self) {
-            self.stop_daemon();
             let moving = self.begin(&["--throttle", QUICK]);
             self.end(moving);
-            self.start_daemon();
             self.say("an execution with its own rate");
         }
 

@@ -9,6 +9,7 @@ mod soak {
 
     use crate::binary::{Ended, topicmappr};
     use crate::execution::throttles;
+    use crate::facts::entries_of_a_list_come_and_go;
     use crate::plan::Partition;
     use crate::traffic::Traffic;
 
@@ -48,6 +49,7 @@ mod soak {
         }
         let replicas = seen.into_iter().map(|(of, seen)| (of, seen.replicas)).collect();
         assert_eq!(throttles(&cluster, &replicas).values().map(BTreeMap::len).sum::<usize>(), 0);
+        entries_of_a_list_come_and_go(&cluster, "events");
         fs::write(at("maps.yaml"), MAPS).unwrap();
         fs::write(at("topics.yaml"), TOPICS).unwrap();
         let (maps, topics) = (at("maps.yaml"), at("topics.yaml"));

@@ -185,12 +185,12 @@ impl Run {
             match action {
                 Action::Write(entry) => self.history.apply(entry),
                 Action::Account(entry) => self.ledger.apply(entry),
-                Action::Set { setting, value } => {
+                Action::Set { setting, edit } => {
                     if setting.key.is_list() {
                         pause = SPREAD;
                     }
                     let set = self.seen.configs.get_mut(&setting.resource).unwrap();
-                    match value {
+                    match edit.after(set.get(&setting.key).map(String::as_str)) {
                         Some(value) => drop(set.insert(setting.key, value)),
                         None => drop(set.remove(&setting.key)),
                     }

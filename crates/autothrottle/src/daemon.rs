@@ -334,7 +334,7 @@ impl<'s> Daemon<'s> {
         for action in &holding.actions {
             match action {
                 Action::Account(entry) => accounts.push(entry.clone()),
-                Action::Set { setting, value } => sets.push((setting.clone(), value.clone())),
+                Action::Set { setting, edit } => sets.push((setting.clone(), edit.clone())),
                 Action::Write(_)
                 | Action::Place { .. }
                 | Action::Submit { .. }

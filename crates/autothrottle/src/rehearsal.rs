@@ -49,8 +49,9 @@ fn write(
 ) -> std::io::Result<()> {
     writeln!(out, "partitions with replicas to copy: {}", look.throttle.copies.len())?;
     for action in actions {
-        let Action::Set { setting, value } = action else { continue };
+        let Action::Set { setting, edit } = action else { continue };
         let now = look.cluster.configs.get(&setting.resource).and_then(|set| set.get(&setting.key));
+        let value = edit.after(now.map(String::as_str));
         let now = now.map_or("nothing", String::as_str);
         match value {
             Some(value) => writeln!(out, "would set {setting} to {value} (now: {now})")?,

@@ -1,6 +1,6 @@
 //! What to do in a round, in this order. A failure ends the round; the next round reads the cluster again.
 
-use crate::config::{Key, Setting, ThrottleResource};
+use crate::config::{ConfigEdit, Key, Setting, ThrottleResource};
 use crate::dirs::LogDirDestination;
 use crate::journal::{ExecutionOutcome, JournalEntry};
 use crate::ledger::LedgerEntry;
@@ -18,8 +18,8 @@ pub enum Action {
     Set {
         /// The config.
         setting: Setting,
-        /// Its new value; `None`: delete it.
-        value: Option<String>,
+        /// How it changes.
+        edit: ConfigEdit,
     },
     /// Tell brokers which of their log dirs replicas go to (AlterReplicaLogDirs). It covers new replicas, replicas to
     /// copy to another dir, and replicas that stay. A move is not submitted if a destination refuses its log dir.
@@ -55,7 +55,7 @@ pub enum Action {
 impl Action {
     /// The broker that this action cordons.
     pub fn cordons(&self) -> Option<BrokerId> {
-        let Self::Set { setting, value: Some(value) } = self else { return None };
+        let Self::Set { setting, edit: ConfigEdit::To(Some(value)) } = self else { return None };
         let every = setting.key == Key::CordonedLogDirs && value == EVERY_LOG_DIR;
         match setting.resource {
             ThrottleResource::Broker(id) if every => Some(id),

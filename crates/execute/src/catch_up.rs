@@ -183,9 +183,9 @@ mod tests {
             for action in reconcile(&wanted, &ledger, &seen).actions {
                 if let Action::Account(entry) = action {
                     ledger.apply(entry);
-                } else if let Action::Set { setting, value } = action {
+                } else if let Action::Set { setting, edit } = action {
                     let of = configs.get_mut(&setting.resource).unwrap();
-                    match value {
+                    match edit.after(of.get(&setting.key).map(String::as_str)) {
                         Some(value) => drop(of.insert(setting.key, value)),
                         None => drop(of.remove(&setting.key)),
                     }

@@ -115,6 +115,64 @@ impl From<ThrottleValue> for String {
     }
 }
 
+/// How a config changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigEdit {
+    /// It is set to this value, whatever it is by then; `None`: it is deleted.
+    To(Option<String>),
+    /// Entries come to a list and leave it, one by one (APPEND and SUBTRACT of KIP-339). Entries that another tool
+    /// adds or removes at the same time stay as that tool wants them.
+    Entries {
+        /// Added first.
+        add: BTreeSet<ThrottleValue>,
+        /// Removed after that.
+        remove: BTreeSet<ThrottleValue>,
+    },
+}
+
+impl ConfigEdit {
+    /// Changes a list of this value to this one. It is set as a whole if one of the two is empty: ZooKeeper's brokers
+    /// append to an empty list with a comma in front, which they cannot read. And if Kafka would not find an entry by
+    /// its text, or would leave another text where `exact` is asked for.
+    pub fn of_list(value: Option<&str>, to: Option<String>, exact: bool) -> Self {
+        let lists = (ThrottledEntries::parse(value), ThrottledEntries::parse(to.as_deref()));
+        let (ThrottledEntries::Some(found), ThrottledEntries::Some(wanted)) = lists else {
+            return Self::To(to);
+        };
+        let edit = Self::Entries { add: &wanted - &found, remove: &found - &wanted };
+        let after = edit.after(value);
+        let right = match exact {
+            true => after == to,
+            false => {
+                ThrottledEntries::parse(after.as_deref()) == ThrottledEntries::Some(wanted.clone())
+            }
+        };
+        let is_whole = found.is_empty() || wanted.is_empty() || !right;
+        if is_whole { Self::To(to) } else { edit }
+    }
+
+    /// The value after this change of `now`, as Kafka makes it.
+    pub fn after(&self, now: Option<&str>) -> Option<String> {
+        let (add, remove) = match self {
+            Self::To(value) => return value.clone(),
+            Self::Entries { add, remove } => (texts(add), texts(remove)),
+        };
+        let words = now.unwrap_or_default().split(',').filter(|word| !word.is_empty());
+        let mut words: Vec<String> = words.map(str::to_owned).collect();
+        for word in add {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        for word in remove {
+            if let Some(place) = words.iter().position(|own| *own == word) {
+                words.remove(place);
+            }
+        }
+        Some(words.join(","))
+    }
+}
+
 /// The texts of these values, sorted as text: lists and ledgers use this order.
 pub(crate) fn texts(values: &BTreeSet<ThrottleValue>) -> BTreeSet<String> {
     values.iter().map(ToString::to_string).collect()
@@ -180,6 +238,32 @@ mod tests {
         assert_eq!(ThrottleValue::from("1001"), ThrottleValue::Rate(Rate(1001)));
         let order = ThrottledEntries::parse(Some("9:1,10:1,10:02"));
         assert_eq!(order.value().as_deref(), Some("10:02,10:1,9:1"), "by their texts");
+    }
+
+    #[test]
+    fn a_list_changes_entry_by_entry_where_kafka_can() {
+        let of = |value: Option<&str>, to: Option<&str>, exact| {
+            let edit = ConfigEdit::of_list(value, to.map(str::to_owned), exact);
+            (matches!(edit, ConfigEdit::Entries { .. }), edit)
+        };
+        let (by_entries, edit) = of(Some("9:1,0:2"), Some("0:2,1:3"), false);
+        assert!(by_entries);
+        // Another tool has meanwhile added one entry and removed another.
+        assert_eq!(edit.after(Some("9:1,7:7")).as_deref(), Some("7:7,1:3"));
+        assert_eq!(edit.after(None).as_deref(), Some("1:3"));
+        for (value, to, exact) in [
+            (None, Some("0:1"), false),
+            (Some(""), Some("0:1"), false),
+            (Some("0:1"), None, false),
+            (Some("*"), Some("0:1"), false),
+            (Some("1:2, 0:1"), Some("1:2"), false),
+            (Some("0:1,1:2,2:3"), Some("1:2,0:1"), true),
+        ] {
+            let whole = (false, ConfigEdit::To(to.map(str::to_owned)));
+            assert_eq!(of(value, to, exact), whole, "{value:?} to {to:?}");
+        }
+        let (by_entries, edit) = of(Some("2:4, 1:1,0:1"), Some("2:4, 1:1"), true);
+        assert!(by_entries, "the rest keeps its text: {edit:?}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub use action::Action;
 pub use back::{WayBack, WhyNotBack, way_back};
 pub use batch::Batch;
 pub use config::{
-    Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
+    ConfigEdit, Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
 };
 pub use copies::{Copied, CopyPort, CopyProgress};
 pub use covered::is_paced;

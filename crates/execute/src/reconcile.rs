@@ -17,7 +17,7 @@ pub use wanted::{List, WantedConfigs, WantedRate};
 
 use crate::action::Action;
 use crate::config::{
-    Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
+    ConfigEdit, Key, Setting, ThrottleResource, ThrottleValue, ThrottledEntries, ThrottledReplica,
 };
 use crate::ledger::{HeldSetting, Ledger, LedgerEntry};
 use crate::seen::Seen;
@@ -200,8 +200,8 @@ impl Holding {
         self.actions.push(Action::Account(line));
     }
 
-    fn set(&mut self, setting: &Setting, value: Option<String>) {
-        self.actions.push(Action::Set { setting: setting.clone(), value });
+    fn set(&mut self, setting: &Setting, edit: ConfigEdit) {
+        self.actions.push(Action::Set { setting: setting.clone(), edit });
     }
 
     fn released(&mut self, setting: &Setting) {
@@ -264,7 +264,7 @@ impl Holding {
             let met = BTreeSet::new();
             self.account(LedgerEntry::Held { setting, before, found, ours, met, owner });
         }
-        self.set(setting, Some(rate.into()));
+        self.set(setting, ConfigEdit::To(Some(rate.into())));
     }
 
     fn hold_list(
@@ -311,7 +311,8 @@ impl Holding {
             self.account(LedgerEntry::Held { setting, before, found: None, ours, met, owner });
         }
         if found != complete {
-            self.set(setting, ThrottledEntries::Some(complete).value());
+            let to = ThrottledEntries::Some(complete).value();
+            self.set(setting, ConfigEdit::of_list(value, to, false));
         }
     }
 
@@ -333,7 +334,14 @@ impl Holding {
             self.released(setting);
         } else if is_ours(setting, held, value) {
             self.clean = false;
-            self.set(setting, original);
+            let exact = original == held.before;
+            self.set(
+                setting,
+                match is_list {
+                    true => ConfigEdit::of_list(value, original, exact),
+                    false => ConfigEdit::To(original),
+                },
+            );
         } else {
             let (setting, value) = (setting.clone(), value.map(str::to_owned));
             self.released(&setting);
@@ -379,7 +387,7 @@ fn without_ours(value: Option<&str>, held: &HeldSetting) -> Option<String> {
     let rest = without(&found, &held.ours, held.before.as_deref());
     let (is_as_before, has_ours) = (rest == before, rest != found);
     let text = ThrottledEntries::Some(rest).value();
-    if is_as_before && held.before != text {
+    if is_as_before && (held.before != text || value == Some("")) {
         held.before.clone()
     } else if has_ours {
         text

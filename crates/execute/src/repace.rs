@@ -84,10 +84,10 @@ mod tests {
     fn what_is_ours_is_accounted_for_and_set_and_nothing_else_is_touched() {
         let (ledger, seen) = world();
         let repaced = repace(&ledger, &seen, Rate(20));
-        let [Action::Account(line), Action::Set { setting, value }] = &repaced.actions[..] else {
+        let [Action::Account(line), Action::Set { setting, edit }] = &repaced.actions[..] else {
             panic!("{:?}", repaced.actions);
         };
-        assert_eq!((setting, value.as_deref()), (&rate(1), Some("20")));
+        assert_eq!((setting, edit.after(Some("10")).as_deref()), (&rate(1), Some("20")));
         let mut after = ledger.clone();
         after.apply(line.clone());
         assert_eq!(after.get(&rate(1)).unwrap().before.as_deref(), Some("7"));

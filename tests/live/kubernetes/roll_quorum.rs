@@ -102,6 +102,11 @@ impl Scene {
         change.end();
     }
 
+    /// While a roll restarts servers, no change of controllers begins.
+    fn a_roll_keeps_changes_out(&self) {
+        topicmappr(self.change()).with(7).complaining_of(&format!("lease {LEASE}"));
+    }
+
     fn starts(&self) -> Vec<u32> {
         self.members.lives().unwrap().values().map(|life| life.starts).collect()
     }
@@ -151,6 +156,9 @@ fn killed_and_resumed(scene: &Scene) {
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
     };
     until("a server that is being restarted", SOON, down).unwrap();
+    if scene.cluster.mode() == Mode::KRaft {
+        scene.a_roll_keeps_changes_out();
+    }
     run.kill();
     let free = || Some(scene.roll(&[])).filter(|ended| ended.code != Some(7));
     let ended = until("the lease of the roll that was killed", SOON, free).unwrap().with(0);

@@ -2,7 +2,7 @@
 
 use super::{Holding, Stray, told};
 use crate::action::Action;
-use crate::config::{Key, Setting, ThrottleResource, ThrottleValue};
+use crate::config::{ConfigEdit, Key, Setting, ThrottleResource, ThrottleValue};
 use crate::ledger::{HeldSetting, Ledger, LedgerEntry, Owner};
 use crate::seen::Seen;
 use mapper::BrokerId;
@@ -36,7 +36,7 @@ impl Holding {
                 let value = value.map(str::to_owned);
                 self.strays.insert(Stray::ChangedByOthers { setting, value });
             }
-            (Some(_), Some(_)) => self.set(&setting, Some(EVERY.to_owned())),
+            (Some(_), Some(_)) => self.set(&setting, ConfigEdit::To(Some(EVERY.to_owned()))),
             (None, Some(before)) => {
                 self.account(LedgerEntry::Held {
                     setting: setting.clone(),
@@ -46,7 +46,7 @@ impl Holding {
                     met: BTreeSet::new(),
                     owner: owner.clone(),
                 });
-                self.set(&setting, Some(EVERY.to_owned()));
+                self.set(&setting, ConfigEdit::To(Some(EVERY.to_owned())));
             }
         }
     }
@@ -99,8 +99,8 @@ mod tests {
         for action in holding.actions {
             if let Action::Account(line) = action {
                 ledger.apply(line);
-            } else if let Action::Set { value, .. } = action {
-                *now = value;
+            } else if let Action::Set { edit, .. } = action {
+                *now = edit.after(now.as_deref());
             }
         }
     }

@@ -52,7 +52,7 @@ fn a_rate_that_stood_there_while_nothing_moved_is_put_back_to_the_letter() {
     assert!(holding.sets());
     apply(&mut ledger, &holding);
     let holding = reconcile(&WantedConfigs::default(), &ledger, &seen(Some("10")));
-    let back = Action::Set { setting: rate(), value: Some("7".to_owned()) };
+    let back = Action::Set { setting: rate(), edit: ConfigEdit::To(Some("7".to_owned())) };
     assert_eq!(holding.actions, [back]);
     let holding = reconcile(&WantedConfigs::default(), &ledger, &seen(Some("7")));
     apply(&mut ledger, &holding);
@@ -221,7 +221,7 @@ fn where_a_daemons_ledger_cannot_be_read_every_rate_that_stands_is_left() {
     assert!(holding.sets());
     apply(&mut ledger, &holding);
     let ours = beside(Others::Unread, [(Key::LeaderRate, "10")]);
-    let back = Action::Set { setting: rate(), value: None };
+    let back = Action::Set { setting: rate(), edit: ConfigEdit::To(None) };
     assert_eq!(reconcile(&WantedConfigs::default(), &ledger, &ours).actions, [back]);
 }
 
@@ -237,13 +237,33 @@ fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
     apply(&mut ledger, &holding);
     let held = ledger.get(&list(key)).unwrap();
     assert_eq!(held.before.as_deref(), Some("2:4"), "the operator's, without the daemon's");
-    let set = Action::Set { setting: list(key), value: Some("0:2,1:3,2:4".to_owned()) };
-    assert!(holding.actions.contains(&set), "{:?}", holding.actions);
+    let edit = |add: &[&str], remove: &[&str]| {
+        let values = |texts: &[&str]| texts.iter().map(|text| (*text).into()).collect();
+        let edit = ConfigEdit::Entries { add: values(add), remove: values(remove) };
+        Action::Set { setting: list(key), edit }
+    };
+    assert!(holding.actions.contains(&edit(&["0:2"], &[])), "{:?}", holding.actions);
     // The daemon has removed its entry: it must not come back, now or at the end.
     let taken = beside(others(), [(key, "0:2,2:4")]);
     assert_eq!(reconcile(&wanted, &ledger, &taken).actions, []);
-    let back = Action::Set { setting: list(key), value: Some("2:4".to_owned()) };
+    let back = edit(&[], &["0:2"]);
     assert_eq!(reconcile(&WantedConfigs::default(), &ledger, &taken).actions, [back]);
+}
+
+#[test]
+fn an_emptied_list_that_was_not_set_before_is_deleted() {
+    let key = Key::FollowerReplicas;
+    let ledger = Ledger::replay([LedgerEntry::Held {
+        setting: list(key),
+        before: None,
+        found: None,
+        ours: ["0:2".into()].into(),
+        met: BTreeSet::new(),
+        owner: "p".to_owned().into(),
+    }]);
+    let emptied = beside(Others::default(), [(key, "")]);
+    let deleted = Action::Set { setting: list(key), edit: ConfigEdit::To(None) };
+    assert_eq!(reconcile(&WantedConfigs::default(), &ledger, &emptied).actions, [deleted]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::change::Answers;
 use super::configs::TOPIC;
-use super::resources::alterable;
+use super::resources::{ConfigOp, alterable};
 use crate::client::{Client, Target};
 use crate::error::Operation;
 use crate::no_answer::NoAnswer;
@@ -48,8 +48,8 @@ impl Client {
 }
 
 fn wire(topic: &AlterTopic) -> AlterConfigsResource {
-    let set = topic.set.iter().map(|(key, value)| alterable(key, Some(value)));
-    let unset = topic.unset.iter().map(|key| alterable(key, None));
+    let set = topic.set.iter().map(|(key, value)| alterable(key, &ConfigOp::Set(value.clone())));
+    let unset = topic.unset.iter().map(|key| alterable(key, &ConfigOp::Delete));
     AlterConfigsResource::default()
         .with_resource_type(TOPIC)
         .with_resource_name(StrBytes::from_string(topic.topic.clone()))

@@ -62,7 +62,7 @@ pub use log_dirs::{DirReplicas, LogDirFacts};
 pub(crate) use offsets::{LogOffset, OfLeader, OffsetsByTopic, by_leader};
 pub use quorum::{ControllerEndpoint, NoEndpoint, Quorum, QuorumMembers, QuorumReplica};
 pub use reassignments::Reassignment;
-pub use resources::{ConfigChange, ConfigResource};
+pub use resources::{ConfigChange, ConfigOp, ConfigResource};
 pub use topics::{Named, Topics};
 
 use base64::Engine as _;

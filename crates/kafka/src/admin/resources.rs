@@ -29,6 +29,8 @@ const SET_ON_EVERY_BROKER: i8 = 3;
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 /// The resource that a config is set on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +77,25 @@ impl ConfigResource {
     }
 }
 
+/// What a change does to a config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigOp {
+    /// Sets this value.
+    Set(String),
+    /// Removes it, so that the next level's value applies.
+    Delete,
+    /// Adds these entries to a list; those that it has stay as they are.
+    Append(String),
+    /// Removes these entries from a list.
+    Subtract(String),
+}
+
+impl From<Option<String>> for ConfigOp {
+    fn from(value: Option<String>) -> Self {
+        value.map_or(Self::Delete, Self::Set)
+    }
+}
+
 /// One change of one config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigChange {
@@ -82,8 +103,8 @@ pub struct ConfigChange {
     pub resource: ConfigResource,
     /// The config key.
     pub key: String,
-    /// Its new value. `None` removes it, so that the next level's value applies.
-    pub value: Option<String>,
+    /// What is done to it. Kafka refuses two changes of one config in one request.
+    pub op: ConfigOp,
 }
 
 impl Client {
@@ -100,7 +121,7 @@ impl Client {
     ) -> Result<BTreeMap<ConfigResource, Refusal>, NoAnswer> {
         let mut resources: BTreeMap<&ConfigResource, Vec<AlterableConfig>> = BTreeMap::new();
         for change in changes {
-            let wire = alterable(&change.key, change.value.as_ref());
+            let wire = alterable(&change.key, &change.op);
             resources.entry(&change.resource).or_default().push(wire);
         }
         let target = ConfigResource::target(&resources.keys().copied().collect::<Vec<_>>());
@@ -174,11 +195,16 @@ impl Client {
     }
 }
 
-/// A config's new value. `None` removes it.
-pub(super) fn alterable(key: &str, value: Option<&String>) -> AlterableConfig {
+pub(super) fn alterable(key: &str, op: &ConfigOp) -> AlterableConfig {
+    let (kind, value) = match op {
+        ConfigOp::Set(value) => (SET, Some(value)),
+        ConfigOp::Delete => (DELETE, None),
+        ConfigOp::Append(entries) => (APPEND, Some(entries)),
+        ConfigOp::Subtract(entries) => (SUBTRACT, Some(entries)),
+    };
     AlterableConfig::default()
         .with_name(StrBytes::from_string(key.to_owned()))
-        .with_config_operation(if value.is_some() { SET } else { DELETE })
+        .with_config_operation(kind)
         .with_value(value.cloned().map(StrBytes::from_string))
 }
 

@@ -226,7 +226,7 @@ impl Target {
         let change = |key: String, value: Option<String>| ConfigChange {
             resource: resource.clone(),
             key,
-            value,
+            op: value.into(),
         };
         let dynamic = |key: &str| {
             let own = self.configs.get(key).filter(|config| config.is_dynamic);

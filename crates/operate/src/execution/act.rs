@@ -74,7 +74,7 @@ impl<'c> Execution<'c> {
             match action {
                 Action::Write(entry) => entries.push(entry),
                 Action::Account(entry) => accounts.push(entry),
-                Action::Set { setting, value } => sets.push((setting, value)),
+                Action::Set { setting, edit } => sets.push((setting, edit)),
                 action => rest.push(action),
             }
         }

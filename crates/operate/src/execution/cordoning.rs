@@ -7,7 +7,7 @@ use super::act::unless_lost;
 use super::observe::Observer;
 use crate::error::Error;
 use execute::Key;
-use kafka::admin::{ConfigChange, ConfigResource};
+use kafka::admin::{ConfigChange, ConfigOp, ConfigResource};
 use mapper::snapshot::EVERY_LOG_DIR;
 use mapper::{BrokerId, Plan};
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub(super) async fn cordon(
     for broker in brokers {
         let resource = ConfigResource::Broker(broker);
         let key = Key::CordonedLogDirs.as_str().to_owned();
-        let change = ConfigChange { resource, key, value: Some(EVERY_LOG_DIR.to_owned()) };
+        let change = ConfigChange { resource, key, op: ConfigOp::Set(EVERY_LOG_DIR.to_owned()) };
         let refused = unless_lost(client.set_configs(&[change], PATIENCE).await)?;
         if let Some(refusal) = refused.and_then(|refused| refused.into_values().next()) {
             tracing::warn!(

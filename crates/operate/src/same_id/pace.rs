@@ -96,7 +96,7 @@ impl CatchUpBooks {
         for action in holding.actions {
             match action {
                 Action::Account(entry) => accounts.push(entry),
-                Action::Set { setting, value } => sets.push((setting, value)),
+                Action::Set { setting, edit } => sets.push((setting, edit)),
                 // No other action belongs to a throttle.
                 _ => {}
             }

@@ -26,7 +26,7 @@ pub async fn change(
     let mut of_topics = Vec::new();
     for (place, key, value) in changes {
         let resource = resource(&place);
-        let change = ConfigChange { resource, key: key.as_str().to_owned(), value };
+        let change = ConfigChange { resource, key: key.as_str().to_owned(), op: value.into() };
         match place {
             ThrottlePlace::On(ThrottleResource::Topic(_)) => of_topics.push(change),
             ThrottlePlace::On(ThrottleResource::Broker(_)) | ThrottlePlace::EveryBroker => {

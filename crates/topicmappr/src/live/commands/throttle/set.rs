@@ -130,7 +130,7 @@ impl Args {
             for action in repaced.actions {
                 match action {
                     Action::Account(line) => lines.push(line),
-                    Action::Set { setting, value } => sets.push((setting, value)),
+                    Action::Set { setting, edit } => sets.push((setting, edit)),
                     _ => {}
                 }
             }
