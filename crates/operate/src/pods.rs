@@ -80,8 +80,9 @@ impl Pods {
         let Search { access, groups, pod_labels, rules } = &search;
         let inventory = gather(access, groups, pod_labels.as_deref(), sizes).await?;
         let elsewhere = maps.maps().iter().filter_map(|map| match &map.target {
-            Target::Ids(ids) => Some(ids),
+            Target::Ids(ids) | Target::NumberOf { of: Some(ids), .. } => Some(ids),
             Target::All
+            | Target::NumberOf { of: None, .. }
             | Target::InstanceType { .. }
             | Target::StatefulSet { .. }
             | Target::KafkaNodePool { .. }

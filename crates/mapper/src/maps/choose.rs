@@ -4,6 +4,7 @@
 //! and the finding says whether lost brokers explain the difference.
 
 use super::finding::MapFinding;
+use super::number_of::choose_numbers;
 use super::{Group, Map, MapFacts, MapSet, Target};
 use crate::ids::BrokerId;
 use crate::snapshot::{Broker, Snapshot};
@@ -37,6 +38,12 @@ pub(super) fn choose(
     for wishes in wishes.values() {
         share_out(wishes, &claimed, known, topics, &mut chosen.by_map);
     }
+    let others = maps
+        .iter()
+        .zip(&chosen.by_map)
+        .filter(|(map, _)| !map.is_rest() && !matches!(map.target, Target::NumberOf { .. }));
+    let claimed = others.flat_map(|(_, brokers)| brokers).copied().collect();
+    choose_numbers(maps, known, topics, &claimed, &mut chosen.by_map);
     for (index, map) in maps.iter().enumerate() {
         let explained = chosen.findings.iter().any(|finding| finding.names(&map.name));
         if !explained {
@@ -50,11 +57,11 @@ pub(super) fn choose(
 /// Every broker that fits the map's target, without regard to its count.
 fn fitting(map: &Map, known: &MapFacts<'_>) -> Result<BTreeSet<BrokerId>, MapFinding> {
     let found = match &map.target {
-        Target::Ids(ids) => Some(ids.clone()),
-        Target::All => {
+        Target::Ids(ids) | Target::NumberOf { of: Some(ids), .. } => Some(ids.clone()),
+        Target::All | Target::NumberOf { of: None, .. } => {
             let cluster = known.cluster.ok_or_else(|| MapFinding::NeedsCluster {
                 map: map.name.clone(),
-                target: Target::All,
+                target: map.target.clone(),
             })?;
             Some(cluster.brokers().iter().map(|broker| broker.id).collect())
         }
@@ -174,7 +181,10 @@ fn share_out(
 }
 
 /// The number of replicas of these topics on each broker.
-fn replicas_held(known: &MapFacts<'_>, topics: &BTreeSet<String>) -> BTreeMap<BrokerId, u64> {
+pub(super) fn replicas_held(
+    known: &MapFacts<'_>,
+    topics: &BTreeSet<String>,
+) -> BTreeMap<BrokerId, u64> {
     let mut held = BTreeMap::new();
     let existing = topics.iter().filter_map(|name| known.cluster?.topic(name));
     for partition in existing.flat_map(|topic| &topic.partitions) {
@@ -192,12 +202,15 @@ fn missing(
     known: &MapFacts<'_>,
     topics: &BTreeSet<String>,
 ) -> Option<MapFinding> {
-    match (&map.target, map.target.count()) {
-        (Target::Ids(ids), _) => {
-            let map = map.name.clone();
-            let brokers = unknown(known.cluster?, ids);
-            (!brokers.is_empty()).then_some(MapFinding::UnknownBrokers { map, brokers })
+    if let Target::Ids(ids) | Target::NumberOf { of: Some(ids), .. } = &map.target
+        && let Some(cluster) = known.cluster
+    {
+        let (map, brokers) = (map.name.clone(), unknown(cluster, ids));
+        if !brokers.is_empty() {
+            return Some(MapFinding::UnknownBrokers { map, brokers });
         }
+    }
+    match (&map.target, map.target.count()) {
         (_, Some(_)) if brokers.is_empty() => {
             Some(MapFinding::NoBrokers { map: map.name.clone(), target: map.target.clone() })
         }

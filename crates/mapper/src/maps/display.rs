@@ -58,6 +58,8 @@ impl fmt::Display for Target {
                 count.map_or(Ok(()), |count| write!(f, " count={count}"))
             }
             Self::All => f.write_str("all"),
+            Self::NumberOf { count, of: None } => write!(f, "{count} of all"),
+            Self::NumberOf { count, of: Some(ids) } => write!(f, "{count} of [{}]", Ranges(ids)),
         }
     }
 }

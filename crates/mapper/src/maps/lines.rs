@@ -202,7 +202,7 @@ mod tests {
         ),
         (
             "m: \"x\" => everything",
-            "1:11: expected brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, kafkaNodePool NS/NAME, nodeLabels k=v, or all, found \"everything\"",
+            "1:11: expected brokers: [1001..1006], 6x TYPE, 6 of all, statefulSet NS/NAME, kafkaNodePool NS/NAME, nodeLabels k=v, or all, found \"everything\"",
         ),
         (
             "1001: \"x\" => all",

@@ -10,6 +10,7 @@ mod drift;
 mod error;
 mod finding;
 mod lines;
+mod number_of;
 mod resolve;
 mod taken;
 mod target;
@@ -211,13 +212,20 @@ pub enum Target {
     },
     /// Every broker that the cluster lists.
     All,
+    /// A number of brokers, which no other such map gets.
+    NumberOf {
+        /// How many; at least 1.
+        count: u32,
+        /// Of these, by id. None: of all that the cluster lists.
+        of: Option<BTreeSet<BrokerId>>,
+    },
 }
 
 impl Target {
     /// The group that its brokers are taken from, if its members have to be looked up.
     pub fn group(&self) -> Option<Group> {
         match self {
-            Self::Ids(_) | Self::All => None,
+            Self::Ids(_) | Self::All | Self::NumberOf { .. } => None,
             Self::InstanceType { instance_type, .. } => {
                 Some(Group::InstanceType(instance_type.clone()))
             }
@@ -234,7 +242,7 @@ impl Target {
     /// How many brokers it asks for, if it asks for a number.
     pub fn count(&self) -> Option<u32> {
         match self {
-            Self::InstanceType { count, .. } => Some(*count),
+            Self::InstanceType { count, .. } | Self::NumberOf { count, .. } => Some(*count),
             Self::NodeLabels { count, .. } => *count,
             Self::Ids(_) | Self::StatefulSet { .. } | Self::KafkaNodePool { .. } | Self::All => {
                 None

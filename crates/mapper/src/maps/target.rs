@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most ids that one map may list. More are probably a typing error and would fill the memory, so they are refused.
 pub(super) const MAX_IDS: usize = 100_000;
 
-const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, kafkaNodePool NS/NAME, nodeLabels k=v, or all";
+const FORMS: &str = "brokers: [1001..1006], 6x TYPE, 6 of all, statefulSet NS/NAME, kafkaNodePool NS/NAME, nodeLabels k=v, or all";
 
 /// Reads a target. The caller reads the text after it.
 pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
@@ -19,7 +19,7 @@ pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
         return listed(cursor).map(Target::Ids);
     }
     if cursor.rest().starts_with(|c: char| c.is_ascii_digit()) {
-        return instance_type(cursor);
+        return counted(cursor);
     }
     let start = *cursor;
     match cursor.word(|c| c.is_ascii_alphabetic()) {
@@ -94,9 +94,18 @@ fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, TextFault> {
     Ok(BrokerId(id))
 }
 
-/// Reads `6x i3.4xlarge`.
-fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
+/// Reads `6x i3.4xlarge`, `6 of all` or `6 of [1001..1020]`.
+fn counted(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let count = number(cursor, "number of brokers", u32::MAX)?;
+    let mut after = *cursor;
+    if after.blanks() && after.eat("of") && after.blanks() {
+        *cursor = after;
+        if cursor.eat("all") {
+            return Ok(Target::NumberOf { count, of: None });
+        }
+        cursor.expect("[", "all, or [ and broker ids")?;
+        return listed(cursor).map(|ids| Target::NumberOf { count, of: Some(ids) });
+    }
     if !cursor.eat("x") || !cursor.blanks() {
         return Err(cursor.expected("a count and an instance type, as in 6x i3.4xlarge"));
     }

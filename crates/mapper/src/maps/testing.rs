@@ -67,6 +67,8 @@ fn any_target() -> impl Strategy<Value = Target> {
         (labels, proptest::option::of(1_u32..9))
             .prop_map(|(labels, count)| Target::NodeLabels { labels, count }),
         Just(Target::All),
+        (1_u32..9, proptest::option::of(btree_set((0_u32..40).prop_map(BrokerId), 1..12)))
+            .prop_map(|(count, of)| Target::NumberOf { count, of }),
     ]
 }
 

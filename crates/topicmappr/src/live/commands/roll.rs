@@ -207,6 +207,7 @@ impl Args {
             }
             Target::Ids(_)
             | Target::All
+            | Target::NumberOf { .. }
             | Target::InstanceType { .. }
             | Target::NodeLabels { .. } => None,
         });
