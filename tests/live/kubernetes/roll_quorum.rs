@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -103,8 +103,12 @@ impl Scene {
     }
 
     /// While a roll restarts servers, no change of controllers begins.
-    fn a_roll_keeps_changes_out(&self) {
-        topicmappr(self.change()).with(7).complaining_of(&format!("lease {LEASE}"));
+    fn a_roll_keeps_changes_out(&self, roll: &Path) {
+        let change = [self.change(), vec!["--timeout".into(), "1s".into()]].concat();
+        let ended = topicmappr(change);
+        let said = || fs::read_to_string(roll).unwrap();
+        assert_eq!(ended.code, Some(7), "{ended:?}\nThe roll: {}", said());
+        ended.complaining_of(&format!("lease {LEASE}"));
     }
 
     fn starts(&self) -> Vec<u32> {
@@ -150,14 +154,17 @@ fn killed_and_resumed(scene: &Scene) {
     if scene.cluster.mode() == Mode::KRaft {
         scene.a_change_keeps_rolls_out();
     }
-    let run = Run::start(scene.args(&[]));
+    let log = scene.cluster.path().join("roll.log");
+    let mut roll = command();
+    roll.args(scene.args(&[]));
+    let run = Run::logging(roll, &log);
     let down = || {
         let lives = scene.members.lives().unwrap();
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
     };
     until("a server that is being restarted", SOON, down).unwrap();
     if scene.cluster.mode() == Mode::KRaft {
-        scene.a_roll_keeps_changes_out();
+        scene.a_roll_keeps_changes_out(&log);
     }
     run.kill();
     let free = || Some(scene.roll(&[])).filter(|ended| ended.code != Some(7));
