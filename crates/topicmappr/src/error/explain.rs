@@ -40,6 +40,7 @@ impl Error {
             }
             Self::NotReloadable { .. } => ("not-reloadable", Status::NoPlan),
             Self::NotOnDelete { .. } => ("update-strategy", Status::NoPlan),
+            Self::NodePool { .. } => ("strimzi", Status::NoPlan),
             Self::Maps(_) | Self::UnknownMap { .. } => ("maps", Status::BadInput),
             Self::UnknownBrokers { .. } => ("brokers", Status::BadInput),
             Self::NoPlan { why, .. } => match **why {
@@ -85,6 +86,7 @@ impl Error {
             Self::NoNumbers { .. } => NO_NUMBERS,
             Self::Returned { .. } => RETURNED,
             Self::NotOnDelete { set, .. } => return Some(patch(set)),
+            Self::NodePool { namespace, pool, .. } => return Some(ask_strimzi(namespace, pool)),
             Self::HoldsReplicas { broker, .. } => return Some(give_away(*broker)),
             Self::NotAgreed => {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
@@ -124,6 +126,13 @@ fn patch(set: &str) -> String {
     let (namespace, name) = set.split_once('/').unwrap_or(("default", set));
     format!(
         "kubectl patch statefulset {name} --namespace {namespace} --patch '{{\"spec\":{{\"updateStrategy\":{{\"type\":\"OnDelete\",\"rollingUpdate\":null}}}}}}'"
+    )
+}
+
+fn ask_strimzi(namespace: &str, pool: &str) -> String {
+    format!(
+        "kubectl annotate pods --selector strimzi.io/pool-name={pool} --namespace {namespace} \
+         strimzi.io/manual-rolling-update=true has it restart them"
     )
 }
 
