@@ -154,6 +154,44 @@ fn with_tls_every_container_of_ours_has_the_clients_secret() {
     }
 }
 
+/// Daemons of every kind have the operator's flags, also one that YAML would read as a map.
+#[test]
+#[ignore = "live"]
+fn every_daemon_has_its_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    let flags = json!({"cap-map": "{\"default\": 1250}", "cap-label": "speed", "metrics": "none", "min-rate": 1_000_000});
+    let own = json!({
+        "autothrottle": {"enabled": true, "flags": flags}, "brokers": {"autothrottle": true},
+        "sidecar": {"enabled": true},
+    });
+    fs::write(&values, own.to_string()).unwrap();
+    let all = rendered(&[&example("small.yaml"), &values]);
+    let daemons: Vec<(String, String)> = pods_of(&all)
+        .into_iter()
+        .flat_map(|(name, pod)| {
+            let containers = pod["containers"].as_array().unwrap().clone();
+            containers.into_iter().map(move |container| (name.clone(), container))
+        })
+        .filter(|(_, container)| container["name"] == "autothrottle")
+        .map(|(name, container)| (name, container["args"].to_string()))
+        .collect();
+    let names: Vec<&str> = daemons.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["kafka", "autothrottle", "kafka-events", "kafka-logs"]);
+    for (name, args) in &daemons {
+        for argument in [json!("--cap-map={\"default\": 1250}"), json!("--min-rate=1000000")] {
+            assert!(args.contains(&argument.to_string()), "{name}: {args}");
+        }
+        // Next to a broker, it measures that broker.
+        assert_eq!(args.contains("--metrics=none"), name == "autothrottle", "{args}");
+    }
+    let rights = &all["autothrottle-nodes.yaml"];
+    for account in ["autothrottle", "kafka-broker"] {
+        let subject = format!("- {{kind: ServiceAccount, name: {account}, namespace: kafka}}");
+        assert_eq!(rights.matches(&subject).count(), 2, "{rights}");
+    }
+}
+
 /// The config of brokers and controllers, and what their pods are started with.
 #[test]
 #[ignore = "live"]

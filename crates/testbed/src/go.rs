@@ -10,13 +10,13 @@ use crate::cache;
 use crate::error::{Error, file};
 use crate::jars::tail;
 
-/// A Go module with one program, or with one in each folder.
+/// A Go module with one program, or with several.
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// The names of files and their contents. `go.sum` pins every module.
     pub(crate) sources: &'static [(&'static str, &'static str)],
-    /// The folders with a program each; none if the module is one program.
-    pub(crate) folders: &'static [&'static str],
+    /// The packages with a program each, as `go build` names them; none if the module is one program.
+    pub(crate) packages: &'static [&'static str],
     /// A module that needs a change.
     pub(crate) patch: Option<Patch>,
     /// Options for the linker, besides those that remove debug information.
@@ -39,7 +39,7 @@ impl Program {
         Ok(self.folder()?.join(self.name))
     }
 
-    /// The same for the folder with all programs, each under the name of its own folder.
+    /// The same for the folder with all programs, each under the last name of its package.
     pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
         let folder = cache::folder().join(format!("{}-{}", self.name, self.key()));
         if !folder.exists() {
@@ -97,13 +97,13 @@ impl Program {
                 .into();
         arguments.push(format!("-ldflags={}", link.join(" ")));
         arguments.push("-o".to_owned());
-        if self.folders.is_empty() {
+        if self.packages.is_empty() {
             let program = into.join(self.name).display().to_string();
             arguments.extend([program, ".".to_owned()]);
         } else {
             // The slash says that it is a folder.
             arguments.push(format!("{}/", into.display()));
-            arguments.extend(self.folders.iter().map(|folder| format!("./{folder}")));
+            arguments.extend(self.packages.iter().map(|&package| package.to_owned()));
         }
         arguments
     }

@@ -21,7 +21,7 @@ const SOURCES: &[(&str, &str)] = &[
 /// If its syntax or its format is wrong, or if it uses a name that is not in it. Or if Go or its modules are missing.
 pub fn checked(path: &Path) -> Result<Value, Error> {
     let program =
-        Program { name: "hclkit", sources: SOURCES, folders: &[], patch: None, link: Vec::new() };
+        Program { name: "hclkit", sources: SOURCES, packages: &[], patch: None, link: Vec::new() };
     let mut command = Command::new(program.built()?);
     command.arg(path);
     let text = tool::output(command, "golang")?;

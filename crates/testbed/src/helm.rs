@@ -1,4 +1,4 @@
-//! Helm's own linter and renderer, as one program.
+//! Helm's own linter and renderer, as one program; and Helm itself.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,19 @@ pub fn template(chart: &Path, values: &[&Path]) -> Result<String, Error> {
 /// # Errors
 /// If Go or its modules are missing.
 pub fn build() -> Result<PathBuf, Error> {
-    Program { name: "helmkit", sources: SOURCES, folders: &[], patch: None, link: Vec::new() }
-        .built()
+    program("helmkit", &[]).built()
+}
+
+/// Helm itself, as an operator runs it. Only long tests use it, because its build takes minutes.
+///
+/// # Errors
+/// If Go or its modules are missing.
+pub fn command() -> Result<Command, Error> {
+    Ok(Command::new(program("helm", &["helm.sh/helm/v3/cmd/helm"]).built()?))
+}
+
+fn program(name: &'static str, packages: &'static [&'static str]) -> Program {
+    Program { name, sources: SOURCES, packages, patch: None, link: Vec::new() }
 }
 
 fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<String, Error> {

@@ -75,6 +75,14 @@ pub(crate) enum Error {
         "StatefulSet {set} has updateStrategy {strategy}: its controller restarts pods without looking at Kafka"
     )]
     NotOnDelete { set: String, strategy: String },
+    /// A map's brokers are pods of Strimzi.
+    #[error(
+        "map {map} names the KafkaNodePool {namespace}/{pool}: only Strimzi's operator restarts its pods"
+    )]
+    NodePool { map: String, namespace: String, pool: String },
+    /// Recorded load covers too few hours.
+    #[error("a forecast needs records of {needed} hours, and those in {} span {hours}", folder.display())]
+    FewRecords { folder: PathBuf, hours: i64, needed: i64 },
     /// The operator has not agreed to change the cluster.
     #[error("the cluster would be changed, and nobody has agreed to it")]
     NotAgreed,

@@ -88,20 +88,15 @@ fn partitions(snapshot: &Snapshot) -> impl Iterator<Item = &Partition> {
 /// The least time that records span for a forecast: a shorter one does not tell one day from another.
 const FORECAST_HOURS: i64 = 48;
 
-/// The sizes and rates of all records, to see what they lead to.
+/// The sizes and rates of all records, to see what they lead to. [`Error::FewRecords`] if they span too little time.
 pub(crate) fn history(cluster: &Snapshot, folder: &Path) -> Result<StorageHistory, Error> {
     let all = records(folder)?;
     let hour = |at: Timestamp| at.as_second().div_euclid(3600);
-    let hours =
-        all.first().zip(all.last()).map(|((first, _), (last, _))| (hour(*first), hour(*last)));
-    let Some((first, newest)) = hours else { return Err(none(folder)) };
-    if newest - first < FORECAST_HOURS {
-        return Err(Error::flags(format!(
-            "a forecast needs records of {FORECAST_HOURS} hours, and those in {} span {}: record \
-             more, each hour",
-            folder.display(),
-            newest - first
-        )));
+    let [first, newest] = [all.first(), all.last()].map(|one| one.map_or(0, |(at, _)| hour(*at)));
+    let hours = newest - first;
+    if hours < FORECAST_HOURS {
+        let folder = folder.to_owned();
+        return Err(Error::FewRecords { folder, hours, needed: FORECAST_HOURS });
     }
     let mut history = StorageHistory::until(newest);
     for (at, path) in &all {

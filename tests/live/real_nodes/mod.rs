@@ -2,6 +2,7 @@
 //!
 //! The namespace enforces Pod Security's strictest profile.
 
+mod faults_soak;
 mod release;
 mod soak;
 

@@ -128,14 +128,37 @@ impl Release {
         self.secret("kafka-tls", data);
     }
 
-    /// `helm install` or `helm upgrade`: the two examples, and these values.
+    /// What `helm upgrade` would do: the two examples, and these values.
     pub(super) fn apply(&self, values: &str) {
-        let own = self.path().join("values.yaml");
-        fs::write(&own, values).unwrap();
-        let examples =
-            ["small.yaml", "secure.yaml"].map(|name| chart().join("examples").join(name));
-        let text = helm::template(&chart(), &[&examples[0], &examples[1], &own]).unwrap();
+        let files = self.values(values);
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let text = helm::template(&chart(), &files).unwrap();
         self.nodes.kubernetes().apply(&text).unwrap();
+    }
+
+    /// Helm itself: `helm install`, or another of its commands, with the two examples and these values.
+    pub(super) fn helm(&self, what: &str, values: &str) {
+        let mut helm = helm::command().unwrap();
+        helm.args([what, "topicmappr"]).arg(chart()).args(["--namespace", "kafka", "--kubeconfig"]);
+        helm.arg(self.nodes.kubeconfig());
+        for file in self.values(values) {
+            helm.arg("--values").arg(file);
+        }
+        for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            helm.env(home, self.path().join("helm"));
+        }
+        let ran = helm.output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|out| String::from_utf8_lossy(&out).into_owned());
+        assert!(ran.status.success(), "helm {what}: {}\n{}", said[0], said[1]);
+        println!("== helm {what}\n{}", said[0]);
+    }
+
+    fn values(&self, own: &str) -> [PathBuf; 3] {
+        let path = self.path().join("values.yaml");
+        fs::write(&path, own).unwrap();
+        let [small, secure] =
+            ["small.yaml", "secure.yaml"].map(|name| chart().join("examples").join(name));
+        [small, secure, path]
     }
 
     /// Waits until so many brokers and controllers are ready.

@@ -21,7 +21,7 @@ const RELEASE: (&str, &str, &str) = ("v1.33.13", "1", "33");
 /// Go's own caches, and the network.
 pub fn build() -> Result<PathBuf, Error> {
     let link = link();
-    Program { name: "kubelab", sources: SOURCES, folders: &[], patch: None, link }.built()
+    Program { name: "kubelab", sources: SOURCES, packages: &[], patch: None, link }.built()
 }
 
 /// The release that the components tell.

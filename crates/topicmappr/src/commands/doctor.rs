@@ -39,8 +39,17 @@ pub(crate) fn report(
         }
     }
     if let Some(folder) = &args.load_folder {
-        let history = load_folder::history(&snapshot, folder)?;
-        around.forecast = Some(Outlook::of(&history.forecast(&snapshot), folder));
+        match load_folder::history(&snapshot, folder) {
+            Ok(history) => {
+                around.forecast = Some(Outlook::of(&history.forecast(&snapshot), folder));
+            }
+            // A new folder. What is wrong now matters more.
+            Err(error @ Error::FewRecords { .. }) => {
+                let what = "when disks will be full".to_owned();
+                around.unread.push(UnknownFact { what, why: error.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
     }
     let found = findings(&snapshot, &around);
     let view = DoctorView::of(&snapshot, &around, found, &session.global);

@@ -4,10 +4,11 @@
 
 use super::Error;
 use local::Status;
-use local::words::{ranges, uncordon};
+use local::words::{quoted, ranges, uncordon};
 use mapper::explain::ExplainError;
 use mapper::{BrokerId, NoPlan, Refusal};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 impl Error {
     /// The stable word by which scripts recognize the error.
@@ -40,6 +41,8 @@ impl Error {
             }
             Self::NotReloadable { .. } => ("not-reloadable", Status::NoPlan),
             Self::NotOnDelete { .. } => ("update-strategy", Status::NoPlan),
+            Self::NodePool { .. } => ("strimzi", Status::NoPlan),
+            Self::FewRecords { .. } => ("usage", Status::BadInput),
             Self::Maps(_) | Self::UnknownMap { .. } => ("maps", Status::BadInput),
             Self::UnknownBrokers { .. } => ("brokers", Status::BadInput),
             Self::NoPlan { why, .. } => match **why {
@@ -85,6 +88,8 @@ impl Error {
             Self::NoNumbers { .. } => NO_NUMBERS,
             Self::Returned { .. } => RETURNED,
             Self::NotOnDelete { set, .. } => return Some(patch(set)),
+            Self::NodePool { namespace, pool, .. } => return Some(ask_strimzi(namespace, pool)),
+            Self::FewRecords { folder, .. } => return Some(record(folder)),
             Self::HoldsReplicas { broker, .. } => return Some(give_away(*broker)),
             Self::NotAgreed => {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
@@ -125,6 +130,18 @@ fn patch(set: &str) -> String {
     format!(
         "kubectl patch statefulset {name} --namespace {namespace} --patch '{{\"spec\":{{\"updateStrategy\":{{\"type\":\"OnDelete\",\"rollingUpdate\":null}}}}}}'"
     )
+}
+
+fn ask_strimzi(namespace: &str, pool: &str) -> String {
+    format!(
+        "kubectl annotate pods --selector strimzi.io/pool-name={pool} --namespace {namespace} \
+         strimzi.io/manual-rolling-update=true has it restart them"
+    )
+}
+
+fn record(folder: &Path) -> String {
+    let folder = quoted(&folder.display().to_string());
+    format!("record one each hour: topicmappr snapshot --rates 60s --load-folder {folder}")
 }
 
 fn give_away(broker: BrokerId) -> String {

@@ -49,6 +49,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- end }}
 
+{{- /* Flags by their long names as arguments. toYaml quotes a map in JSON, which has colons; toJson writes large numbers in full. */ -}}
+{{- define "topicmappr.arguments" -}}
+{{- $arguments := list -}}
+{{- range $flag, $value := . -}}
+{{- $text := ternary $value (toJson $value) (kindIs "string" $value) -}}
+{{- $arguments = append $arguments (printf "--%s=%s" $flag $text) -}}
+{{- end -}}
+{{- with $arguments }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
 {{- /* 16 bytes that follow from a text, as Kafka writes its ids. */ -}}
 {{- define "topicmappr.uuid" -}}{{ . | sha256sum | trunc 16 | b64enc | trimSuffix "==" }}{{- end -}}
 

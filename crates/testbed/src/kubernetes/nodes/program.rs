@@ -32,9 +32,9 @@ const COREDNS: Patch = Patch {
 /// # Errors
 /// If Go or its modules are missing.
 pub fn build() -> Result<PathBuf, Error> {
-    let folders = &["nodelab", "coredns"];
+    let packages = &["./nodelab", "./coredns"];
     let link = program::link();
-    Program { name: "nodelab", sources: SOURCES, folders, patch: Some(COREDNS), link }.folder()
+    Program { name: "nodelab", sources: SOURCES, packages, patch: Some(COREDNS), link }.folder()
 }
 
 #[cfg(test)]

@@ -201,9 +201,11 @@ impl Args {
         }
         let maps = session.map_set()?;
         let sets = maps.maps().iter().filter_map(|map| match &map.target {
-            // A pool of Strimzi is refused when its pods are read.
-            Target::StatefulSet { namespace, name } | Target::KafkaNodePool { namespace, name } => {
-                Some(format!("{namespace}/{name}"))
+            Target::StatefulSet { namespace, name } => Some(Ok(format!("{namespace}/{name}"))),
+            // A StatefulSet may have the pool's name, and is another one.
+            Target::KafkaNodePool { namespace, name } => {
+                let (namespace, pool) = (namespace.clone(), name.clone());
+                Some(Err(Error::NodePool { map: map.name.to_string(), namespace, pool }))
             }
             Target::Ids(_)
             | Target::All
@@ -211,7 +213,7 @@ impl Args {
             | Target::InstanceType { .. }
             | Target::NodeLabels { .. } => None,
         });
-        let sets: Vec<String> = sets.collect();
+        let sets = sets.collect::<Result<Vec<String>, Error>>()?;
         if sets.is_empty() {
             return Err(Error::flags(
                 "roll needs StatefulSets: name them, or give maps that do (--maps)".to_owned(),
