@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -102,13 +102,10 @@ impl Scene {
         change.end();
     }
 
-    /// While a roll restarts servers, no change of controllers begins.
-    fn a_roll_keeps_changes_out(&self, roll: &Path) {
+    /// While a roll waits for a server, no change of controllers begins. It watches the Lease for 20 seconds.
+    fn a_roll_keeps_changes_out(&self) {
         let change = [self.change(), vec!["--timeout".into(), "1s".into()]].concat();
-        let ended = topicmappr(change);
-        let said = || fs::read_to_string(roll).unwrap();
-        assert_eq!(ended.code, Some(7), "{ended:?}\nThe roll: {}", said());
-        ended.complaining_of(&format!("lease {LEASE}"));
+        topicmappr(change).with(7).complaining_of(&format!("lease {LEASE}"));
     }
 
     fn starts(&self) -> Vec<u32> {
@@ -154,18 +151,12 @@ fn killed_and_resumed(scene: &Scene) {
     if scene.cluster.mode() == Mode::KRaft {
         scene.a_change_keeps_rolls_out();
     }
-    let log = scene.cluster.path().join("roll.log");
-    let mut roll = command();
-    roll.args(scene.args(&[]));
-    let run = Run::logging(roll, &log);
+    let run = Run::start(scene.args(&[]));
     let down = || {
         let lives = scene.members.lives().unwrap();
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
     };
     until("a server that is being restarted", SOON, down).unwrap();
-    if scene.cluster.mode() == Mode::KRaft {
-        scene.a_roll_keeps_changes_out(&log);
-    }
     run.kill();
     let free = || Some(scene.roll(&[])).filter(|ended| ended.code != Some(7));
     let ended = until("the lease of the roll that was killed", SOON, free).unwrap().with(0);
@@ -182,7 +173,13 @@ fn stopped_by_a_pod(scene: &Scene) {
     scene.template(&[("example.org/version", "3"), ("testbed/unready", "its config is wrong")]);
     let outdated = || scene.roll(&["--dry-run"]).stdout.starts_with("3 pods").then_some(());
     until("the new revision of the pods", SOON, outdated).unwrap();
-    let ended = scene.roll(&["--pod-timeout", "30s"]).with(6);
+    let roll = Run::start(scene.args(&["--pod-timeout", "45s"]));
+    let restarts = || scene.starts().iter().sum::<u32>() as usize > COUNT;
+    until("a restart", SOON, || restarts().then_some(())).unwrap();
+    if scene.cluster.mode() == Mode::KRaft {
+        scene.a_roll_keeps_changes_out();
+    }
+    let ended = roll.end().with(6);
     assert!(ended.stdout.contains("is not ready"), "{}", ended.stdout);
     // The server in the new pod takes some time to start.
     let one_more = || scene.starts().iter().sum::<u32>() as usize == COUNT + 1;
