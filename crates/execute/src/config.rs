@@ -147,7 +147,10 @@ impl ConfigEdit {
                 ThrottledEntries::parse(after.as_deref()) == ThrottledEntries::Some(wanted.clone())
             }
         };
-        let is_whole = found.is_empty() || wanted.is_empty() || !right;
+        let is_whole = found.is_empty()
+            || wanted.is_empty()
+            || !right
+            || !ThrottledEntries::is_readable(value);
         if is_whole { Self::To(to) } else { edit }
     }
 
@@ -195,6 +198,13 @@ impl ThrottledEntries {
             true => Self::All,
             false => Self::Some(words().filter(|w| !w.is_empty()).map(Into::into).collect()),
         }
+    }
+
+    /// Whether brokers can read this value. An empty entry ends their reading, so they pace none. A broker with ZooKeeper
+    /// writes one if it appends to a list that another tool has just emptied.
+    pub fn is_readable(value: Option<&str>) -> bool {
+        let is_full = |word: &str| !word.trim().is_empty();
+        value.is_none_or(|value| value.is_empty() || value.split(',').all(is_full))
     }
 
     /// Whether the list names every one of these.
@@ -257,6 +267,7 @@ mod tests {
             (Some("0:1"), None, false),
             (Some("*"), Some("0:1"), false),
             (Some("1:2, 0:1"), Some("1:2"), false),
+            (Some(",0:1"), Some("0:1"), false),
             (Some("0:1,1:2,2:3"), Some("1:2,0:1"), true),
         ] {
             let whole = (false, ConfigEdit::To(to.map(str::to_owned)));

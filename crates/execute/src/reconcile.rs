@@ -279,7 +279,9 @@ impl Holding {
         self.clean = false;
         let Some(value) = told(seen, setting) else { return };
         let list = ThrottledEntries::parse(value);
-        self.lists.insert(setting.clone(), list.clone());
+        let is_readable = ThrottledEntries::is_readable(value);
+        let paced = if is_readable { list.clone() } else { ThrottledEntries::parse(None) };
+        self.lists.insert(setting.clone(), paced);
         let ThrottledEntries::Some(found) = list else {
             // The star covers every replica; it stays with the tool that wrote it.
             return;
@@ -310,7 +312,7 @@ impl Holding {
             let (setting, owner) = (setting.clone(), wanted.owner.clone());
             self.account(LedgerEntry::Held { setting, before, found: None, ours, met, owner });
         }
-        if found != complete {
+        if found != complete || !is_readable {
             let to = ThrottledEntries::Some(complete).value();
             self.set(setting, ConfigEdit::of_list(value, to, false));
         }
@@ -335,13 +337,11 @@ impl Holding {
         } else if is_ours(setting, held, value) {
             self.clean = false;
             let exact = original == held.before;
-            self.set(
-                setting,
-                match is_list {
-                    true => ConfigEdit::of_list(value, original, exact),
-                    false => ConfigEdit::To(original),
-                },
-            );
+            let edit = match is_list {
+                true => ConfigEdit::of_list(value, original, exact),
+                false => ConfigEdit::To(original),
+            };
+            self.set(setting, edit);
         } else {
             let (setting, value) = (setting.clone(), value.map(str::to_owned));
             self.released(&setting);

@@ -251,6 +251,27 @@ fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
 }
 
 #[test]
+fn a_list_that_brokers_cannot_read_paces_nothing_and_is_set_again() {
+    let key = Key::FollowerReplicas;
+    let now = ThrottledEntries::parse(Some("0:2")).replicas();
+    let needs = List { ever: now.clone(), now, ..List::default() };
+    let wanted = WantedConfigs { lists: [(list(key), needs)].into(), ..WantedConfigs::default() };
+    let held = LedgerEntry::Held {
+        setting: list(key),
+        before: None,
+        found: None,
+        ours: ["0:2".into()].into(),
+        met: BTreeSet::new(),
+        owner: "p".to_owned().into(),
+    };
+    let torn = beside(Others::default(), [(key, ",0:2")]);
+    let holding = reconcile(&wanted, &Ledger::replay([held]), &torn);
+    let whole = Action::Set { setting: list(key), edit: ConfigEdit::To(Some("0:2".to_owned())) };
+    assert_eq!(holding.actions, [whole]);
+    assert_eq!(holding.lists[&list(key)], ThrottledEntries::parse(None));
+}
+
+#[test]
 fn an_emptied_list_that_was_not_set_before_is_deleted() {
     let key = Key::FollowerReplicas;
     let ledger = Ledger::replay([LedgerEntry::Held {
