@@ -35,6 +35,7 @@ struct Values {
     brokers: u32,
     image: Version,
     fetchers: u32,
+    heals: bool,
 }
 
 impl Values {
@@ -51,7 +52,9 @@ impl Values {
             "maps": {"document": document},
             "topics": {"schedule": "0 0 31 2 *", "definitions": {"first-topics": topics}},
             "autothrottle": {"interval": "5"},
-            "heal": {"enabled": true, "suspend": true},
+            "heal": {
+                "enabled": true, "suspend": !self.heals, "schedule": "*/1 * * * *", "lostFor": "3m",
+            },
             "certificates": {"enabled": true, "warnBefore": "1d"},
             "brokers": {
                 "image": format!("apache/kafka:{}", self.image), "sets": [set],
@@ -277,13 +280,38 @@ fn controllers_of_the_machine(release: &Release, node: &str) {
     freed.unwrap();
 }
 
+/// The StatefulSet shrinks by a broker that has replicas. The CronJob waits, then gives the broker up by itself. Its registration
+/// stays until an operator removes it.
+fn a_broker_is_given_up(release: &Release, values: &Values) {
+    let outside = release.outside(FIRST_PORT);
+    let holds = |id: i32| {
+        let consumer: BaseConsumer = outside.create().unwrap();
+        let metadata = consumer.fetch_metadata(None, SOON).unwrap();
+        let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        all.filter(|partition| partition.replicas().contains(&id)).count()
+    };
+    let before = holds(1003);
+    assert!(before > 0, "nothing to give up");
+    release.apply(&values.text());
+    let given_up = until("end of the heal", LONG, || {
+        thread::sleep(Duration::from_secs(5));
+        (holds(1003) == 0).then_some(())
+    });
+    given_up.unwrap_or_else(|why| panic!("{why}\n{}", super::release::last_words(release.nodes())));
+    println!("== given up: {before} replicas of broker 1003");
+    release.is_ready(6);
+    let args = ["broker", "unregister", "1003", "--yes"];
+    let ran = release.run("unregister", "topicmappr-execute", &args);
+    assert!(ran.succeeded, "{}", ran.printed);
+}
+
 #[test]
 #[ignore = "live"]
 fn a_cluster_is_scaled_upgraded_renewed_drained_and_repaired_and_nothing_is_lost() {
     let release = Release::prepare(&NODES);
     release.nodes().load(&Image::kafka(Version::V4_1)).unwrap();
     release.secret("autothrottle-token", json!({"token": "a1b2c3d4e5f6a1b2c3d4e5f6"}));
-    let mut values = Values { brokers: 3, image: Version::V4_1, fetchers: 1 };
+    let mut values = Values { brokers: 3, image: Version::V4_1, fetchers: 1, heals: false };
     let began = Instant::now();
     let done = |what: &str| println!("== {what} after {:.0} s", began.elapsed().as_secs_f64());
     release.apply(&values.text());
@@ -310,6 +338,9 @@ fn a_cluster_is_scaled_upgraded_renewed_drained_and_repaired_and_nothing_is_lost
     done("drained");
     a_machine_dies(&release);
     done("repaired");
+    values = Values { brokers: 3, heals: true, ..values };
+    a_broker_is_given_up(&release, &values);
+    done("healed");
 
     let ran = release.run("doctor", "topicmappr-planning", &["doctor", "--namespace", "kafka"]);
     assert!(ran.succeeded, "{}", ran.printed);
