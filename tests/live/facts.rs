@@ -1,7 +1,7 @@
 //! Behaviour of real Kafka that our safety depends on. The test detects a version that behaves differently.
 
 use kafka::admin::ConfigOp;
-use testbed::{Access, Cluster, Mechanism, Mode, User};
+use testbed::{Access, Cluster, Mechanism, Mode, User, Version};
 
 use crate::admin::change_list;
 use crate::{bad_input, odd_states};
@@ -39,6 +39,12 @@ pub(crate) fn entries_of_a_list_come_and_go(cluster: &Cluster, topic: &str) {
     change_list(cluster, topic, ConfigOp::Append(text("2:3")), Some(&["0:1", "1:2", "2:3"]));
     change_list(cluster, topic, ConfigOp::Subtract(text("0:1,7:7")), Some(&["1:2", "2:3"]));
     change_list(cluster, topic, ConfigOp::Subtract(text("1:2,2:3")), Some(&[""]));
+    // To an empty list, Kafka 2.8 appends with a comma in front.
+    let appended: &[&str] =
+        if cluster.version() == Version::V2_8 { &["", "5:6"] } else { &["5:6"] };
+    change_list(cluster, topic, ConfigOp::Append(text("5:6")), Some(appended));
+    change_list(cluster, topic, ConfigOp::Delete, None);
+    change_list(cluster, topic, ConfigOp::Append(text("5:6")), Some(appended));
     change_list(cluster, topic, ConfigOp::Delete, None);
 }
 

@@ -131,7 +131,7 @@ pub enum ConfigEdit {
 }
 
 impl ConfigEdit {
-    /// Changes a list of this value to this one. It is set as a whole if one of the two is empty: ZooKeeper's brokers
+    /// Changes a list of this value to this one. It is set as a whole if one of the two is empty: brokers of Kafka 2.8
     /// append to an empty list with a comma in front, which they cannot read. And if Kafka would not find an entry by
     /// its text, or would leave another text where `exact` is asked for.
     pub fn of_list(value: Option<&str>, to: Option<String>, exact: bool) -> Self {
