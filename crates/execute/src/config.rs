@@ -200,8 +200,8 @@ impl ThrottledEntries {
         }
     }
 
-    /// Whether brokers can read this value. An empty entry ends their reading, so they pace none. A broker with ZooKeeper
-    /// writes one if it appends to a list that another tool has just emptied.
+    /// Whether brokers can read this value. An empty entry ends their reading, so they pace none. A broker of Kafka
+    /// 2.8 writes one if it appends to a list that another tool has just emptied.
     pub fn is_readable(value: Option<&str>) -> bool {
         let is_full = |word: &str| !word.trim().is_empty();
         value.is_none_or(|value| value.is_empty() || value.split(',').all(is_full))
