@@ -82,10 +82,13 @@ mod soak {
             let bytes = (0..PARTITIONS).map(|p| ((TOPIC.to_owned(), p), BYTES)).collect();
             traffic.write_in(&bytes, 1_000, 20_000);
             set(cluster, "topics", WRITES, "min.insync.replicas=2");
-            // What an operator has set, on moving brokers and on others.
+            // What an operator has set. It slows the moves of another tool, so that the daemon meets them on any machine.
             set(cluster, "brokers", "1002", "leader.replication.throttled.rate=44444444");
-            set(cluster, "brokers", "1003", "follower.replication.throttled.rate=55555555");
-            set(cluster, "topics", TOPIC, "follower.replication.throttled.replicas=[77:1001]");
+            for id in ["1001", "1002", "1003", "1004"] {
+                set(cluster, "brokers", id, "follower.replication.throttled.rate=30000");
+            }
+            set(cluster, "topics", TOPIC, "leader.replication.throttled.replicas=[77:1001]");
+            set(cluster, "topics", TOPIC, "follower.replication.throttled.replicas=*");
             let before = throttles(cluster, &only());
             let folder = tempfile::tempdir().unwrap();
             let daemon = Some(start_daemon(cluster, &folder, place));
