@@ -15,7 +15,7 @@ mod soak {
     use crate::execution::{Configs, throttles};
     use crate::plan::Partition;
     use crate::producer::Producer;
-    use crate::traffic::{SOON, Traffic};
+    use crate::traffic::{SOON, Seen, Traffic};
 
     const TOPIC: &str = "events";
     const WRITES: &str = "writes";
@@ -166,13 +166,15 @@ mod soak {
             self.is_as_before(&ended.stderr);
         }
 
+        /// Brokers tell of an end later than the controller, which executions and [`in_flight`] ask.
         fn is_at_home(&self) {
-            let seen = self.traffic.seen();
-            for partition in 0..PARTITIONS {
-                let replicas = &seen[&(TOPIC.to_owned(), partition)].replicas;
-                let replicas: BTreeSet<i32> = replicas.iter().copied().collect();
-                assert_eq!(replicas, self.home.into(), "{partition}");
-            }
+            let home = BTreeSet::from(self.home);
+            let there = |seen: &BTreeMap<Partition, Seen>| {
+                let of_topic = seen.iter().filter(|((topic, _), _)| topic == TOPIC);
+                let mut sets = of_topic.map(|(_, now)| now.replicas.iter().copied().collect());
+                sets.all(|set: BTreeSet<i32>| set == home)
+            };
+            until("replicas at home", SOON, || there(&self.traffic.seen()).then_some(())).unwrap();
         }
 
         fn is_as_before(&self, said: &str) {
