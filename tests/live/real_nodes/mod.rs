@@ -5,6 +5,7 @@
 mod faults_soak;
 mod release;
 mod soak;
+mod zookeeper_soak;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::api::DeleteParams;

@@ -48,7 +48,7 @@ const JAVA_ROOTS: &str = "etc/ssl/certs/java/cacerts";
 const LEFT_OUT: [&str; 4] =
     ["./usr/share/doc", "./usr/share/man", "./usr/share/lintian", "./usr/share/locale"];
 /// Kafka's scripts, with the names that [`tool::class`] knows.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("kafka-configs.sh", "configs"),
     ("kafka-consumer-groups.sh", "groups"),
     ("kafka-features.sh", "features"),
@@ -58,6 +58,7 @@ const SCRIPTS: [(&str, &str); 9] = [
     ("kafka-server-start.sh", "kafka.Kafka"),
     ("kafka-storage.sh", "storage"),
     ("kafka-topics.sh", "topics"),
+    ("zookeeper-server-start.sh", "org.apache.zookeeper.server.quorum.QuorumPeerMain"),
 ];
 /// The JMX exporter, as an agent of Java.
 const EXPORTER: &str = "opt/kafka/jmx-exporter.jar";

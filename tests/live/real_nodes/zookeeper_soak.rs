@@ -1,0 +1,102 @@
+//! Kafka 3.9 with an ensemble of ZooKeeper, by the chart alone, with TLS and PLAIN, under a producer outside of the cluster.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::DeleteParams;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use testbed::{Image, Version};
+
+use super::ZONES;
+use super::release::{Release, last_words};
+use crate::producer::Producer;
+
+const ENSEMBLE: &str = "app.kubernetes.io/component=zookeeper";
+const FIRST_PORT: u16 = 31_000;
+const CONNECT: &str = "zookeeper-0.zookeeper.kafka.svc:2181,zookeeper-1.zookeeper.kafka.svc:2181,\
+                       zookeeper-2.zookeeper.kafka.svc:2181/kafka";
+
+fn values(fetchers: u32) -> String {
+    let image = Image::kafka(Version::V3_9).name().replace("docker.io/", "");
+    let few = json!({"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}});
+    let set = json!({
+        "name": "kafka-events", "replicas": 3, "idBase": 1000, "disk": "10Gi", "heap": "256m",
+        "nodePortBase": FIRST_PORT, "resources": few,
+    });
+    let document = "version: 1\nmaps: {events: {topics: \"events.*\", brokers: {statefulSet: kafka/kafka-events}}}";
+    let topics =
+        "version: 1\ndefaults: {partitions: 6, replication: 3}\ntopics: [{name: events.orders}]";
+    json!({
+        "maps": {"document": document},
+        "topics": {"schedule": "0 0 31 2 *", "definitions": {"first-topics": topics}},
+        "heal": {"enabled": true, "suspend": true},
+        "security": {"saslMechanism": "PLAIN"},
+        "controllers": {"replicas": 0},
+        "zookeeper": {"enabled": true, "image": image, "disk": "1Gi", "heap": "128m", "resources": few},
+        "brokers": {
+            "image": image, "zookeeper": CONNECT, "sets": [set],
+            "properties": {"num.replica.fetchers": fetchers.to_string(), "zookeeper.session.timeout.ms": "30000"},
+        },
+    })
+    .to_string()
+}
+
+/// Waits for the whole ensemble.
+fn is_formed(release: &Release) -> Vec<Pod> {
+    let ready = release.nodes().kubernetes().ready_pods("kafka", ENSEMBLE, 3);
+    ready.unwrap_or_else(|why| panic!("{why}\n{}", last_words(release.nodes())))
+}
+
+/// One server at a time, as the manifest says.
+fn each_server_restarts(release: &Release) {
+    for pod in is_formed(release) {
+        let (name, old) = (pod.name_any(), pod.uid());
+        let kubernetes = release.nodes().kubernetes();
+        let deleted = kubernetes.run("a server to go", move |client| async move {
+            let pods = Api::<Pod>::namespaced(client, "kafka");
+            pods.delete(&name, &DeleteParams::default()).await?;
+            Ok(())
+        });
+        deleted.unwrap();
+        let again = kubernetes.pods("a new pod of the server", "kafka", ENSEMBLE, move |pods| {
+            let same = pods.iter().any(|pod| pod.uid() == old);
+            (pods.len() == 3 && !same).then_some(())
+        });
+        again.unwrap();
+        is_formed(release);
+    }
+}
+
+#[test]
+#[ignore = "live"]
+fn kafka_3_9_runs_on_an_ensemble_of_the_chart_and_a_roll_loses_nothing() {
+    let release = Release::prepare(&ZONES);
+    release.nodes().load(&Image::kafka(Version::V3_9)).unwrap();
+    let client = release.client().replace("SCRAM-SHA-512", "PLAIN");
+    let client = client.replace("scram.ScramLoginModule", "plain.PlainLoginModule");
+    release.secret(
+        "kafka-client",
+        json!({"client.properties": client, "ca.crt": release.read("ca.crt")}),
+    );
+    release.apply(&values(1));
+    is_formed(&release);
+    release.is_ready(3);
+    let printed = release.run_now("topicmappr-topics");
+    assert!(printed.contains("1 topic in 1 document: 0 as defined, 1 created"), "{printed}");
+    let mut outside = release.outside(FIRST_PORT);
+    outside.set("sasl.mechanism", "PLAIN");
+    let producer = Producer::with(outside, "events.orders");
+
+    each_server_restarts(&release);
+    release.is_ready(3);
+    release.run_now("topicmappr-heal");
+
+    release.apply(&values(2));
+    let how = ["--lease", "kafka/topicmappr-execute", "--settle", "35s", "--yes"];
+    let args = [&["roll", "kafka/kafka-events"][..], &how].concat();
+    let ran = release.run("roll", "topicmappr-roll", &args);
+    assert!(ran.succeeded, "{}", ran.printed);
+    release.is_ready(3);
+    let ran = release.run("doctor", "topicmappr-planning", &["doctor", "--namespace", "kafka"]);
+    assert!(ran.succeeded, "{}", ran.printed);
+    println!("99 % acknowledged within {:?}", producer.has_lost_nothing());
+}
