@@ -18,6 +18,8 @@ use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
 const WRITES: &str = "writes";
+/// Controllers with a process of their own, which can be killed.
+const MORTAL: [i32; 2] = [3, 5];
 /// The longest time after which a run is killed. A change takes half a second.
 const KILLED_WITHIN_MS: u64 = 900;
 
@@ -192,7 +194,7 @@ fn shrunk(scene: &mut Scene) -> Vec<i32> {
     let active = scene.active();
     let gone = scene.run(&["remove", &id(active), "--yes", SOLE]).with(0);
     assert!(gone.stderr.contains("removing the active controller"), "{}", gone.stderr);
-    let second = scene.voters().into_iter().rfind(|index| *index != 3).unwrap();
+    let second = scene.voters().into_iter().rfind(|index| !MORTAL.contains(index)).unwrap();
     scene.killed(1, &["remove", &id(second)]);
     let left = scene.voters();
     assert!(left.len() == 3 && !left.contains(&active) && !left.contains(&second), "{left:?}");
@@ -203,15 +205,15 @@ fn shrunk(scene: &mut Scene) -> Vec<i32> {
 
 /// One of three is killed, so no other may go. It returns with an empty disk.
 fn renewed(scene: &mut Scene, left: &[i32]) {
-    assert!(left.contains(&3), "only this one has a process of its own: {left:?}");
-    let other = left.iter().copied().find(|index| *index != 3).unwrap();
-    scene.kill(3);
+    let dies = MORTAL.into_iter().find(|index| left.contains(index)).unwrap();
+    let other = left.iter().copied().find(|index| *index != dies).unwrap();
+    scene.kill(dies);
     let silent = || (scene.run(&["status"]).code == Some(5)).then_some(());
     until("a controller that is silent", SOON, silent).unwrap();
     scene.run(&["remove", &id(other), "--yes"]).with(1).complaining_of("a majority is 2");
-    scene.wipe(3);
-    scene.start(3);
-    let lost = id(3);
+    scene.wipe(dies);
+    scene.start(dies);
+    let lost = id(dies);
     scene.killed(1, &["replace", &lost, &lost]);
     assert_eq!(scene.voters(), left);
     let whole = || (scene.run(&["status"]).code == Some(0)).then_some(());
@@ -221,7 +223,7 @@ fn renewed(scene: &mut Scene, left: &[i32]) {
 #[test]
 #[ignore = "live"]
 fn controllers_are_added_replaced_and_removed_under_writes() {
-    let mortal = [3, 5].map(|index| FIRST_MEMBER + index);
+    let mortal = MORTAL.map(|index| FIRST_MEMBER + index);
     let mut scene = Scene::of(three_controllers(3).mortal(mortal).start().unwrap());
     let producer = producer(&scene);
     let status = scene.run(&["status"]).with(0).stdout;

@@ -144,6 +144,8 @@ fn a_replaced_disk(mode: Mode) {
     assert_eq!(refusal.stdout, "");
     let accepted = init(&cluster, &["--accept-data-loss"]).with(0).complaining_of("guarded-0");
     follow(&cluster, &refusal);
+    // Until brokers agree, the command says that it waits.
+    Traffic::of(&cluster).seen();
     let allowed = init(&cluster, &[]).with(0);
     assert_eq!(
         allowed.stdout,

@@ -62,9 +62,11 @@ impl Facts {
     /// Leadership moves by itself only if the leader leaves the list. A new order alone moves no leader.
     fn leaders_stay_unless_they_leave(&self) {
         self.is(
-            &["alter:led:0:1003,1002", "alter:led:1:1002,1001", "list:led:1", "show:led:1"],
-            &[("list:led:1", "idle"), ("show:led:1", "[1002, 1001] led by 1001")],
+            &["alter:led:0:1003,1002", "alter:led:1:1002,1001", "list:led:1"],
+            &[("list:led:1", "idle")],
         );
+        // Brokers tell of a new order later than the controller of an end.
+        self.becomes("show:led:1", "[1002, 1001] led by 1001");
         self.becomes("show:led:0", "[1003, 1002] led by 1003");
         self.is(
             &["alter:led:2:1003,1001", "elect:led:1:PREFERRED"],
@@ -98,7 +100,7 @@ impl Facts {
     /// way back never ends, and a cancel does not keep the order.
     fn a_second_target_is_not_to_be_trusted(&self) {
         self.slowly();
-        self.is(&["show:slow:0"], &[("show:slow:0", "[1003, 1002, 1001] led by 1001")]);
+        self.becomes("show:slow:0", "[1003, 1002, 1001] led by 1001");
         let told = self.ask(&[
             "alter:slow:0:1001,1002,1003",
             "list:slow:0",
@@ -166,8 +168,7 @@ fn moves_are_as_we_know_them(mode: Mode) {
         facts.cluster.start_broker(MORTAL).unwrap();
         facts.unpaced();
         facts.becomes("list:slow:0", "idle");
-        let told = facts.ask(&["show:slow:0"]);
-        assert!(!told["show:slow:0"].contains("1001,"), "{told:#?}");
+        facts.becomes("show:slow:0", "[1002, 1003] led by 1002");
     }
 }
 
