@@ -15,7 +15,7 @@ mod soak {
     use crate::execution::{Configs, throttles};
     use crate::plan::Partition;
     use crate::producer::Producer;
-    use crate::traffic::{SOON, Seen, Traffic};
+    use crate::traffic::{SOON, Traffic};
 
     const TOPIC: &str = "events";
     const WRITES: &str = "writes";
@@ -169,12 +169,16 @@ mod soak {
         /// Brokers tell of an end later than the controller, which executions and [`in_flight`] ask.
         fn is_at_home(&self) {
             let home = BTreeSet::from(self.home);
-            let there = |seen: &BTreeMap<Partition, Seen>| {
-                let of_topic = seen.iter().filter(|((topic, _), _)| topic == TOPIC);
-                let mut sets = of_topic.map(|(_, now)| now.replicas.iter().copied().collect());
-                sets.all(|set: BTreeSet<i32>| set == home)
+            let there = |partition| {
+                let seen = self.traffic.seen();
+                let replicas = &seen[&(TOPIC.to_owned(), partition)].replicas;
+                let replicas: BTreeSet<i32> = replicas.iter().copied().collect();
+                (replicas == home).then_some(())
             };
-            until("replicas at home", SOON, || there(&self.traffic.seen()).then_some(())).unwrap();
+            for partition in 0..PARTITIONS {
+                until(format!("{TOPIC}-{partition} on {home:?}"), SOON, || there(partition))
+                    .unwrap();
+            }
         }
 
         fn is_as_before(&self, said: &str) {
