@@ -44,6 +44,20 @@ fn rendered(values: &[&Path]) -> BTreeMap<String, String> {
     documents.map(split).collect()
 }
 
+/// `roll` restarts the servers whose template differs: those that run with an older config.
+#[test]
+#[ignore = "live"]
+fn a_larger_ensemble_changes_the_template_of_its_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (three, five) = (example("zookeeper.yaml"), folder.path().join("values.yaml"));
+    fs::write(&five, "zookeeper: {replicas: 5}").unwrap();
+    let hash = |values: &[&Path]| {
+        let text = rendered(values).remove("zookeeper.yaml").unwrap();
+        text.lines().find(|line| line.contains("topicmappr/config")).unwrap().to_owned()
+    };
+    assert_ne!(hash(&[&three]), hash(&[&three, &five]));
+}
+
 /// The shipped manifests: everything, with the brokers of one example and the ensemble of the other.
 fn shipped() -> BTreeMap<String, String> {
     let mut all = rendered(&[&example("brokers.yaml")]);

@@ -289,6 +289,23 @@ exec /opt/kafka/bin/kafka-storage.sh format "$@"
 {{ printf "%s\n%s" (include "topicmappr.properties" .) (include "topicmappr.start" .) | sha256sum | trunc 16 }}
 {{- end -}}
 
+{{- /* The config of ZooKeeper's servers. */ -}}
+{{- define "topicmappr.zooCfg" -}}
+tickTime=2000
+initLimit=10
+syncLimit=5
+dataDir=/data
+clientPort=2181
+# Without these two, old snapshots fill the disk.
+autopurge.snapRetainCount=5
+autopurge.purgeInterval=12
+admin.enableServer=false
+4lw.commands.whitelist=ruok,srvr,mntr
+{{- range $i := until (int .Values.zookeeper.replicas) }}
+server.{{ add $i 1 }}=zookeeper-{{ $i }}.zookeeper.{{ $.Release.Namespace }}.svc:2888:3888
+{{- end }}
+{{- end -}}
+
 {{- /* Environment of start.sh: (dict "root" . "name" SET "roles" ROLES "idBase" N "nodePortBase" N). */ -}}
 {{- define "topicmappr.startEnv" -}}
 - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
