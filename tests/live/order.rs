@@ -1,17 +1,21 @@
 //! How long partitions lack replicas: the order of moves in real executions, against the bound and against all moves at
-//! once, three times each. It is `cargo xtask test soak`; figures go to `docs/figures`.
+//! once, three times each, and once each under clients at the daemon's rates. It is `cargo xtask test soak`; figures go to
+//! `docs/figures`.
 
 mod soak {
     use std::collections::BTreeMap;
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::{Duration, Instant};
 
     use mapper::{PlanFile, Rate, Snapshot};
     use serde_json::{Value, json as figures};
-    use testbed::{Cluster, Mode, until};
+    use testbed::relay::Cap;
+    use testbed::{Builder, Cluster, Mode, until};
 
     use crate::binary::{Run, topicmappr};
+    use crate::daemon::Daemon;
+    use crate::load::Load;
     use crate::long_moves::soak::keep;
     use crate::model::{self, Order};
     use crate::plan::Partition;
@@ -24,6 +28,12 @@ mod soak {
     const RUNS: usize = 3;
     const OFTEN: Duration = Duration::from_millis(250);
     const LONG: Duration = Duration::from_secs(300);
+    /// Of each broker where the daemon sets the rates, in bytes per second.
+    const CARD: u64 = 8_000_000;
+    /// What clients write there, and what they read.
+    const APPETITE: u64 = 1_000_000;
+    /// Of the plan's moves, as many at once as there are.
+    const AT_ONCE: [&str; 2] = ["--max-moves-per-broker", "200"];
 
     /// What one execution did. Seconds count from the first move that Kafka began, and the sum over partitions is of the
     /// time without all replicas.
@@ -77,70 +87,100 @@ mod soak {
         (Times { seconds, partition_seconds }, least)
     }
 
-    /// A broker is lost, and its replicas are placed elsewhere.
+    /// A cluster that has lost a broker, and a plan that places its replicas elsewhere.
+    struct Lost {
+        cluster: Cluster,
+        folder: tempfile::TempDir,
+        plan: PathBuf,
+        saved: PathBuf,
+        partitions: Vec<Partition>,
+    }
+
+    /// What was seen of an execution.
+    struct Watched {
+        waited_seconds: f64,
+        measured: Times,
+        /// When each partition had its replicas, in order.
+        done: Vec<f64>,
+        preview: Value,
+    }
+
+    impl Lost {
+        fn set(builder: Builder) -> Self {
+            let cluster = builder.brokers(6).processes().start().unwrap();
+            let traffic = Traffic::of(&cluster);
+            let topic = |partition: i32| format!("t{}", partition / 20);
+            let of = |partition: i32| -> Partition { (topic(partition), partition % 20) };
+            let mut topics: BTreeMap<String, Vec<Vec<i32>>> = BTreeMap::new();
+            for partition in 0..PARTITIONS {
+                topics.entry(topic(partition)).or_default().push(replicas(partition));
+            }
+            topics.insert("clients".to_owned(), vec![vec![1002, 1003, 1004]]);
+            traffic.create(&topics);
+            let sizes: BTreeMap<Partition, usize> =
+                (0..PARTITIONS).map(|partition| (of(partition), bytes(partition))).collect();
+            traffic.write_in(&sizes, 10_000, 100_000);
+            cluster.kill_broker(LOST).unwrap();
+            traffic.without(LOST);
+
+            let folder = tempfile::tempdir().unwrap();
+            let [plan, saved] = ["plan.json", "now.json"].map(|name| folder.path().join(name));
+            let bootstrap = cluster.bootstrap();
+            let storage: Vec<String> = (1001..1007).map(|id| format!("{id}=20GB")).collect();
+            let storage = storage.join(",");
+            let (plan_name, saved_name) = (plan.to_str().unwrap(), saved.to_str().unwrap());
+            let asked = ["rebuild", "--topics", "t.*", "--brokers", "-2", "--out-file", plan_name];
+            let facts = ["--broker-storage", &storage, "--save-snapshot", saved_name];
+            let server = ["--bootstrap-server", &bootstrap];
+            topicmappr(asked.iter().chain(&server).chain(&facts)).with(0);
+            Self { cluster, folder, plan, saved, partitions: sizes.into_keys().collect() }
+        }
+
+        fn execute(&self, flags: &[&str]) -> Watched {
+            let traffic = Traffic::of(&self.cluster);
+            let before = traffic.seen();
+            let bootstrap = self.cluster.bootstrap();
+            let own = ["execute", self.plan.to_str().unwrap(), "--yes", "--output", "json"];
+            let start = Instant::now();
+            let run =
+                Run::start(own.iter().chain(&["--bootstrap-server", &bootstrap]).chain(flags));
+            let (mut last, mut partition_seconds, mut waited_seconds) = (start, 0.0, None);
+            let lacking = self.partitions.iter().filter(|of| before[*of].isr.len() < 3);
+            let mut missed: Vec<&Partition> = lacking.collect();
+            let (mut done, all) = (Vec::new(), missed.len());
+            while done.len() < all {
+                std::thread::sleep(OFTEN);
+                let seen = traffic.seen();
+                let now = start.elapsed().as_secs_f64();
+                assert!(now < 900.0, "{} partitions lack replicas", missed.len());
+                let moved = |of: &Partition| seen[of].replicas != before[of].replicas;
+                if waited_seconds.is_none() && self.partitions.iter().any(moved) {
+                    waited_seconds = Some(now);
+                }
+                missed.retain(|of| seen[*of].isr.len() < 3);
+                done.resize(all - missed.len(), now);
+                if waited_seconds.is_some() {
+                    partition_seconds += missed.len() as f64 * last.elapsed().as_secs_f64();
+                }
+                last = Instant::now();
+            }
+            let waited_seconds = waited_seconds.unwrap();
+            let seconds = done.last().unwrap() - waited_seconds;
+            let ended = run.end().with(0);
+            let preview = serde_json::from_str(ended.stdout.lines().next().unwrap()).unwrap();
+            let measured = Times { seconds, partition_seconds };
+            Watched { waited_seconds, measured, done, preview }
+        }
+    }
+
     fn execution(mode: Mode, order: Order) -> Measured {
-        let cluster = Cluster::builder().mode(mode).brokers(6).processes().start().unwrap();
-        let traffic = Traffic::of(&cluster);
-        let topic = |partition: i32| format!("t{}", partition / 20);
-        let of = |partition: i32| -> Partition { (topic(partition), partition % 20) };
-        let mut topics: BTreeMap<String, Vec<Vec<i32>>> = BTreeMap::new();
-        for partition in 0..PARTITIONS {
-            topics.entry(topic(partition)).or_default().push(replicas(partition));
-        }
-        traffic.create(&topics);
-        let sizes: BTreeMap<Partition, usize> =
-            (0..PARTITIONS).map(|partition| (of(partition), bytes(partition))).collect();
-        traffic.write_in(&sizes, 10_000, 100_000);
-        cluster.kill_broker(LOST).unwrap();
-        traffic.without(LOST);
-
-        let folder = tempfile::tempdir().unwrap();
-        let [plan, saved] = ["plan.json", "now.json"].map(|name| folder.path().join(name));
-        let bootstrap = cluster.bootstrap();
-        let server = ["--bootstrap-server", &bootstrap];
-        let storage: Vec<String> = (1001..1007).map(|id| format!("{id}=20GB")).collect();
-        let storage = storage.join(",");
-        let (plan_name, saved_name) = (plan.to_str().unwrap(), saved.to_str().unwrap());
-        let asked = ["rebuild", "--topics", "t.*", "--brokers", "-2", "--out-file", plan_name];
-        let facts = ["--broker-storage", &storage, "--save-snapshot", saved_name];
-        topicmappr(asked.iter().chain(&server).chain(&facts)).with(0);
-        let (model, least) = modelled(&saved, &plan, order);
-        let before = traffic.seen();
-
-        let own = ["execute", plan_name, "--yes", "--throttle", "5MB/s", "--output", "json"];
-        let flags: &[&str] = match order {
-            Order::Ours => &[],
-            Order::AsPlanned => &["--max-moves-per-broker", "200"],
+        let lost = Lost::set(Cluster::builder().mode(mode));
+        let (model, least) = modelled(&lost.saved, &lost.plan, order);
+        let fixed = ["--throttle", "5MB/s"];
+        let Watched { waited_seconds, measured, done, preview } = match order {
+            Order::Ours => lost.execute(&fixed),
+            Order::AsPlanned => lost.execute(&[fixed, AT_ONCE].concat()),
         };
-        let start = Instant::now();
-        let run = Run::start(own.iter().chain(&server).chain(flags));
-        let (mut last, mut partition_seconds, mut waited_seconds) = (start, 0.0, None);
-        let mut missed: BTreeMap<Partition, f64> = sizes
-            .keys()
-            .filter(|of| before[*of].isr.len() < 3)
-            .map(|of| (of.clone(), 0.0))
-            .collect();
-        let (mut done, all) = (Vec::new(), missed.len());
-        while done.len() < all {
-            std::thread::sleep(OFTEN);
-            let seen = traffic.seen();
-            let now = start.elapsed().as_secs_f64();
-            assert!(now < 900.0, "{} partitions lack replicas", missed.len());
-            let moves = || sizes.keys().any(|of| seen[of].replicas != before[of].replicas);
-            if waited_seconds.is_none() && moves() {
-                waited_seconds = Some(now);
-            }
-            missed.retain(|of, _| seen[of].isr.len() < 3);
-            done.resize(all - missed.len(), now);
-            if waited_seconds.is_some() {
-                partition_seconds += missed.len() as f64 * last.elapsed().as_secs_f64();
-            }
-            last = Instant::now();
-        }
-        let waited_seconds = waited_seconds.unwrap();
-        let seconds = done.last().unwrap() - waited_seconds;
-        let ended = run.end().with(0);
-        let preview: Value = serde_json::from_str(ended.stdout.lines().next().unwrap()).unwrap();
         let percents = [50, 90, 100];
         let said = |percent: usize| {
             let points = preview["done_at"].as_array().unwrap().iter();
@@ -149,12 +189,39 @@ mod soak {
         };
         Measured {
             waited_seconds,
-            measured: Times { seconds, partition_seconds },
+            measured,
             least,
             model,
-            done_at: percents.map(|percent| done[(all * percent).div_ceil(100) - 1]),
+            done_at: percents.map(|percent| done[(done.len() * percent).div_ceil(100) - 1]),
             said_done_at: percents.map(said),
         }
+    }
+
+    /// Clients write and read on brokers that copy, behind cards, and the daemon sets the rates.
+    fn under_clients(order: Order) -> Times {
+        let builder = Cluster::builder().network(Cap::default()).exporter();
+        let lost = Lost::set(builder.property("replica.fetch.response.max.bytes", "1048576"));
+        for id in lost.cluster.running().into_keys() {
+            lost.cluster.card(id).unwrap().limit(Cap::both(CARD));
+        }
+        let any = lost.cluster.exporters().into_values().next().unwrap();
+        let port = any.trim_end_matches("/metrics").rsplit(':').next().unwrap();
+        let exporter = format!("http://{{host}}:{port}/metrics");
+        let capacity = format!("{{\"default\": {}}}", CARD / 1_000_000);
+        let limits = ["--interval", "2", "--cap-map", &capacity, "--min-rate", "1"];
+        let metrics = ["--metrics", "exporter", "--exporter-url", &exporter];
+        let flags: Vec<&str> = limits.into_iter().chain(metrics).collect();
+        let daemon = Daemon::start(&lost.cluster.bootstrap(), lost.folder.path(), &flags);
+        let load = Load::start(&lost.cluster, "clients", APPETITE);
+        let url = daemon.url();
+        let auto = ["--throttle", "auto", "--autothrottle", url.trim_end_matches('/')];
+        let watched = match order {
+            Order::Ours => lost.execute(&auto),
+            Order::AsPlanned => lost.execute(&[&auto[..], &AT_ONCE].concat()),
+        };
+        drop(load);
+        assert_eq!(daemon.leave().0, Some(143));
+        watched.measured
     }
 
     fn rounded(times: Times) -> Value {
@@ -205,6 +272,15 @@ mod soak {
         the_smallest_first_leave_partitions_without_replicas_for_less_time(Mode::ZooKeeper);
     }
 
+    #[test]
+    #[ignore = "live"]
+    fn the_same_holds_under_clients_at_the_daemons_rates() {
+        let [windows, at_once] = [Order::Ours, Order::AsPlanned].map(under_clients);
+        let both = figures!({"windows": rounded(windows), "at_once": rounded(at_once)});
+        keep("execution-order-auto", Mode::KRaft, &both);
+        assert!(windows.partition_seconds <= 0.7 * at_once.partition_seconds, "{both:#}");
+    }
+
     /// The bytes per second that arrive of a throttle, from the first byte to the last.
     fn arriving(cluster: &Cluster, traffic: &Traffic<'_>, rate: usize, partitions: i32) -> f64 {
         let topic = format!("r{rate}p{partitions}");
@@ -222,8 +298,7 @@ mod soak {
         topicmappr(asked.iter().chain(&storage).chain(&server)).with(0);
         let throttle = rate.to_string();
         let own = ["execute", plan, "--yes", "--throttle", &throttle];
-        let at_once = ["--max-moves-per-broker", "200"];
-        let run = Run::start(own.iter().chain(&at_once).chain(&server));
+        let run = Run::start(own.iter().chain(&AT_ONCE).chain(&server));
         let size = || -> u64 {
             let dirs = cluster.log_dirs(1002);
             let names = (0..partitions).map(|id| format!("{topic}-{id}/00000000000000000000.log"));
