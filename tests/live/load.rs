@@ -54,10 +54,15 @@ impl Load {
     /// Starts to write `most` bytes per second, and to read as many. The demand cannot exceed that later, because the
     /// buffer holds 0.4 s of it. Kafka's own producer buffers 32 MiB, which would take seconds.
     pub(crate) fn start(cluster: &Cluster, topic: &'static str, most: u64) -> Self {
-        let shared = Arc::new(Shared::default());
-        shared.wanted.store(most, Ordering::Relaxed);
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
+        Self::with(config, topic, most)
+    }
+
+    /// The same with librdkafka's properties.
+    pub(crate) fn with(config: ClientConfig, topic: &'static str, most: u64) -> Self {
+        let shared = Arc::new(Shared::default());
+        shared.wanted.store(most, Ordering::Relaxed);
         let writer = {
             let (config, shared) = (config.clone(), Arc::clone(&shared));
             let buffer_kib = (most * 2 / 5).div_ceil(1024);

@@ -3,6 +3,7 @@
 //! The namespace enforces Pod Security's strictest profile.
 
 mod faults_soak;
+mod loop_soak;
 mod release;
 mod soak;
 mod zookeeper_soak;
