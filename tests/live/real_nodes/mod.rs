@@ -8,9 +8,9 @@ mod release;
 mod soak;
 mod zookeeper_soak;
 
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
+use kube::Api;
 use kube::api::DeleteParams;
-use kube::{Api, ResourceExt};
 use std::fs;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ use testbed::{Nodes, lone_port, until};
 
 use crate::binary::command;
 use crate::traffic::SOON;
-use release::{CONTROLLERS, Release, last_words};
+use release::{CONTROLLERS, Release, last_words, restart};
 
 const ZONES: [(&str, &str); 3] = [("a", "eu-1a"), ("b", "eu-1b"), ("c", "eu-1c")];
 
@@ -76,21 +76,13 @@ fn in_use(nodes: &Nodes) -> Option<String> {
 fn a_controller_loses_its_disk(nodes: &Nodes) {
     let kubernetes = nodes.kubernetes();
     let before = kubernetes.ready_pods("kafka", CONTROLLERS, 3).unwrap();
-    let deleted = kubernetes.run("claim and pod to go", |client| async move {
-        let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), "kafka");
+    let deleted = kubernetes.run("a claim to go", |client| async move {
+        let claims = Api::<PersistentVolumeClaim>::namespaced(client, "kafka");
         claims.delete("data-kafka-controller-2", &DeleteParams::default()).await?;
-        let pods = Api::<Pod>::namespaced(client, "kafka");
-        pods.delete("kafka-controller-2", &DeleteParams::default()).await?;
         Ok(())
     });
     deleted.unwrap();
-    let old = before[2].uid();
-    kubernetes
-        .pods("a new pod of the controller", "kafka", CONTROLLERS, move |pods| {
-            let same = pods.iter().any(|pod| pod.uid() == old);
-            (pods.len() == 3 && !same).then_some(())
-        })
-        .unwrap();
+    restart(nodes, CONTROLLERS, &before[2]);
     let ready = kubernetes.ready_pods("kafka", CONTROLLERS, 3);
     ready.unwrap_or_else(|why| panic!("{why}\n{}", last_words(nodes)));
     let formatted = nodes.logs("kafka", "kafka-controller-2", "format").unwrap();

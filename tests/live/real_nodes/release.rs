@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use rdkafka::ClientConfig;
 use serde_json::{Value, json};
@@ -215,7 +215,7 @@ impl Release {
         log.transpose().unwrap_or_default().unwrap_or_default()
     }
 
-    /// Runs a command in a pod, as one of the chart's service accounts.
+    /// Runs a command in a pod, as one of the chart's service accounts. The ConfigMap `plan` is in `/plan`, if there is one.
     pub(super) fn run(&self, name: &str, account: &str, args: &[&str]) -> Ran {
         let container = json!({"image": Image::ours().name(), "args": args, "env": [
             {"name": "TOPICMAPPR_BOOTSTRAP_SERVER", "value": "kafka-bootstrap.kafka.svc:9092"},
@@ -244,6 +244,7 @@ impl Release {
             {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": true},
             {"name": "certificate", "mountPath": "/etc/kafka-tls", "readOnly": true},
             {"name": "work", "mountPath": "/work"},
+            {"name": "plan", "mountPath": "/plan", "readOnly": true},
         ]);
         let pod = json!({
             "serviceAccountName": account, "restartPolicy": "Never", "containers": [container],
@@ -254,6 +255,7 @@ impl Release {
                     "secretName": "kafka-tls", "items": [{"key": "tls.crt", "path": "tls.crt"}],
                 }},
                 {"name": "work", "emptyDir": {}},
+                {"name": "plan", "configMap": {"name": "plan", "optional": true}},
             ],
         });
         let job = json!({
@@ -290,6 +292,22 @@ impl Release {
             .set("ssl.ca.location", self.path().join("ca.crt").display().to_string());
         config
     }
+}
+
+/// Deletes a pod of these, and waits until its successor has taken its place.
+pub(super) fn restart(nodes: &Nodes, labels: &str, pod: &Pod) {
+    let (name, old) = (pod.name_any(), pod.uid());
+    let deleted = nodes.kubernetes().run("a pod to go", |client| async move {
+        let pods = Api::<Pod>::namespaced(client, "kafka");
+        pods.delete(&name, &DeleteParams::default()).await?;
+        Ok(())
+    });
+    deleted.unwrap();
+    let name = pod.name_any();
+    let successor = nodes.kubernetes().pods("its successor", "kafka", labels, move |pods| {
+        pods.iter().any(|pod| pod.name_any() == name && pod.uid() != old).then_some(())
+    });
+    successor.unwrap();
 }
 
 /// The ends of the logs of all servers, for a failure.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -161,9 +162,45 @@ fn a_broker_is_added(release: &Release, values: &Values) {
     });
     release.nodes().kubernetes().apply(&config.to_string()).unwrap();
     let job = manifest("execute.md", "### Run it in a pod");
+    it_is_given_up_at_first(release, &job);
     let ran = release.job("execute-plan", &job);
     assert!(ran.succeeded, "{}", ran.printed);
     assert!(ran.printed.contains("set by autothrottle"), "{}", ran.printed);
+}
+
+/// docs/runbook/break-the-glass.md: the Job goes in the middle of its moves, and a pod without its journal cancels what it began.
+fn it_is_given_up_at_first(release: &Release, job: &str) {
+    let pace = "--throttle=auto, --autothrottle=http://kafka-sidecars:8080, --autothrottle-token-file=/token/token";
+    assert!(job.contains(pace), "{job}");
+    let slow = job.replace(pace, "--throttle=500kB/s").replace("execute-plan", "execute-slowly");
+    let consumer: BaseConsumer = release.outside(FIRST_PORT).create().unwrap();
+    let in_flight = || {
+        let metadata = consumer.fetch_metadata(None, SOON).unwrap();
+        let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        all.filter(|partition| partition.replicas().len() > 3).count()
+    };
+    let kubernetes = release.nodes().kubernetes();
+    kubernetes.apply(&slow).unwrap();
+    until("a move in flight", LONG, || (in_flight() > 0).then_some(())).unwrap();
+    let deleted = kubernetes.run("the Job to go", |client| async move {
+        let jobs = Api::<Job>::namespaced(client, "kafka");
+        jobs.delete("execute-slowly", &DeleteParams::foreground()).await?;
+        Ok(())
+    });
+    deleted.unwrap();
+    let pods = "batch.kubernetes.io/job-name=execute-slowly";
+    kubernetes
+        .pods("the end of its pod", "kafka", pods, |all| all.is_empty().then_some(()))
+        .unwrap();
+    println!("== given up with {} moves in flight", in_flight());
+    assert!(in_flight() > 0, "the moves were too fast");
+    let account = "topicmappr-execute";
+    let args = ["cancel", "/plan/plan.json", "--lease", "kafka/topicmappr-execute", "--yes"];
+    let cancelled =
+        release.run("cancel", account, &[&args[..], &["--journal", "/work/plan.journal"]].concat());
+    assert!(cancelled.succeeded && in_flight() == 0, "{}", cancelled.printed);
+    let strays = release.run("strays", account, &["throttle", "clear", "--strays", "--dry-run"]);
+    assert!(strays.succeeded, "{}", strays.printed);
 }
 
 /// Another image and other configs, by restarts of controllers, then of brokers; then the version of the metadata.
@@ -269,8 +306,9 @@ fn controllers_of_the_machine(release: &Release, node: &str) {
         for pod in pods.list(&ListParams::default().labels(CONTROLLERS)).await?.items {
             let name = pod.name_any();
             let claim = format!("data-{name}");
-            let bound = claims.get(&claim).await?.annotations().clone();
-            if bound.get("volume.kubernetes.io/selected-node") == Some(&node) {
+            let bound = claims.get(&claim).await?.spec.and_then(|spec| spec.volume_name);
+            // The volumes of a node have its name and a number.
+            if bound.is_some_and(|volume| volume.starts_with(&format!("{node}-"))) {
                 claims.delete(&claim, &DeleteParams::default()).await?;
                 pods.delete(&name, &DeleteParams::default().grace_period(0)).await?;
             }

@@ -1,13 +1,11 @@
 //! Kafka 3.9 with an ensemble of ZooKeeper, by the chart alone, with TLS and PLAIN, under a producer outside of the cluster.
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::DeleteParams;
-use kube::{Api, ResourceExt};
 use serde_json::json;
 use testbed::{Image, Version};
 
 use super::ZONES;
-use super::release::{Release, last_words};
+use super::release::{Release, last_words, restart};
 use crate::producer::Producer;
 
 const ENSEMBLE: &str = "app.kubernetes.io/component=zookeeper";
@@ -49,19 +47,7 @@ fn is_formed(release: &Release) -> Vec<Pod> {
 /// One server at a time, as the manifest says.
 fn each_server_restarts(release: &Release) {
     for pod in is_formed(release) {
-        let (name, old) = (pod.name_any(), pod.uid());
-        let kubernetes = release.nodes().kubernetes();
-        let deleted = kubernetes.run("a server to go", move |client| async move {
-            let pods = Api::<Pod>::namespaced(client, "kafka");
-            pods.delete(&name, &DeleteParams::default()).await?;
-            Ok(())
-        });
-        deleted.unwrap();
-        let again = kubernetes.pods("a new pod of the server", "kafka", ENSEMBLE, move |pods| {
-            let same = pods.iter().any(|pod| pod.uid() == old);
-            (pods.len() == 3 && !same).then_some(())
-        });
-        again.unwrap();
+        restart(release.nodes(), ENSEMBLE, &pod);
         is_formed(release);
     }
 }
