@@ -17,6 +17,7 @@ mod steps;
 mod topic_goal;
 mod topics;
 mod volumes;
+mod zone_goal;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -81,6 +81,16 @@ pub fn share(text: &str) -> Result<Ratio, String> {
     percent(text).map_err(|_| "write a ratio from 0 to below 1: 0.005 or 0.5%".to_owned())
 }
 
+/// A price: `0.01`, to a millionth.
+///
+/// # Errors
+/// A sentence, for any other text.
+pub fn price(text: &str) -> Result<Ratio, String> {
+    let value = text.trim().parse::<f64>().ok();
+    let price = value.and_then(Ratio::from_f64).filter(|price| *price > Ratio::ZERO);
+    price.ok_or_else(|| "write a price above 0, as a number: 0.01".to_owned())
+}
+
 /// A number of MiB (2^20 bytes), as in earlier versions.
 ///
 /// # Errors
@@ -176,6 +186,15 @@ mod tests {
         assert!(percent("10").is_err(), "10 times the storage is a slip");
         assert!(percent("100%").is_err());
         assert!(percent("-1%").is_err());
+    }
+
+    #[test]
+    fn a_price_is_a_number_above_0() {
+        assert_eq!(price("0.01"), Ok(Ratio::from_percent(1)));
+        assert_eq!(price("2"), Ok(Ratio::from_percent(200)));
+        assert!(
+            ["0", "-1", "1e-9", "cheap", "nan", "99999"].iter().all(|text| price(text).is_err())
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod topic_spread;
 mod topics;
 mod view;
 mod violation;
+mod zone;
 
 pub use violation::Violation;
 
@@ -96,6 +97,7 @@ fn of_the_whole(
     then.extend(steps::capacity(view, terms.storage_headroom, &submissions::by_step(plan)));
     let mut figures = figures::wrong(before, plan, &view.all_allowed());
     figures.extend(topic_spread::wrong(view, plan, &moves));
+    figures.extend(zone::wrong(view, plan, &moves));
     Ok(OverallPromises { first, then, figures })
 }
 

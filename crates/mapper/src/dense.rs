@@ -200,6 +200,11 @@ impl<'s> DenseCluster<'s> {
         &self.snapshot.topics()[topic].partitions[index - self.first_partition[topic]]
     }
 
+    /// The index of the rack with this name.
+    pub(crate) fn rack_named(&self, name: &str) -> Option<usize> {
+        self.rack_names.iter().position(|rack| rack == name)
+    }
+
     /// The index of a partition, if it exists.
     pub(crate) fn find(&self, topic: &str, partition: PartitionId) -> Option<usize> {
         let topics = self.snapshot.topics();

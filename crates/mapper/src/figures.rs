@@ -44,12 +44,33 @@ pub struct Figures {
     /// The least busy such broker's traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_traffic_bytes_per_second: Option<u64>,
+    /// Leaders, and traffic between zones; only in plans with the goal `leaders-zone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneFigures>,
     /// Partitions in scope that break the rack rule.
     pub rack_violations: usize,
     /// Replicas in scope that are lost.
     pub lost_replicas: usize,
     /// The brokers that hold or may hold replicas in scope, in order of id.
     pub brokers: Vec<BrokerFigures>,
+}
+
+/// Where the partitions in scope are led, if their clients are in one zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ZoneFigures {
+    /// Partitions with their preferred leader in the zone.
+    pub leaders_inside: u64,
+    /// Partitions with their preferred leader elsewhere.
+    pub leaders_outside: u64,
+    /// Those of them that have no replica in the zone.
+    pub without_replica: u64,
+    /// The expected bytes between zones: what followers of other racks copy, and what producers and consumers exchange with
+    /// leaders outside the zone. Absent if a producer's rate is unknown, or the rates of consumers are known for a part of the
+    /// partitions only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossing_bytes_per_second: Option<u64>,
+    /// Whether a rate of consumers is known. Otherwise they do not count.
+    pub consumers: bool,
 }
 
 /// The load of one broker.

@@ -74,6 +74,7 @@ pub(crate) fn finish_what_fits(
         let mut start = start.unwrap_or_else(|| StateBefore::of(cluster, targets, terms));
         if request.balance().is_some() {
             start.before.set_topics(cluster, targets);
+            start.before.set_zone(cluster, targets, request.balance(), &[]);
         }
         start
     };
@@ -91,6 +92,7 @@ pub(crate) fn finish_what_fits(
     if !stepped.taken_back.is_empty() {
         after_all = after(&moves);
     }
+    after_all.set_zone(cluster, targets, request.balance(), &moves);
     taken_back.extend(stepped.taken_back);
     let assumed = traffic::assumed(cluster, request.balance(), &before);
     let plan = Plan {

@@ -97,6 +97,7 @@ mod traffic;
 mod volumes;
 mod warning;
 mod work;
+mod zone_traffic;
 
 pub use assign::assign;
 pub use assignment::{Assignment, TopicSelection};
@@ -109,7 +110,7 @@ pub use copy_bounds::{CopyBounds, CopyJob, ExposureSeconds, LeastExposure};
 pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
-pub use figures::{BrokerFigures, Figures};
+pub use figures::{BrokerFigures, Figures, ZoneFigures};
 pub use forecast::{DiskForecast, HORIZON_DAYS, StorageForecast, StorageHistory};
 pub use ids::{
     BrokerId, DirectoryId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name,

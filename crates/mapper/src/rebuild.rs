@@ -47,6 +47,7 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
     );
     let mut solved = FilledWork { start: Some(start), ..solved? };
     let lead = LeadersToChoose {
+        zone: None,
         all: request.optimize_leadership,
         as_paired: request.sub_affinity,
         lists: &search.base,

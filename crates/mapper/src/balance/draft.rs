@@ -18,7 +18,7 @@ use crate::dense::BrokerIx;
 use crate::finish::{FilledWork, Finished, Proof, finish_what_fits};
 use crate::floor;
 use crate::ids::BrokerId;
-use crate::leaders::{LeadersToChoose, even_leaders};
+use crate::leaders::{LeadersToChoose, WantedZone, even_leaders};
 use crate::no_plan::NoPlan;
 use crate::plan::{BalanceFloor, Move, Plan, Reason};
 use crate::request::{Balance, BalanceGoal, BaseLists, Request};
@@ -214,6 +214,14 @@ impl<'a> Draft<'_, 'a> {
         topics.filter(|(target, _)| target.is_some()).map(|(_, first)| first[1] - first[0]).sum()
     }
 
+    /// The zone where leaders are wanted. It counts more than even leadership if its goal comes first.
+    fn zone(&self) -> Option<WantedZone> {
+        let goals = &self.balance.goals;
+        let at = goals.iter().position(|goal| *goal == BalanceGoal::LeadersZone)?;
+        let rack = self.repairs.cluster.rack_named(self.balance.leaders_zone.as_deref()?)?;
+        Some(WantedZone { rack, is_first: !goals[..at].contains(&BalanceGoal::Leaders) })
+    }
+
     fn evens_leaders(&self) -> bool {
         self.balance.optimize_leadership || self.balance.goals.contains(&BalanceGoal::Leaders)
     }
@@ -238,6 +246,7 @@ impl<'a> Draft<'_, 'a> {
             as_paired: false,
             lists: &lists,
             evacuation: None,
+            zone: self.zone(),
         };
         let (terms, mut left_out) = (terms.clone(), left_out.clone());
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;

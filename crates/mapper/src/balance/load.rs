@@ -27,7 +27,8 @@ const MOST_REPLICAS: u64 = 1 << 44;
 const RATE_PARTS: u32 = 8;
 
 impl BalancedLoad {
-    /// The loads of an ordered list of goals, the most important first. The goal of leaders moves no replica.
+    /// The loads of an ordered list of goals, the most important first. The goals of leaders move no
+    /// replica.
     pub(super) fn of(goals: &[BalanceGoal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {
@@ -36,7 +37,7 @@ impl BalancedLoad {
                 BalanceGoal::Replicas => Self::Replicas,
                 BalanceGoal::Topics => Self::Topics,
                 BalanceGoal::Network => Self::Network,
-                BalanceGoal::Leaders => continue,
+                BalanceGoal::Leaders | BalanceGoal::LeadersZone => continue,
             };
             if !loads.contains(&load) {
                 loads.push(load);

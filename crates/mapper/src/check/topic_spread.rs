@@ -54,7 +54,7 @@ fn counted(view: &CheckedSnapshot<'_>, moves: &[&Move]) -> (u64, u64) {
 }
 
 /// The moves of a topic. Topics come in order of name.
-fn of_topic<'m>(left: &mut &'m [&'m Move], topic: &Topic) -> &'m [&'m Move] {
+pub(super) fn of_topic<'m>(left: &mut &'m [&'m Move], topic: &Topic) -> &'m [&'m Move] {
     let name = topic.name.as_str();
     let all = *left;
     let first = all.partition_point(|change| (*change.topic).cmp(name) == Ordering::Less);
@@ -64,7 +64,7 @@ fn of_topic<'m>(left: &mut &'m [&'m Move], topic: &Topic) -> &'m [&'m Move] {
 }
 
 /// The replica list of a partition after the plan.
-fn list_after<'l>(
+pub(super) fn list_after<'l>(
     partition: &'l Partition,
     moves: &mut std::iter::Peekable<std::slice::Iter<'l, &'l Move>>,
 ) -> &'l [BrokerId] {

@@ -1,11 +1,13 @@
-//! Of all most even choices of leaders, finds one with the fewest changes of leader.
+//! Of all most even choices of leaders, finds one with the most leaders in the zone that counts, if one does, and of these
+//! one with the fewest changes of leader.
 //!
-//! At the start, every partition that can keep its leader does, which costs nothing. Then leadership moves to where the
+//! At the start, every partition has its cheapest leader: the present one, if no zone counts. Then leadership moves to where the
 //! levels need it, always along the cheapest chains. So at any time the choice is a cheapest one for its loads.
 
 use super::flow::LeaderFlow;
 use super::free::{FreeLeads, Locals};
 use super::handovers::{Handovers, SharingBrokers};
+use crate::dense::BrokerIx;
 
 /// The leader of each partition, by the brokers' numbers. `even` is one most even choice. `fixed` is the load that each
 /// broker leads in addition. `None` if the levels cannot be kept, which never happens for levels of such a choice.
@@ -20,9 +22,16 @@ pub(super) fn leaders(
     let leader: Vec<u32> = (0..free.len())
         .map(|lead| {
             let incumbent = free.incumbent(lead).map(|broker| locals.number(broker));
-            // In the even choice a broker of the lowest level leads, so an incumbent of a higher level cannot keep it.
-            let keeps = |broker: &u32| level[*broker as usize] == level[even[lead] as usize];
-            incumbent.filter(keeps).unwrap_or(even[lead])
+            // In the even choice a broker of the lowest level leads, so no broker of a higher level may lead.
+            let may = |broker: &u32| level[*broker as usize] == level[even[lead] as usize];
+            let members = free.members(lead).iter();
+            let numbers = members.map(|broker| (*broker, locals.number(*broker)));
+            let cost = |(broker, number): &(BrokerIx, u32)| {
+                let changes = Some(*number) != incumbent;
+                (free.is_away(lead, *broker), changes, *number != even[lead], *number)
+            };
+            let cheapest = numbers.filter(|(_, number)| may(number)).min_by_key(cost);
+            cheapest.map_or(even[lead], |(_, number)| number)
         })
         .collect();
     let mut load = fixed.to_vec();

@@ -2,7 +2,7 @@
 //!
 //! It uses the shortest chains of hand-overs, many at a time (Dinic), and only the cheapest ones (primal-dual).
 
-use super::handovers::{Handovers, PRICES, price};
+use super::handovers::Handovers;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -217,8 +217,9 @@ impl<'f> LeaderFlow<'f> {
         if from >= brokers {
             return self.next_of_hub(from, start, wanted);
         }
+        let prices = self.handovers.prices;
         let mut at = start;
-        while at < PRICES * brokers {
+        while at < prices.len() * brokers {
             let (class, first) = (at / brokers, at % brokers);
             let Some(to) = self.handovers.next_open(class, from, first) else {
                 at = (class + 1) * brokers;
@@ -226,15 +227,15 @@ impl<'f> LeaderFlow<'f> {
             };
             at = class * brokers + to;
             if self.set[to] == self.set[from]
-                && self.is_wanted(wanted, from, to, price(class))
+                && self.is_wanted(wanted, from, to, prices[class])
                 && self.handovers.has(class, from, to)
             {
-                return Some(LeaderArc { at, to, price: price(class) });
+                return Some(LeaderArc { at, to, price: prices[class] });
             }
             at += 1;
         }
         let hub = brokers + self.set[from];
-        let open = at == PRICES * brokers && hub < self.room.len() && !self.above[from];
+        let open = at == prices.len() * brokers && hub < self.room.len() && !self.above[from];
         (open && self.is_wanted(wanted, from, hub, 0)).then_some(LeaderArc {
             at,
             to: hub,

@@ -14,11 +14,19 @@ pub(crate) struct FreeLeads {
     chosen: Vec<u32>,
     /// For each partition the position of the member that led at the start, or `u32::MAX`.
     incumbent: Vec<u32>,
+    /// For each member whether it is outside the zone where the clients are; empty if no zone counts.
+    away: Vec<bool>,
 }
 
 impl FreeLeads {
     pub(crate) fn new() -> Self {
-        Self { first: vec![0], members: Vec::new(), chosen: Vec::new(), incumbent: Vec::new() }
+        Self {
+            first: vec![0],
+            members: Vec::new(),
+            chosen: Vec::new(),
+            incumbent: Vec::new(),
+            away: Vec::new(),
+        }
     }
 
     /// Adds a partition that any of `members` may lead. The incumbent leads at first, or the first member if there is none.
@@ -37,6 +45,24 @@ impl FreeLeads {
         self.first.push(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
         self.chosen.push(slot.unwrap_or(0));
         self.incumbent.push(slot.unwrap_or(NOBODY));
+    }
+
+    /// Of the choices that are as even as can be, prefers those with the most leaders on other brokers than these. The
+    /// caller calls it once, after all partitions have been added.
+    pub(crate) fn prefer_not(&mut self, is_away: impl Fn(BrokerIx) -> bool) {
+        self.away = self.members.iter().map(|member| is_away(*member)).collect();
+    }
+
+    /// Whether a zone counts.
+    pub(super) fn has_zone(&self) -> bool {
+        !self.away.is_empty()
+    }
+
+    /// Whether the broker is outside the zone that counts, as a leader of this partition.
+    pub(super) fn is_away(&self, lead: usize, broker: BrokerIx) -> bool {
+        let first = self.first[lead] as usize;
+        let at = self.members(lead).iter().position(|member| *member == broker);
+        at.and_then(|at| self.away.get(first + at)).is_some_and(|away| *away)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -6,12 +6,13 @@
 use super::free::{FreeLeads, Locals};
 
 /// Prices of a hand-over: it undoes a change (-1), adds none (0), or makes one (+1).
-pub(super) const PRICES: usize = 3;
+const PRICES: [i64; 3] = [-1, 0, 1];
 
-/// The price of a stack, from its position among the three.
-pub(super) fn price(class: usize) -> i64 {
-    [-1, 0, 1][class]
-}
+/// The price of leadership outside the zone where the clients are: higher than all changes of leader together.
+const AWAY: i64 = 1 << 32;
+
+/// Prices where clients are in one zone: first whether leadership comes into the zone, stays, or leaves it.
+const ZONED_PRICES: [i64; 9] = [-AWAY - 1, -AWAY, -AWAY + 1, -1, 0, 1, AWAY - 1, AWAY, AWAY + 1];
 
 const NOTHING: u32 = u32::MAX;
 
@@ -71,9 +72,11 @@ pub(super) struct Handovers<'f> {
     /// For each partition the number of its leader.
     leader: Vec<u32>,
     /// For each price and pair whether its stack may hold something.
-    open: [Vec<u64>; PRICES],
+    open: Vec<Vec<u64>>,
     /// For each price and pair the top of its stack.
-    top: [Vec<u32>; PRICES],
+    top: Vec<Vec<u32>>,
+    /// Ascending.
+    pub(super) prices: &'static [i64],
     entries: Vec<StackedPartition>,
 }
 
@@ -86,8 +89,9 @@ impl<'f> Handovers<'f> {
         priced: bool,
         leader: Vec<u32>,
     ) -> Self {
-        let stacks = |class: usize| {
-            let used = priced || price(class) == 0;
+        let prices: &[i64] = if priced && free.has_zone() { &ZONED_PRICES } else { &PRICES };
+        let stacks = |price: &i64| {
+            let used = priced || *price == 0;
             vec![NOTHING; if used { pairs.count } else { 0 }]
         };
         let mut handovers = Self {
@@ -96,8 +100,9 @@ impl<'f> Handovers<'f> {
             pairs,
             priced,
             leader,
-            open: std::array::from_fn(|_| vec![0; pairs.shared.len()]),
-            top: std::array::from_fn(stacks),
+            open: vec![vec![0; pairs.shared.len()]; prices.len()],
+            top: prices.iter().map(stacks).collect(),
+            prices,
             entries: Vec::new(),
         };
         // In reverse, so that the first partitions are on top.
@@ -149,6 +154,18 @@ impl<'f> Handovers<'f> {
         self.offer(lead);
     }
 
+    /// The position of the first price of hand-overs that come into the zone, stay, or leave it, as this one does.
+    fn first_of_zone(&self, lead: usize, from: u32, to: u32) -> usize {
+        if self.prices.len() == PRICES.len() {
+            return 0;
+        }
+        let is_away = |number: u32| {
+            let broker = self.locals.brokers[number as usize];
+            usize::from(self.free.is_away(lead, broker))
+        };
+        (1 + is_away(to) - is_away(from)) * PRICES.len()
+    }
+
     /// Puts a partition on the stacks of all brokers to which its leader could hand it.
     fn offer(&mut self, lead: usize) {
         let members = self.free.members(lead);
@@ -163,6 +180,8 @@ impl<'f> Handovers<'f> {
                 Some(incumbent) if self.priced && incumbent == from => 2,
                 Some(_) | None => 1,
             };
+            // Without a zone, there are three prices, and no hand-over enters or leaves one.
+            let class = class + self.first_of_zone(lead, from, to);
             let (from, to) = (from as usize, to as usize);
             let pair = self.pairs.number(from, to);
             let below = self.top[class][pair];

@@ -14,7 +14,7 @@ mod levels;
 mod of_work;
 mod written;
 
-pub(crate) use of_work::{LeadersToChoose, even_leaders};
+pub(crate) use of_work::{LeadersToChoose, WantedZone, even_leaders};
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, DenseCluster};

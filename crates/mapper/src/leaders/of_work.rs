@@ -22,6 +22,17 @@ pub(crate) struct LeadersToChoose<'r> {
     pub(crate) lists: &'r BaseLists<'r>,
     /// Brokers that must not lead some of the topics.
     pub(crate) evacuation: Option<&'r LeaderEvacuation>,
+    /// Where leaders are wanted.
+    pub(crate) zone: Option<WantedZone>,
+}
+
+/// The zone where the clients are, and leaders are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct WantedZone {
+    /// An index into the cluster's racks.
+    pub(crate) rack: usize,
+    /// Whether it counts more than even leadership.
+    pub(crate) is_first: bool,
 }
 
 /// Chooses the preferred leaders of partitions whose leader is gone or evacuated, and of all partitions in scope if the
@@ -52,12 +63,13 @@ pub(crate) fn even_leaders(
         let topic = cluster.topic_of(item.partition);
         let must_go = evacuated.covers(topic, first);
         let fit = item.held().filter(|broker| !evacuated.covers(topic, *broker));
-        let fit: SmallVec<[BrokerIx; 4]> = fit.collect();
+        let mut fit: SmallVec<[BrokerIx; 4]> = fit.collect();
+        let goes_home = lead.goes_home(cluster, first, &mut fit);
         if must_go && fit.is_empty() {
             let why = WhyLeftOut::NoOtherLeader { leader: cluster.id(first) };
             left_out.push(left_as_it_is(cluster, item.partition, why));
         }
-        let is_free = lead.all || must_go || (item.head_is_free && !lead.as_paired);
+        let is_free = lead.all || must_go || goes_home || (item.head_is_free && !lead.as_paired);
         if is_free && !fit.is_empty() {
             free.push(fit.into_iter(), Some(*old));
             load[free.leader(items.len()) as usize] += 1;
@@ -66,11 +78,39 @@ pub(crate) fn even_leaders(
             load[first as usize] += 1;
         }
     }
+    if let Some(zone) = lead.zone.filter(|zone| !zone.is_first) {
+        free.prefer_not(|broker| cluster.rack[broker as usize] != zone.rack);
+    }
     even(&mut load, &mut free);
     for (lead, at) in items.into_iter().enumerate() {
         work[at].lead_by(free.leader(lead));
     }
     Ok(())
+}
+
+impl LeadersToChoose<'_> {
+    /// If a zone counts more than even leadership, leaves only its brokers to choose from, where there are any. Returns
+    /// whether a broker outside it led so far.
+    fn goes_home(
+        &self,
+        cluster: &DenseCluster<'_>,
+        head: BrokerIx,
+        fit: &mut SmallVec<[BrokerIx; 4]>,
+    ) -> bool {
+        let Some(zone) = self.zone.filter(|zone| zone.is_first) else { return false };
+        let is_home = |broker: &BrokerIx| cluster.rack[*broker as usize] == zone.rack;
+        if !fit.iter().any(is_home) {
+            return false;
+        }
+        fit.retain(|broker| is_home(broker));
+        !is_home(&head)
+    }
+
+    /// Whether a partition's leadership should come into the zone.
+    fn calls_home(&self, cluster: &DenseCluster<'_>, seats: &[BrokerIx]) -> bool {
+        let mut seats: SmallVec<[BrokerIx; 4]> = seats.iter().copied().collect();
+        seats.first().copied().is_some_and(|head| self.goes_home(cluster, head, &mut seats))
+    }
 }
 
 /// For each broker the number of partitions whose preferred leader it is.
@@ -104,7 +144,7 @@ fn add_untouched(
     work: &mut Vec<Work>,
 ) -> Vec<LeftOut> {
     let mut left_out = Vec::new();
-    if !lead.all && evacuated.is_empty() {
+    if !lead.all && evacuated.is_empty() && lead.zone.is_none() {
         return left_out;
     }
     let mut touched = vec![false; cluster.first_seat.len() - 1];
@@ -118,7 +158,8 @@ fn add_untouched(
         for index in range.filter(|index| !touched[*index]) {
             let seats = cluster.seats_of(index);
             let must_go = seats.first().is_some_and(|head| evacuated.covers(topic, *head));
-            let wanted = must_go || (lead.all && seats.len() > 1);
+            let wanted =
+                must_go || (lead.all && seats.len() > 1) || lead.calls_home(cluster, seats);
             let healthy = seats.iter().all(|seat| allowed[*seat as usize]);
             let partition = cluster.partition(index);
             let covered = lead.lists.cover(&cluster.snapshot.topics()[topic].name, partition.id);

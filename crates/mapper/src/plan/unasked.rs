@@ -73,6 +73,8 @@ impl Plan {
             BalanceGoal::Network => {
                 left.times_mean = times(&brokers, |b| b.traffic_bytes_per_second, 0.0);
             }
+            // Where the clients are is known only if it is asked for.
+            BalanceGoal::LeadersZone => return None,
             BalanceGoal::Storage => {
                 let ppm = |b: &BrokerFigures| b.used_bytes.zip(b.capacity_bytes).map(in_ppm);
                 left.times_mean = times(&brokers, ppm, 0.0);

@@ -98,6 +98,12 @@ pub struct Balance {
     /// Whether to even the preferred leaders of all partitions in scope.
     #[serde(default)]
     pub optimize_leadership: bool,
+    /// The rack where producers and consumers are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaders_zone: Option<String>,
+    /// The price of a GB (10^9 bytes) between zones, in any currency; only for display.
+    #[serde(default, rename = "zone_price_per_gb", skip_serializing_if = "Option::is_none")]
+    pub zone_price: Option<Ratio>,
     /// The search for the answer.
     #[serde(default, skip_serializing_if = "Engine::is_auto")]
     pub solver: Engine,
@@ -121,6 +127,8 @@ impl Default for Balance {
             max_bytes_moved: None,
             max_moves: None,
             optimize_leadership: false,
+            leaders_zone: None,
+            zone_price: None,
             solver: Engine::Auto,
         }
     }
@@ -140,6 +148,8 @@ pub enum BalanceGoal {
     Topics,
     /// Expected traffic; needs rates.
     Network,
+    /// Leaders in [`Balance::leaders_zone`]. No replica moves.
+    LeadersZone,
 }
 
 /// The meaning of even storage.

@@ -71,6 +71,9 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
             _ => true,
         },
         BalanceGoal::Leaders => pieces(after.max_leaders, floor.max_leaders),
+        BalanceGoal::LeadersZone => {
+            after.zone.is_none_or(|zone| zone.leaders_outside == zone.without_replica)
+        }
     }
 }
 

@@ -9,14 +9,14 @@ use crate::flags::{
 use crate::load_folder::{self, LoadInUse};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use console::units::{mebibytes, share, size};
+use console::units::{mebibytes, price, share, size};
 use console::{NamedValue, one_of};
 use local::Status;
 use local::maps::Maps;
 use mapper::maps::{MapFinding, Unmapped};
 use mapper::{
     Assignment, Balance, BalanceGoal, Bytes, Engine, Measure, Mends, Plan, PlanTerms, RackRule,
-    Ratio, Snapshot,
+    Ratio, Snapshot, joined,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,6 +89,16 @@ pub(crate) struct EvenArgs {
     /// Without it, only partitions that change get new preferred leaders.
     #[arg(long)]
     optimize_leadership: bool,
+    /// Prefer leaders in this rack, where producers and consumers are
+    ///
+    /// The goal leaders-zone is added to --balance, unless it is there. No replica moves for it.
+    #[arg(long, value_name = "RACK")]
+    leaders_zone: Option<String>,
+    /// Show what bytes between zones cost, at this price a GB
+    ///
+    /// A GB is 10^9 bytes. The price is in any currency.
+    #[arg(long, value_name = "PRICE", value_parser = price, requires = "leaders_zone")]
+    zone_price: Option<Ratio>,
     #[command(flatten)]
     rates: RatesArgs,
     #[command(flatten)]
@@ -101,7 +111,7 @@ pub(crate) struct EvenArgs {
     planning: PlanningArgs,
 }
 
-const GOALS: [NamedValue<BalanceGoal>; 5] = [
+const GOALS: [NamedValue<BalanceGoal>; 6] = [
     ("storage", BalanceGoal::Storage, "Storage used, in proportion to each broker's storage"),
     ("replicas", BalanceGoal::Replicas, "The same number of replicas on each broker"),
     ("leaders", BalanceGoal::Leaders, "The same number of partitions led by each broker"),
@@ -110,6 +120,11 @@ const GOALS: [NamedValue<BalanceGoal>; 5] = [
         "network",
         BalanceGoal::Network,
         "Traffic expected, in proportion to each broker's network; needs --rates",
+    ),
+    (
+        "leaders-zone",
+        BalanceGoal::LeadersZone,
+        "Leaders in the rack of --leaders-zone, where a partition has a replica there",
     ),
 ];
 
@@ -210,6 +225,30 @@ impl EvenArgs {
         PlanScope::of_maps(&self.topics, snapshot, maps)
     }
 
+    /// The goals, with that of the zone if a flag names it.
+    fn goals(&self, snapshot: &Snapshot) -> Result<Vec<BalanceGoal>, Error> {
+        let mut goals = self.balance.clone();
+        let is_goal = goals.contains(&BalanceGoal::LeadersZone);
+        let Some(zone) = &self.leaders_zone else {
+            return match is_goal {
+                true => Err(Error::flags("--balance leaders-zone needs --leaders-zone RACK")),
+                false => Ok(goals),
+            };
+        };
+        let live = snapshot.brokers().iter().filter(|broker| broker.live);
+        let racks: BTreeSet<&str> = live.filter_map(|broker| broker.rack.as_deref()).collect();
+        if !racks.contains(zone.as_str()) {
+            let known = joined(racks);
+            let message =
+                format!("--leaders-zone {zone}: no live broker is in this rack; known: {known}");
+            return Err(Error::flags(message));
+        }
+        if !is_goal {
+            goals.push(BalanceGoal::LeadersZone);
+        }
+        Ok(goals)
+    }
+
     fn balance(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Balance, Error> {
         let drain = BrokerList::named(self.drain.as_ref(), snapshot, maps)?;
         let solver = self.solver.engine();
@@ -218,7 +257,9 @@ impl EvenArgs {
             return Err(Error::flags(message));
         }
         Ok(Balance {
-            goals: self.balance.clone(),
+            goals: self.goals(snapshot)?,
+            leaders_zone: self.leaders_zone.clone(),
+            zone_price: self.zone_price,
             by: self.by,
             tolerance: self.tolerance,
             drain,
