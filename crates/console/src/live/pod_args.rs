@@ -40,6 +40,17 @@ impl PodArgs {
         self.pod_labels.as_deref()
     }
 
+    /// The same, for another command of the program.
+    #[must_use]
+    pub fn as_flags(&self) -> Vec<String> {
+        let (own, usual) = (self.rules().identity, Order::default());
+        let labels = self.pod_labels.as_ref().map(|labels| format!("--pod-labels={labels}"));
+        let rules: Vec<String> = own.rules.iter().map(Rule::to_string).collect();
+        let rules = (own.rules != usual.rules).then(|| format!("--identity={}", rules.join(",")));
+        let base = (own.base != usual.base).then(|| format!("--broker-id-base={}", own.base));
+        labels.into_iter().chain(rules).chain(base).collect()
+    }
+
     /// The rules that find broker ids in the labels and annotations of pods.
     #[must_use]
     pub fn rules(&self) -> Rules {

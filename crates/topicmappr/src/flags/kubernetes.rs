@@ -66,7 +66,16 @@ impl KubernetesArgs {
         let file = self.kubeconfig.as_ref().map(|path| format!("--kubeconfig={}", path.display()));
         let context = self.context.as_ref().map(|name| format!("--context={name}"));
         let namespace = self.namespace.as_ref().map(|name| format!("--namespace={name}"));
-        file.into_iter().chain(context).chain(namespace).collect()
+        let usual = Rules::default();
+        let labels = [
+            ("rack", &self.rack_labels, usual.racks),
+            ("instance-type", &self.instance_type_labels, usual.instance_types),
+            ("node-group", &self.node_group_labels, usual.node_groups),
+        ];
+        let labels = labels.into_iter().filter(|(_, own, usual)| *own != usual);
+        let labels = labels.map(|(of, own, _)| format!("--{of}-labels={}", own.join(",")));
+        let place = file.into_iter().chain(context).chain(namespace);
+        place.chain(self.pods.as_flags()).chain(labels).collect()
     }
 
     /// Which pods are brokers' for certain.
@@ -100,5 +109,40 @@ impl KubernetesArgs {
             node_groups: self.node_group_labels.clone(),
             ..self.pods.rules()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        kubernetes: KubernetesArgs,
+    }
+
+    #[test]
+    fn another_command_gets_each_flag_and_no_default() {
+        let flags = [
+            "--kubeconfig=/etc/kube",
+            "--context=blue",
+            "--namespace=kafka",
+            "--pod-labels=app=kafka,tier=data",
+            "--identity=label:id,ordinal",
+            "--broker-id-base=1000",
+            "--rack-labels=zone",
+            "--instance-type-labels=type",
+            "--node-group-labels=group,pool",
+        ];
+        let passed =
+            |words: &[&str]| Line::parse_from(["line"].iter().chain(words)).kubernetes.as_flags();
+        assert_eq!(passed(&flags), flags);
+        assert!(passed(&[]).is_empty());
+        let given = |name: &str| flags.iter().any(|flag| flag.starts_with(&format!("--{name}=")));
+        let line = Line::command();
+        let known = line.get_arguments().filter_map(|one| one.get_long());
+        assert!(known.filter(|name| *name != "help").all(given), "a new flag is not passed on");
     }
 }
