@@ -45,9 +45,7 @@ pub(super) fn of(context: &Context<'_>, index: usize) -> Without {
     // A plan that another tool has edited may break promises anyway. This move is not the cause of those.
     let known = check(context.cluster.snapshot, plan);
     let mut breaks = check(context.cluster.snapshot, &rest);
-    // The figures are those of the whole plan.
-    let is_figure = |violation: &Violation| matches!(violation, Violation::Figures { .. });
-    breaks.retain(|violation| !known.contains(violation) && !is_figure(violation));
+    breaks.retain(|violation| !known.contains(violation));
     Without {
         saved_bytes: dropped.bytes,
         dependents: dependents(&rest, &breaks),

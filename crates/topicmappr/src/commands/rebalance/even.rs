@@ -124,7 +124,7 @@ const GOALS: [NamedValue<BalanceGoal>; 6] = [
     (
         "leaders-zone",
         BalanceGoal::LeadersZone,
-        "Leaders in the rack of --leaders-zone, where a partition has a replica there",
+        "Leaders in the rack of --leaders-zone, among a partition's replicas",
     ),
 ];
 
