@@ -27,8 +27,7 @@ const MOST_REPLICAS: u64 = 1 << 44;
 const RATE_PARTS: u32 = 8;
 
 impl BalancedLoad {
-    /// The loads of an ordered list of goals, the most important first. The goals of leaders move no
-    /// replica.
+    /// The loads of an ordered list of goals, the most important first. The goals of leaders move no replica.
     pub(super) fn of(goals: &[BalanceGoal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {

@@ -60,9 +60,9 @@ impl FreeLeads {
 
     /// Whether the broker is outside the zone that counts, as a leader of this partition.
     pub(super) fn is_away(&self, lead: usize, broker: BrokerIx) -> bool {
-        let first = self.first[lead] as usize;
-        let at = self.members(lead).iter().position(|member| *member == broker);
-        at.and_then(|at| self.away.get(first + at)).is_some_and(|away| *away)
+        let at = |member| self.first[lead] as usize + member;
+        let mut members = self.members(lead).iter().enumerate();
+        self.has_zone() && members.any(|(slot, member)| *member == broker && self.away[at(slot)])
     }
 
     pub(crate) fn len(&self) -> usize {
