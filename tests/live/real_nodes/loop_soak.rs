@@ -8,13 +8,12 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 use testbed::until;
 use tokio::runtime::Runtime;
 
 use super::faults_soak::{KAFKA, processes};
-use super::release::Release;
+use super::release::{Release, fill};
 use crate::load::{Load, Served};
 use crate::traffic::SOON;
 
@@ -78,7 +77,7 @@ impl Scene {
         let clients = release.outside(FIRST_PORT);
         let mut scene = Self { release, clients, undisturbed: 1.0 };
         scene.create();
-        scene.fill();
+        fill(&scene.clients, "events.bulk", PARTITIONS, BYTES);
         scene.shape();
         scene.undisturbed = scene.watch(&scene.load(), |at| at >= BUSY * 2).clients;
         println!("== undisturbed: {:.3} of what is wanted", scene.undisturbed);
@@ -99,21 +98,6 @@ impl Scene {
         for one in Runtime::new().unwrap().block_on(made).unwrap() {
             one.unwrap();
         }
-    }
-
-    fn fill(&self) {
-        let producer: BaseProducer = self.clients.create().unwrap();
-        let payload: Vec<u8> = (0..50_000).map(|at| (at * 7919 % 251) as u8).collect();
-        for at in 0..BYTES / payload.len() {
-            let partition = (at % PARTITIONS) as i32;
-            let record = BaseRecord::<(), [u8]>::to("events.bulk").partition(partition);
-            let mut record = Some(record.payload(&payload));
-            while let Some(again) = record.take() {
-                record = producer.send(again).err().map(|(_, again)| again);
-                producer.poll(Duration::from_millis(1));
-            }
-        }
-        producer.flush(SOON).unwrap();
     }
 
     /// A token bucket at the card of each broker's pod.

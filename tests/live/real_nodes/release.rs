@@ -12,9 +12,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testbed::{Image, Nodes, Version, helm, until};
+
+use crate::traffic::SOON;
 
 /// Brokers and controllers.
 const SERVERS: &str = "app.kubernetes.io/component in (broker, controller)";
@@ -26,6 +29,8 @@ const NAMES: &str = "DNS:kafka-bootstrap.kafka.svc,DNS:*.kafka-events.kafka.svc,
                      DNS:*.kafka-controller.kafka.svc";
 /// Longer than any command here takes.
 const LONG: Duration = Duration::from_secs(1_200);
+/// Of the records that fill a topic.
+const RECORD: usize = 50_000;
 /// Of a Job's container.
 const OWN_NAMES: &str = r#"[
     {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -292,6 +297,21 @@ impl Release {
             .set("ssl.ca.location", self.path().join("ca.crt").display().to_string());
         config
     }
+}
+
+/// Writes so many bytes, spread over the partitions of a topic.
+pub(super) fn fill(config: &ClientConfig, topic: &str, partitions: usize, bytes: usize) {
+    let producer: BaseProducer = config.create().unwrap();
+    let payload: Vec<u8> = (0..RECORD).map(|at| (at * 7919 % 251) as u8).collect();
+    for at in 0..bytes / RECORD {
+        let record = BaseRecord::<(), [u8]>::to(topic).partition((at % partitions) as i32);
+        let mut record = Some(record.payload(&payload));
+        while let Some(again) = record.take() {
+            record = producer.send(again).err().map(|(_, again)| again);
+            producer.poll(Duration::from_millis(1));
+        }
+    }
+    producer.flush(SOON).unwrap();
 }
 
 /// Deletes a pod of these, and waits until its successor has taken its place.

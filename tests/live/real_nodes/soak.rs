@@ -14,11 +14,10 @@ use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 use testbed::{Image, Version, until};
 
-use super::release::{CONTROLLERS, Release};
+use super::release::{CONTROLLERS, Release, fill};
 use crate::plan::Partition;
 use crate::producer::Producer;
 use crate::traffic::SOON;
@@ -29,7 +28,6 @@ const NODES: [(&str, &str); 4] = [("a", "eu-1a"), ("b", "eu-1b"), ("c", "eu-1c")
 const LONG: Duration = Duration::from_secs(900);
 const FIRST_PORT: u16 = 31_000;
 const BULK: usize = 60_000_000;
-const RECORD: usize = 50_000;
 
 /// What `helm upgrade` changes from day to day.
 struct Values {
@@ -103,20 +101,6 @@ impl Watch {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
-}
-
-fn fill(config: &ClientConfig, topic: &str) {
-    let producer: BaseProducer = config.create().unwrap();
-    let payload: Vec<u8> = (0..RECORD).map(|at| (at * 7919 % 251) as u8).collect();
-    for at in 0..BULK / RECORD {
-        let record = BaseRecord::<(), [u8]>::to(topic).partition((at % 6) as i32).payload(&payload);
-        let mut record = Some(record);
-        while let Some(again) = record.take() {
-            record = producer.send(again).err().map(|(_, again)| again);
-            producer.poll(Duration::from_millis(1));
-        }
-    }
-    producer.flush(SOON).unwrap();
 }
 
 /// The manifest of a page's section.
@@ -356,7 +340,7 @@ fn a_cluster_is_scaled_upgraded_renewed_drained_and_repaired_and_nothing_is_lost
     release.is_ready(6);
     release.run_now("topicmappr-topics");
     let outside = release.outside(FIRST_PORT);
-    fill(&outside, "events.bulk");
+    fill(&outside, "events.bulk", 6, BULK);
     let producer = Producer::with(outside.clone(), "events.orders");
     let watch = Watch::start(outside);
     done("started");
