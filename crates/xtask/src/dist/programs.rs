@@ -6,15 +6,19 @@
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::release::Release;
 use super::tool;
 use crate::project::{cargo, root};
 use crate::shipped::SHIPPED;
 
-/// The variables with more flags for the C compiler and the linker, which would make the programs differ.
-const FLAGS: [&str; 4] = ["CPPFLAGS", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS"];
+/// The variables that would make the programs differ: more flags for the compilers and the linker, and a rustc that acts as
+/// its nightly, which names symbols in another way. `cargo xtask test` runs tests with the last one.
+const OF_COMPILERS: [&str; 5] = ["CPPFLAGS", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS", "RUSTC_BOOTSTRAP"];
+
+/// What the names of variables begin with that change a profile of Cargo.toml.
+const OF_PROFILES: &str = "CARGO_PROFILE_";
 
 /// Both programs, as files.
 pub(super) struct Programs {
@@ -39,9 +43,7 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     // With --target, the flags do not reach build scripts, and other builds keep their files.
     let args = ["build", "--release", "--locked", "--target", &release.target, "--bins"];
     let mut command = cargo(args.into_iter().chain(["--package", first, "--package", second]));
-    for flags in FLAGS {
-        command.env_remove(flags);
-    }
+    as_committed(&mut command, env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
     command.env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}")).env("CFLAGS", c.join(" "));
     let status = command.stdout(Stdio::inherit()).status()?;
     if !status.success() {
@@ -49,6 +51,15 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     }
     let built = release.target_folder.join(&release.target).join("release");
     Ok(Programs { topicmappr: built.join("topicmappr"), autothrottle: built.join("autothrottle") })
+}
+
+/// Takes away every one of these variables that would make the programs differ from those of another build.
+fn as_committed(command: &mut Command, names: impl Iterator<Item = String>) {
+    for name in names {
+        if OF_COMPILERS.contains(&name.as_str()) || name.starts_with(OF_PROFILES) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// The folders that differ between machines, and what stands for them. The last one that fits wins.
@@ -72,4 +83,20 @@ fn folders(release: &Release) -> Result<[(String, &'static str); 3], Box<dyn Err
 /// What a program prints. Its flags come from the arguments alone.
 pub(super) fn output(program: &PathBuf, args: &[&str]) -> Result<String, Box<dyn Error>> {
     tool::output(tool::named(program).args(args).env_clear())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_starts_the_build_changes_no_program() {
+        let mut command = Command::new("cargo");
+        let names = ["RUSTC_BOOTSTRAP", "CARGO_PROFILE_RELEASE_LTO", "RUSTFLAGS", "CARGO_HOME"];
+        as_committed(&mut command, names.into_iter().map(str::to_owned));
+        let mut removed: Vec<_> = command.get_envs().filter(|(_, set)| set.is_none()).collect();
+        removed.sort_unstable();
+        let names: Vec<_> = removed.iter().filter_map(|(name, _)| name.to_str()).collect();
+        assert_eq!(names, ["CARGO_PROFILE_RELEASE_LTO", "RUSTC_BOOTSTRAP", "RUSTFLAGS"]);
+    }
 }
