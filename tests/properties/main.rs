@@ -16,6 +16,7 @@ mod repair;
 mod steps;
 mod topic_goal;
 mod topics;
+mod two_loads;
 mod volumes;
 mod zone_goal;
 

@@ -31,9 +31,20 @@ impl Band {
         parts(used.saturating_sub(self.high).max(self.low.saturating_sub(used)), self.share)
     }
 
+    /// The range from edge to edge, in the same parts.
+    pub(super) fn width(self) -> u64 {
+        parts(self.high - self.low, self.share)
+    }
+
     /// Load in parts of the share per 2^30.
     pub(super) fn level(self, used: u64) -> u64 {
         parts(used, self.share)
+    }
+
+    /// The least load that makes so many parts.
+    pub(super) fn of_parts(self, parts: u64) -> u64 {
+        let load = (u128::from(parts) * u128::from(self.share)) >> 30;
+        u64::try_from(load).unwrap_or(u64::MAX)
     }
 
     pub(super) fn holds(self, used: u64) -> bool {

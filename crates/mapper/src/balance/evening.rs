@@ -22,6 +22,8 @@ pub(super) struct Evening<'e, 'a> {
     pub(super) gives: &'e [bool],
     /// Loads that are already even and must stay so.
     pub(super) guards: &'e [Layout],
+    /// A load that is evened later, if it is to be kept in mind.
+    pub(super) later: Option<&'e Layout>,
 }
 
 impl Evening<'_, '_> {
@@ -190,8 +192,8 @@ impl Evening<'_, '_> {
         self.shelves.of(broker, self.state)
     }
 
-    /// The same partitions in order of topic, weight and number.
-    pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> &[u32] {
+    /// The same partitions in order of topic, weight and number, after their topics.
+    pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> &[(u32, u32)] {
         self.shelves.by_topic(broker, self.state)
     }
 

@@ -62,6 +62,11 @@ impl BalancedLoad {
         }
     }
 
+    /// Whether a replica adds its bytes or its traffic, so that brokers can hold as much in other replicas.
+    pub(super) fn is_by_amount(self) -> bool {
+        matches!(self, Self::Storage | Self::Network)
+    }
+
     /// Whether every replica has the same weight.
     pub(super) fn is_uniform(self) -> bool {
         self == Self::Replicas

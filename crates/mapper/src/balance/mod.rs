@@ -20,6 +20,7 @@ mod load;
 mod load_goals;
 mod pour;
 mod rules;
+mod seat_preference;
 mod settle;
 mod shares;
 mod shelves;
@@ -272,7 +273,7 @@ fn in_rounds<'a>(
             sent |= state.log.len() > since;
         }
         for at in 0..layouts.len() {
-            even_one(state, goals, balance, &layouts[..=at]);
+            even_one(state, goals, balance, &layouts, at);
         }
         if state.log.len() == since {
             break;
@@ -302,25 +303,34 @@ fn send_ahead<'a>(
     }
 }
 
-/// Evens the last layout until it is even or no change helps. The other layouts stay as even as they are.
+/// Evens one layout until it is even or no change helps. The layouts before it stay as even as they are.
 fn even_one<'a>(
     state: &mut BalanceState<'a>,
     goals: &LoadGoals<'a>,
     balance: &Balance,
     layouts: &[Layout],
+    at: usize,
 ) {
-    let Some((layout, guards)) = layouts.split_last() else { return };
+    let (guards, rest) = layouts.split_at(at);
+    let Some((layout, rest)) = rest.split_first() else { return };
     if layout.topics.is_some() {
         return even_all_topics(state, goals, balance, layout, guards);
     }
     let mut anew;
     let mut layout = layout;
+    let mut least = u128::MAX;
     for _ in 0..ROUNDS {
-        let since = state.log.len();
-        if layout.is_even(state) {
+        let (since, strain) = (state.log.len(), layout.strain(state));
+        // A round that helps little is followed by more of them, which all take as long.
+        if layout.is_even(state) || strain > least - least / 4 {
             return;
         }
+        least = strain;
         let mut evening = evening(state, goals, balance, layout, guards);
+        evening.later = rest
+            .iter()
+            .find(|later| later.load.is_by_amount())
+            .filter(|_| layout.load.is_by_amount());
         for group in &layout.shares.groups {
             if evening.state.is_repaired {
                 pour::pour(&mut evening, group, MovableSeats::Anew);
@@ -376,5 +386,5 @@ fn evening<'e, 'a>(
 ) -> Evening<'e, 'a> {
     let shelves = Shelves::new(state, balance.partition_limit, layout.load);
     let Layout { load, bands, gives, .. } = layout;
-    Evening { state, rules: &goals.rules, shelves, load: *load, bands, gives, guards }
+    Evening { state, rules: &goals.rules, shelves, load: *load, bands, gives, guards, later: None }
 }

@@ -9,8 +9,10 @@
 use super::band::Band;
 use super::evening::Evening;
 use super::load::BalancedLoad;
+use super::seat_preference::SeatPreference;
 use super::shares::BrokerGroup;
 use crate::dense::BrokerIx;
+use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -44,7 +46,17 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &BrokerGroup, seats: Mo
     }
     let brokers = evening.state.used.len();
     let (next, refused) = (vec![0; brokers], vec![0; brokers]);
-    let mut flow = PourFlow { seats, next, takers, edges, widest: u64::MAX, refused };
+    let preference = SeatPreference::of(evening);
+    let mut flow = PourFlow {
+        seats,
+        next,
+        takers,
+        edges,
+        widest: u64::MAX,
+        refused,
+        preference,
+        left: BTreeSet::new(),
+    };
     while let Some((_, Reverse(giver))) = givers.pop() {
         if flow.one_seat(evening, giver) {
             givers.push((evening.level(giver), Reverse(giver)));
@@ -64,6 +76,9 @@ struct PourFlow {
     widest: u64,
     /// For each broker the seats that it refused in spite of enough space, since it last took one.
     refused: Vec<u32>,
+    preference: SeatPreference,
+    /// Seats that no taker accepted.
+    left: BTreeSet<(BrokerIx, u32)>,
 }
 
 /// The most refusals in a row when counts are evened. Then the taker takes no more, or the giver gives no more. The
@@ -77,27 +92,27 @@ impl PourFlow {
             return false;
         }
         let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
-        let mut at = self.next[giver as usize];
         let mut misses = 0;
         loop {
-            at = at.max(evening.first_at_most(giver, spare.min(self.widest)));
-            let Some(partition) = evening.shelf(giver).get(at).copied() else {
+            let fits = evening.first_at_most(giver, spare.min(self.widest));
+            self.next[giver as usize] = self.next[giver as usize].max(fits);
+            let (choice, end) = self.choice(evening, giver, spare);
+            if choice.is_empty() {
                 return false;
-            };
-            at += 1;
-            self.next[giver as usize] = at;
-            if !self.may_flow(evening, partition, giver) {
-                continue;
             }
-            if let Some(taker) = self.taker_of(evening, partition, giver) {
-                self.takers.remove(&(evening.level(taker), taker));
-                self.refused[taker as usize] = 0;
-                evening.shift(partition, giver, taker);
-                if self.space(evening, taker) > 0 {
-                    self.takers.insert((evening.level(taker), taker));
+            for partition in choice {
+                if let Some(taker) = self.taker_of(evening, partition, giver) {
+                    self.takers.remove(&(evening.level(taker), taker));
+                    self.refused[taker as usize] = 0;
+                    evening.shift(partition, giver, taker);
+                    if self.space(evening, taker) > 0 {
+                        self.takers.insert((evening.level(taker), taker));
+                    }
+                    return true;
                 }
-                return true;
+                self.left.insert((giver, partition));
             }
+            self.next[giver as usize] = end;
             misses += u32::from(evening.load.is_uniform());
             if misses > MOST_REFUSED {
                 return false;
@@ -105,16 +120,39 @@ impl PourFlow {
         }
     }
 
+    /// The next seats of the giver that may move, the best first, and the position on the shelf after them.
+    fn choice(
+        &mut self,
+        evening: &mut Evening<'_, '_>,
+        giver: BrokerIx,
+        spare: u64,
+    ) -> (SmallVec<[u32; 1]>, usize) {
+        let mut choice = SmallVec::new();
+        let mut at = self.next[giver as usize];
+        while choice.len() < self.preference.choice() {
+            let Some(partition) = evening.shelf(giver).get(at).copied() else { break };
+            at += 1;
+            if self.may_flow(evening, partition, giver) {
+                choice.push(partition);
+            } else if choice.is_empty() {
+                self.next[giver as usize] = at;
+            }
+        }
+        self.preference.sort(evening, &mut choice, giver, spare);
+        (choice, at)
+    }
+
     /// Whether the replica is still on the giver, and is one of the seats that may move.
     fn may_flow(&self, evening: &Evening<'_, '_>, partition: u32, giver: BrokerIx) -> bool {
         let (state, at) = (&evening.state, partition as usize);
         state.seats_of(at).contains(&giver)
             && evening.weight(partition) > 0
+            && !self.left.contains(&(giver, partition))
             && evening.spares(partition, giver)
             && (self.seats == MovableSeats::All || !state.cluster.seats_of(at).contains(&giver))
     }
 
-    /// The emptiest taker that the rules allow and that has the space.
+    /// The preferred taker of those that the rules allow and that have the space.
     fn taker_of(
         &mut self,
         evening: &Evening<'_, '_>,
@@ -123,7 +161,7 @@ impl PourFlow {
     ) -> Option<BrokerIx> {
         let weight = evening.weight(partition);
         let mut widest = 0;
-        let mut found = None;
+        let mut found: Option<(Option<u128>, BrokerIx)> = None;
         let mut tired = None;
         for (level, taker) in &self.takers {
             let space = self.space(evening, *taker);
@@ -137,8 +175,14 @@ impl PourFlow {
             if evening.fits(giver, *taker, partition, None)
                 && evening.guarded(giver, *taker, partition, None)
             {
-                found = Some(*taker);
-                break;
+                let off = self.preference.off(evening, partition, *taker, space);
+                if found.is_none_or(|(least, _)| off < least) {
+                    found = Some((off, *taker));
+                }
+                if off.is_none() {
+                    break;
+                }
+                continue;
             }
             let refused = &mut self.refused[*taker as usize];
             *refused += u32::from(evening.load.is_uniform());
@@ -152,7 +196,7 @@ impl PourFlow {
         if found.is_none() {
             self.widest = widest;
         }
-        found
+        found.map(|(_, taker)| taker)
     }
 
     fn space(&self, evening: &Evening<'_, '_>, taker: BrokerIx) -> u64 {

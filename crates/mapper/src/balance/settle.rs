@@ -14,6 +14,9 @@ use std::cmp::Reverse;
 /// The most checks in one search for a change. After that the broker stays as it is.
 const PATIENCE: usize = 20_000;
 
+/// The most steps from a broker's strain to its band, or through the band.
+const STEPS: u64 = 16;
+
 /// The most replicas of one broker that another may refuse before it is skipped, when counts are evened.
 const MOST_REFUSED: usize = 64;
 
@@ -31,7 +34,13 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
             .max()
             .filter(|(strain, _)| *strain > 0);
         let Some((strain, Reverse(broker))) = worst else { return };
-        let mut search = ChangeSearch { evening, brokers: &group.brokers, strain, asked: 0 };
+        let step = match evening.load.is_uniform() {
+            true => 0,
+            false => (strain / STEPS).min(evening.band(broker).width() / STEPS),
+        };
+        let least = evening.band(broker).of_parts(step);
+        let mut search =
+            ChangeSearch { evening, brokers: &group.brokers, strain, step, least, asked: 0 };
         match search.improve(broker) {
             Some(change) => change.carry_out(evening),
             None => stuck[broker as usize] = true,
@@ -73,6 +82,10 @@ struct ChangeSearch<'s, 'e, 'a> {
     brokers: &'s [BrokerIx],
     /// The broker's distance from its band.
     strain: u64,
+    /// The least that a change has to help. Otherwise, thousands of changes help by nearly nothing.
+    step: u64,
+    /// The least load that helps by a step.
+    least: u64,
     asked: usize,
 }
 
@@ -87,18 +100,15 @@ impl ChangeSearch<'_, '_, '_> {
         }
         let pairs = || others.iter().map(move |o| if over { (broker, *o) } else { (*o, broker) });
         let needed = self.needed(broker);
-        let one = self.one(needed, &mut pairs());
         if !self.evening.load.is_uniform() {
-            let by_topic = self.evening.guards_topics();
-            self.asked = 0;
-            let mut of_one_topic = || {
-                let topics = pairs().filter(|_| by_topic);
-                topics.into_iter().find_map(|(from, to)| self.of_one_topic(needed, from, to))
+            return match self.evening.guards.is_empty() {
+                true => self
+                    .one(needed, PATIENCE, &mut pairs())
+                    .or_else(|| self.two(needed, &mut pairs())),
+                false => self.guarded(needed, &pairs),
             };
-            let one = one.or_else(&mut of_one_topic);
-            return one.or_else(|| self.two(needed, &mut pairs()));
         }
-        one.or_else(|| {
+        self.one(needed, PATIENCE, &mut pairs()).or_else(|| {
             let barter = |(from, to)| {
                 let nears = self.nears(from, to);
                 nears.then(|| Barter::between(self.evening, from, to)).flatten()
@@ -107,9 +117,34 @@ impl ChangeSearch<'_, '_, '_> {
         })
     }
 
+    /// The same where other loads are even already. Most searches for a single replica end in vain there, so only a short
+    /// one comes first.
+    fn guarded<I: Iterator<Item = (BrokerIx, BrokerIx)>>(
+        &mut self,
+        needed: u64,
+        pairs: &impl Fn() -> I,
+    ) -> Option<HelpfulChange> {
+        let by_topic = self.evening.guards_topics();
+        let short = self.one(needed, PATIENCE / 16, &mut pairs());
+        self.asked = 0;
+        let of_one_topic = |search: &mut Self| {
+            let mut pairs = pairs().filter(|_| by_topic);
+            pairs.find_map(|(from, to)| search.of_one_topic(needed, from, to))
+        };
+        short
+            .or_else(|| of_one_topic(self))
+            .or_else(|| self.two(needed, &mut pairs()))
+            .or_else(|| self.one(needed, PATIENCE, &mut pairs()))
+    }
+
     /// Whether one replica less here and one more there leaves both brokers better than the worse one is.
     fn nears(&self, from: BrokerIx, to: BrokerIx) -> bool {
         self.helps(from, to, REPLICA, 0)
+    }
+
+    /// The position on a broker's shelf after the seats that are heavy enough to help.
+    fn end(&mut self, from: BrokerIx) -> usize {
+        self.evening.first_at_most(from, self.least.saturating_sub(1))
     }
 
     /// The load that brings the broker just into its band.
@@ -122,10 +157,11 @@ impl ChangeSearch<'_, '_, '_> {
     fn one(
         &mut self,
         needed: u64,
+        patience: usize,
         pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
     ) -> Option<HelpfulChange> {
         let mut best: Option<(bool, u64, HelpfulChange)> = None;
-        self.asked = 0;
+        self.asked = PATIENCE - patience;
         for (from, to) in pairs {
             if self.asked > PATIENCE {
                 break;
@@ -167,7 +203,7 @@ impl ChangeSearch<'_, '_, '_> {
             true => 0,
             false => self.evening.first_at_most(from, needed.saturating_sub(1)),
         };
-        let length = self.evening.shelf(from).len();
+        let length = self.end(from);
         let found = |search: &mut Self, at: usize| {
             let partition = search.evening.shelf(from)[at];
             let size = search.evening.weight(partition);
@@ -193,6 +229,7 @@ impl ChangeSearch<'_, '_, '_> {
             if self.asked > PATIENCE || refused > MOST_REFUSED {
                 break;
             }
+            self.asked += 1;
             let partition = self.evening.shelf(from)[at];
             if !self.evening.spares(partition, from) {
                 continue;
@@ -213,7 +250,7 @@ impl ChangeSearch<'_, '_, '_> {
     ) -> Option<HelpfulChange> {
         self.asked = 0;
         for (from, to) in pairs {
-            for at in (0..self.evening.shelf(from).len()).rev() {
+            for at in (0..self.end(from)).rev() {
                 if self.asked > PATIENCE {
                     return None;
                 }
@@ -275,6 +312,8 @@ impl ChangeSearch<'_, '_, '_> {
             return None;
         }
         let (own, kin) = (self.kin(from), self.kin(to));
+        // To look at both shelves takes as long as so many checks.
+        self.asked += (own.len() + kin.len()) / 8;
         let mut best: Option<(_, u32, u32)> = None;
         let mut near = 0;
         // Both shelves are in one order, so the nearest replicas are found in one pass over both.
@@ -286,7 +325,7 @@ impl ChangeSearch<'_, '_, '_> {
             near += kin[near..].iter().take_while(|of| (of.0, of.1) < sought).count();
             let nearest = &kin[near.saturating_sub(NEAREST)..(near + NEAREST).min(kin.len())];
             let helpful =
-                |of: &&(usize, u64, u32)| of.0 == topic && of.1 < weight && weight - of.1 <= most;
+                |of: &&(u32, u64, u32)| of.0 == topic && of.1 < weight && weight - of.1 <= most;
             for (_, returned, back) in nearest.iter().filter(helpful) {
                 let off = (weight - returned).abs_diff(needed) / (needed / 8 + 1);
                 let score = (off, weight + returned, weight, Reverse(there));
@@ -317,12 +356,9 @@ impl ChangeSearch<'_, '_, '_> {
     }
 
     /// The shelf of a broker by topic: topic, weight and number of each partition, ascending.
-    fn kin(&mut self, broker: BrokerIx) -> Vec<(usize, u64, u32)> {
+    fn kin(&mut self, broker: BrokerIx) -> Vec<(u32, u64, u32)> {
         let shelf = self.evening.shelf_by_topic(broker).to_vec();
-        let of = |partition: u32| {
-            let topic = self.evening.state.cluster.topic_of(partition as usize);
-            (topic, self.evening.weight(partition), partition)
-        };
+        let of = |(topic, partition)| (topic, self.evening.weight(partition), partition);
         shelf.into_iter().map(of).collect()
     }
 
@@ -338,7 +374,7 @@ impl ChangeSearch<'_, '_, '_> {
         let more = (taker + there).saturating_sub(back);
         let new = self.evening.band(from).strain(less).max(self.evening.band(to).strain(more));
         let old = self.evening.strain(from).max(self.evening.strain(to)).min(self.strain);
-        there > back && new < old
+        there > back && new + self.step < old
     }
 
     /// Whether the disks and the loads that were evened before allow the change.

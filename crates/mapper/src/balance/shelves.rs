@@ -12,7 +12,7 @@ pub(super) struct Shelves {
     partitions: Vec<u32>,
     sorted: Vec<bool>,
     /// For each broker the same partitions by topic; empty until they are asked for.
-    by_topic: Vec<Vec<u32>>,
+    by_topic: Vec<Vec<(u32, u32)>>,
     /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
     /// The load by which they are sorted.
@@ -71,15 +71,19 @@ impl Shelves {
         &shelf[..shelf.len().min(self.most)]
     }
 
-    /// The same partitions in order of topic, weight and number.
-    pub(super) fn by_topic(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[u32] {
+    /// The same partitions in order of topic, weight and number, after their topics: to look each of them up takes longer
+    /// than all else.
+    pub(super) fn by_topic(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[(u32, u32)] {
         let at = broker as usize;
         if self.by_topic[at].is_empty() {
             let load = self.load;
-            let mut own = self.of(broker, state).to_vec();
-            own.sort_by_cached_key(|partition| {
+            let of = |partition: &u32| {
                 let topic = state.cluster.topic_of(*partition as usize);
-                (topic, state.weight(load, *partition), *partition)
+                (u32::try_from(topic).unwrap_or(u32::MAX), *partition)
+            };
+            let mut own: Vec<(u32, u32)> = self.of(broker, state).iter().map(of).collect();
+            own.sort_by_cached_key(|(topic, partition)| {
+                (*topic, state.weight(load, *partition), *partition)
             });
             self.by_topic[at] = own;
         }
