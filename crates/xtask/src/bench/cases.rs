@@ -72,9 +72,9 @@ impl Size {
     /// The limits of a case that does more work than a rebalance of storage. Otherwise, the limits of its size.
     pub(super) fn goal_of(self, case: &str) -> Goal {
         let seconds = match (self, case.split_once(" / ").map(|(_, planner)| planner)) {
-            (Self::L, Some("rebalance, all")) => 0.5,
-            (Self::Xl, Some("rebalance, all")) => 2.0,
-            (Self::Xxl, Some("rebalance, all")) => 10.0,
+            (Self::L, Some("rebalance, all" | "rebalance, loads")) => 0.5,
+            (Self::Xl, Some("rebalance, all" | "rebalance, loads")) => 2.0,
+            (Self::Xxl, Some("rebalance, all" | "rebalance, loads")) => 10.0,
             (Self::Xxl, Some("leaders")) => 2.0,
             _ => return self.goal(),
         };
@@ -148,6 +148,7 @@ static ZONE_LOST: Scenario = scenario("zone-lost", &["--scenario", "zone-lost"])
 pub(super) static NEW_BROKERS: Scenario = scenario("new-brokers", &["--scenario", "new-brokers"]);
 pub(super) static FULL_BROKER: Scenario = scenario("full-broker", &["--scenario", "full-broker"]);
 pub(super) static IMBALANCED: Scenario = scenario("imbalanced", &["--scenario", "imbalanced"]);
+static RATED: Scenario = scenario("imbalanced-rates", &["--scenario", "imbalanced", "--rates"]);
 static DECOMMISSION: Scenario = scenario("decommission", &["--scenario", "decommission"]);
 static MIXED: Scenario =
     scenario("heterogeneous", &["--scenario", "balanced", "--capacity", "heterogeneous"]);
@@ -188,6 +189,11 @@ static REBALANCE_ALL: Planner = Planner {
     args: REBALANCE_ARGS,
     also: &["--balance", "storage,replicas,leaders"],
 };
+static REBALANCE_LOADS: Planner = Planner {
+    name: "rebalance, loads",
+    args: REBALANCE_ARGS,
+    also: &["--balance", "topics,storage,network,leaders"],
+};
 pub(super) static SCALE: Planner = Planner {
     name: "scale",
     args: &["scale", "--topics", ".*", "--brokers", "-2", "--ignore-warns"],
@@ -214,7 +220,7 @@ const fn at_s_no_room(case: Case) -> Case {
 }
 
 /// Every line of the table, in order.
-pub(super) static CASES: [Case; 22] = [
+pub(super) static CASES: [Case; 23] = [
     case(&BALANCED, &REBUILD, &[]),
     at_s_no_room(case(&FAILED, &REBUILD, &["failed-storage"])),
     at_s_no_room(case(&FAILED, &REBUILD_LEADERS, &[])),
@@ -229,6 +235,7 @@ pub(super) static CASES: [Case; 22] = [
     case(&BALANCED, &REBALANCE, &[]),
     case(&IMBALANCED, &REBALANCE, &["rebalance-auto", "rebalance-tight2"]),
     case(&IMBALANCED, &REBALANCE_ALL, &["optlead-rebalance"]),
+    case(&RATED, &REBALANCE_LOADS, &[]),
     case(&FULL_BROKER, &REBALANCE, &["rebalance-full"]),
     case(&MIXED, &REBALANCE, &[]),
     case(&HEAVY_TAILED, &REBALANCE, &[]),

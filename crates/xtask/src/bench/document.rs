@@ -75,8 +75,8 @@ fn tables(figures: &Figures, peers: Option<&Figures>) -> String {
 
 /// The cases with higher limits than their size.
 fn other_goals(size: Size) -> String {
-    let cases =
-        ["rebalance, all", "leaders"].map(|case| (case, size.goal_of(&format!(" / {case}"))));
+    let cases = ["rebalance, all", "rebalance, loads", "leaders"]
+        .map(|case| (case, size.goal_of(&format!(" / {case}"))));
     let others = cases.iter().filter(|(_, goal)| *goal != size.goal());
     others.map(|(case, goal)| format!("; {case}: {} s", goal.seconds)).collect()
 }
