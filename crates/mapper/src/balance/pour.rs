@@ -4,7 +4,8 @@
 //! least the deficit under the lower edges. The larger sum decides. If it is the excess, givers come down only to
 //! their upper edge, and takers rise together inside their bands. If it is the deficit, it is the other way round.
 //! The fullest broker gives first: its largest replica that fits goes to the emptiest broker. So few replicas move,
-//! and a plan that is cut short has made the most important moves.
+//! and a plan that is cut short has made the most important moves. Where another load is evened later, it is one of the
+//! largest, and goes where it suits that load as well ([`seat_preference`](super::seat_preference)).
 
 use super::band::Band;
 use super::evening::Evening;
