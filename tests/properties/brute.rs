@@ -516,7 +516,7 @@ fn mixed() -> Tiny {
         fate: Some((3, Fate::Drained)),
         leaves: None,
         replication: 3,
-        partitions: scattered(150, |at| at * 7_919 % 10_007),
+        partitions: scattered(150, |at| at * 6_101 % 10_007),
         fill: 42,
         tolerance_ppm: 5_000,
     }
@@ -532,7 +532,7 @@ fn a_plan_follows_the_cheapest_flow_where_what_is_built_copies_more() {
     let (moved, bound) = (plan.bytes_moved().unwrap().0, plan.bound_bytes.unwrap().0);
     assert!(moved <= bound + bound / 100, "{moved} bytes, of which {bound} have to");
     let built = built.bytes_moved().unwrap().0;
-    assert!(moved + moved / 100 < built, "{moved} bytes, where {built} were copied before");
+    assert!(moved + moved / 50 < built, "{moved} bytes, where {built} were copied before");
 }
 
 #[test]
