@@ -22,14 +22,19 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command.args(args).current_dir(root()).stdin(Stdio::null());
     // What the outer cargo says of this package. Build scripts that look at it would run again, and half of all crates
     // with them (ring is below them).
-    let of_package =
-        |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|p| name.starts_with(p));
+    leave_out(&mut command, |name| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+    });
+    command
+}
+
+/// Leaves out the variables with such a name.
+pub(crate) fn leave_out(command: &mut Command, of: impl Fn(&str) -> bool) {
     for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
-        if of_package(&name) {
+        if of(&name) {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// One product of a build.

@@ -6,11 +6,11 @@
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::release::Release;
 use super::tool;
-use crate::project::{cargo, root};
+use crate::project::{cargo, leave_out, root};
 use crate::shipped::SHIPPED;
 
 /// The variables that would make the programs differ: more flags for the compilers and the linker, and a rustc that acts as
@@ -43,7 +43,7 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     // With --target, the flags do not reach build scripts, and other builds keep their files.
     let args = ["build", "--release", "--locked", "--target", &release.target, "--bins"];
     let mut command = cargo(args.into_iter().chain(["--package", first, "--package", second]));
-    as_committed(&mut command, env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+    leave_out(&mut command, changes_programs);
     command.env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}")).env("CFLAGS", c.join(" "));
     let status = command.stdout(Stdio::inherit()).status()?;
     if !status.success() {
@@ -53,13 +53,9 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     Ok(Programs { topicmappr: built.join("topicmappr"), autothrottle: built.join("autothrottle") })
 }
 
-/// Takes away every one of these variables that would make the programs differ from those of another build.
-fn as_committed(command: &mut Command, names: impl Iterator<Item = String>) {
-    for name in names {
-        if OF_COMPILERS.contains(&name.as_str()) || name.starts_with(OF_PROFILES) {
-            command.env_remove(name);
-        }
-    }
+/// Whether a variable of this name makes the programs differ from those of another build.
+fn changes_programs(name: &str) -> bool {
+    OF_COMPILERS.contains(&name) || name.starts_with(OF_PROFILES)
 }
 
 /// The folders that differ between machines, and what stands for them. The last one that fits wins.
@@ -91,12 +87,9 @@ mod tests {
 
     #[test]
     fn who_starts_the_build_changes_no_program() {
-        let mut command = Command::new("cargo");
         let names = ["RUSTC_BOOTSTRAP", "CARGO_PROFILE_RELEASE_LTO", "RUSTFLAGS", "CARGO_HOME"];
-        as_committed(&mut command, names.into_iter().map(str::to_owned));
-        let mut removed: Vec<_> = command.get_envs().filter(|(_, set)| set.is_none()).collect();
-        removed.sort_unstable();
-        let names: Vec<_> = removed.iter().filter_map(|(name, _)| name.to_str()).collect();
+        let mut names: Vec<_> = names.into_iter().filter(|name| changes_programs(name)).collect();
+        names.sort_unstable();
         assert_eq!(names, ["CARGO_PROFILE_RELEASE_LTO", "RUSTC_BOOTSTRAP", "RUSTFLAGS"]);
     }
 }
