@@ -66,7 +66,7 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &BrokerGroup, seats: Mo
 }
 
 /// The brokers that take, and the position of each giver on its shelf.
-struct PourFlow {
+struct PourFlow<'l> {
     seats: MovableSeats,
     /// For each broker the next partition on its shelf.
     next: Vec<usize>,
@@ -77,8 +77,8 @@ struct PourFlow {
     widest: u64,
     /// For each broker the seats that it refused in spite of enough space, since it last took one.
     refused: Vec<u32>,
-    preference: SeatPreference,
-    /// Seats that no taker accepted.
+    preference: SeatPreference<'l>,
+    /// Seats that no taker accepted, when a giver gave one of the next instead.
     left: BTreeSet<(BrokerIx, u32)>,
 }
 
@@ -86,7 +86,7 @@ struct PourFlow {
 /// bytes grow along the shelf, so later seats would be refused as well.
 const MOST_REFUSED: u32 = 32;
 
-impl PourFlow {
+impl PourFlow<'_> {
     /// Gives one seat away; false if the giver has none left that a taker accepts.
     fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
         if !evening.count_lets_go(giver) {
@@ -101,8 +101,9 @@ impl PourFlow {
             if choice.is_empty() {
                 return false;
             }
-            for partition in choice {
+            for (tried, partition) in choice.iter().copied().enumerate() {
                 if let Some(taker) = self.taker_of(evening, partition, giver) {
+                    self.left.extend(choice[..tried].iter().map(|seat| (giver, *seat)));
                     self.takers.remove(&(evening.level(taker), taker));
                     self.refused[taker as usize] = 0;
                     evening.shift(partition, giver, taker);
@@ -111,7 +112,6 @@ impl PourFlow {
                     }
                     return true;
                 }
-                self.left.insert((giver, partition));
             }
             self.next[giver as usize] = end;
             misses += u32::from(evening.load.is_uniform());

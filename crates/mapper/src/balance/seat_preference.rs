@@ -6,34 +6,26 @@
 
 use super::evening::Evening;
 use super::load::BalancedLoad;
+use super::load_goals::Layout;
 use crate::dense::BrokerIx;
 
 /// The seats among which a giver chooses: the largest that fit.
 const CHOICE: usize = 64;
 
 /// What is preferred.
-pub(super) enum SeatPreference {
+pub(super) enum SeatPreference<'l> {
     /// The largest seat, so that few replicas move, and the emptiest taker.
     Largest,
     /// Of the traffic that a seat takes along, the fewest bytes.
     FewestBytes,
     /// The ratio to a load that is evened later.
-    Later(LaterLoad),
+    Later(&'l Layout),
 }
 
-/// A load that is evened later.
-pub(super) struct LaterLoad {
-    load: BalancedLoad,
-    /// For each broker its share of it.
-    shares: Vec<Option<u64>>,
-}
-
-impl SeatPreference {
-    pub(super) fn of(evening: &Evening<'_, '_>) -> Self {
+impl<'l> SeatPreference<'l> {
+    pub(super) fn of(evening: &Evening<'l, '_>) -> Self {
         match (evening.later, evening.load) {
-            (Some(later), _) => {
-                Self::Later(LaterLoad { load: later.load, shares: later.shares.of.clone() })
-            }
+            (Some(later), _) => Self::Later(later),
             (None, BalancedLoad::Network) => Self::FewestBytes,
             (None, _) => Self::Largest,
         }
@@ -59,8 +51,8 @@ impl SeatPreference {
                 ratio(i128::from(bytes), evening.weight(*partition))
             }),
             Self::Later(later) => {
-                let wanted = ratio(-later.lacks(evening, giver), spare);
-                let off = |partition: &u32| later.ratio(evening, *partition).abs_diff(wanted);
+                let wanted = ratio(-lacks(later, evening, giver), spare);
+                let off = |partition: &u32| seat_ratio(later, evening, *partition).abs_diff(wanted);
                 seats.sort_by_cached_key(off);
             }
         }
@@ -76,22 +68,20 @@ impl SeatPreference {
         space: u64,
     ) -> Option<u128> {
         let Self::Later(later) = self else { return None };
-        let wanted = ratio(later.lacks(evening, taker), space);
-        Some(later.ratio(evening, partition).abs_diff(wanted))
+        let wanted = ratio(lacks(later, evening, taker), space);
+        Some(seat_ratio(later, evening, partition).abs_diff(wanted))
     }
 }
 
-impl LaterLoad {
-    /// What a broker lacks of its share; below 0 if it has more.
-    fn lacks(&self, evening: &Evening<'_, '_>, broker: BrokerIx) -> i128 {
-        let carried = evening.state.carried(self.load)[broker as usize];
-        self.shares[broker as usize].map_or(0, |share| i128::from(share) - i128::from(carried))
-    }
+/// What a broker lacks of its share of the later load; below 0 if it has more.
+fn lacks(later: &Layout, evening: &Evening<'_, '_>, broker: BrokerIx) -> i128 {
+    let carried = evening.state.carried(later.load)[broker as usize];
+    later.shares.of[broker as usize].map_or(0, |share| i128::from(share) - i128::from(carried))
+}
 
-    fn ratio(&self, evening: &Evening<'_, '_>, partition: u32) -> i128 {
-        let later = evening.state.weight(self.load, partition);
-        ratio(i128::from(later), evening.weight(partition))
-    }
+fn seat_ratio(later: &Layout, evening: &Evening<'_, '_>, partition: u32) -> i128 {
+    let weight = evening.state.weight(later.load, partition);
+    ratio(i128::from(weight), evening.weight(partition))
 }
 
 /// A load for each unit of the load that is evened now, in parts per 2^40.
