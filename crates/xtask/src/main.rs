@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod disk;
 mod dist;
 mod doctor;
 mod house;

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::project::{self, Built, Outcome};
-use crate::{doctor, project::cargo};
+use crate::{disk, doctor, project::cargo};
 
 /// Six clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end or
 /// for a slow move, and their servers share JVMs. With ten, brokers fell out of sync for want of a core, and the whole took
@@ -115,6 +115,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return with_highs();
     }
     doctor::quiet()?;
+    disk::enter()?;
     let start = Instant::now();
     let no_nodes = testbed::kubernetes::nodes::check().err();
     if args.only.is_none() && args.long.is_none() {

@@ -64,9 +64,13 @@ pub fn check() -> Result<(), Error> {
         return lack("this container may not make namespaces", remedy);
     }
     // A node has file systems of its own there.
-    let hidden = |at: &&str| cache::folder().starts_with(at);
-    if let Some(at) = ["/run", "/var/lib", "/var/log"].into_iter().find(hidden) {
-        return lack(&format!("the cache is below {at}"), "set MAPPR_CACHE elsewhere".to_owned());
+    for (folder, variable) in [(cache::folder(), "MAPPR_CACHE"), (env::temp_dir(), "TMPDIR")] {
+        if let Some(at) =
+            ["/run", "/var/lib", "/var/log"].into_iter().find(|at| folder.starts_with(at))
+        {
+            let remedy = format!("set {variable} to another folder");
+            return lack(&format!("{} is below {at}", folder.display()), remedy);
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The cluster of real nodes that runs in this process: how it starts, is tidied for the next test, and ends.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,6 @@ use super::image::Image;
 use super::machine::{self, BRIDGED, DNS};
 use super::node::Node;
 use super::{PREFIX, PROXY, STORAGE, build, user};
-use crate::cache;
 use crate::error::{Error, file};
 use crate::process::Warden;
 use crate::wait::until;
@@ -41,9 +41,8 @@ impl Running {
         let programs = build()?;
         let control = super::super::build()?;
         let lock = machine::lock()?;
-        let home = cache::folder();
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&home);
-        let folder = file(folder, "create", home)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir();
+        let folder = file(folder, "create", env::temp_dir())?;
         machine::take_over(&lock, folder.path())?;
         let started = Self::start_in(folder, lock, &programs, control, zones);
         if started.is_err() {
