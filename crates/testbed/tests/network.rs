@@ -38,9 +38,11 @@ fn writes_go_through_the_cards(mode: Mode) -> Cluster {
     let bootstrap = format!("bootstrap.servers={}", cluster.bootstrap());
     let records = (WRITTEN / 10_000).to_string();
     let load = ["--topic", "t", "--num-records", &records, "--record-size", "10000"];
+    // On a busy machine it may wait for minutes. What is sent twice would count twice.
+    let patient = ["request.timeout.ms=300000", "delivery.timeout.ms=400000"];
     let how = ["--throughput", "-1", "--producer-props", &bootstrap, "acks=all"];
     let perf = "org.apache.kafka.tools.ProducerPerformance";
-    cluster.bare_tool(perf, load.iter().chain(&how)).unwrap();
+    cluster.bare_tool(perf, load.iter().chain(&how).chain(&patient)).unwrap();
     let took = start.elapsed();
 
     let card = |id| cluster.card(id).unwrap().passed();
