@@ -188,7 +188,12 @@ impl Client {
     ) -> Result<R::Response, Error> {
         let mut target = Target::Any;
         for hop in 1..=CONTROLLER_HOPS {
-            let answer = self.ask(target, &build).await?;
+            let answer = match self.ask(target, &build).await {
+                // With KRaft, the broker asks the controller for us. For one that died with its machine it waits as
+                // long as we wait for the broker (`request.timeout.ms`). Then it knows the next one.
+                Err(Error::Timeout { api, .. }) if hop == 1 && api == api_name::<R>() => continue,
+                answer => answer?,
+            };
             if code(&answer) != ResponseError::NotController.code() {
                 return Ok(answer);
             }

@@ -5,7 +5,8 @@ use crate::error::{ProtocolFault, TlsFault};
 use crate::fake::{Cluster as FakeCluster, Fake, tls_acceptor};
 use crate::properties::{Mechanism, Properties, SecurityProtocol};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, DescribeClusterRequest, SaslAuthenticateRequest,
+    ApiVersionsRequest, DescribeClusterRequest, ListPartitionReassignmentsRequest,
+    SaslAuthenticateRequest,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -257,6 +258,19 @@ async fn a_controller_that_is_nowhere_ends_in_an_error() {
 }
 
 /// Answers the first request of each connection with these bytes, after the request's correlation id.
+#[tokio::test]
+async fn a_broker_that_waited_for_a_dead_controller_is_asked_once_more() {
+    let api = ListPartitionReassignmentsRequest::KEY;
+    let mut cluster = FakeCluster::of_three();
+    cluster.unanswered.insert(api);
+    let fake = Fake::start(cluster).await;
+    let mut settings = fake.settings(&[1], "");
+    settings.request_timeout = Duration::from_millis(500);
+    Client::connect(settings).await.unwrap().reassignments().await.unwrap();
+    let asked: Vec<i16> = fake.now().asked.iter().map(|(_, key, _)| *key).collect();
+    assert_eq!(asked.iter().filter(|key| **key == api).count(), 1, "the other was not answered");
+}
+
 async fn false_broker(answer: &'static [u8]) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

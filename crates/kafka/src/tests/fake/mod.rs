@@ -47,6 +47,8 @@ pub(crate) struct Cluster {
     pub(crate) fenced: BTreeSet<i32>,
     /// Brokers that accept connections and never answer.
     pub(crate) mute: BTreeSet<i32>,
+    /// APIs whose next request gets no answer.
+    pub(crate) unanswered: BTreeSet<i16>,
     /// Brokers that advertise a port without a listener.
     pub(crate) unreachable: BTreeSet<i32>,
     pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
@@ -228,6 +230,9 @@ impl Broker {
                 return tokio::time::sleep(Duration::from_secs(60)).await;
             }
             let header = decode_request_header_from_buffer(&mut body).unwrap();
+            if self.cluster.lock().unwrap().unanswered.remove(&header.request_api_key) {
+                return tokio::time::sleep(Duration::from_secs(60)).await;
+            }
             let greeting = [ApiVersionsRequest::KEY, SaslHandshakeRequest::KEY];
             let proving = header.request_api_key == SaslAuthenticateRequest::KEY;
             if !trusted && !proving && !greeting.contains(&header.request_api_key) {
