@@ -45,47 +45,78 @@ pub(crate) fn even_leaders(
     left_out: &mut Vec<LeftOut>,
 ) -> Result<(), NoPlan> {
     let evacuated = Evacuated::of(cluster, lead.evacuation)?;
-    for why in add_untouched(cluster, targets, lead, &evacuated, work) {
+    work.sort_by_key(|item| item.partition);
+    let (untouched, cannot) = untouched(cluster, targets, lead, &evacuated, work);
+    for why in cannot {
         if !left_out.iter().any(|left| left.topic == why.topic && left.partition == why.partition) {
             left_out.push(why);
         }
     }
     let mut load = heads(cluster);
     let mut free = FreeLeads::new();
-    let mut items = Vec::new();
-    for (at, item) in work.iter().enumerate() {
-        let (Some(old), Some(first)) =
-            (cluster.seats_of(item.partition).first(), item.held().next())
-        else {
-            continue;
+    let mut partitions = Vec::new();
+    let mut add = |partition: usize, held: &[BrokerIx], head_is_free: bool| {
+        let (Some(old), Some(first)) = (cluster.seats_of(partition).first(), held.first()) else {
+            return;
         };
         load[*old as usize] -= 1;
-        let topic = cluster.topic_of(item.partition);
-        let must_go = evacuated.covers(topic, first);
-        let fit = item.held().filter(|broker| !evacuated.covers(topic, *broker));
+        let topic = cluster.topic_of(partition);
+        let must_go = evacuated.covers(topic, *first);
+        let fit = held.iter().copied().filter(|broker| !evacuated.covers(topic, *broker));
         let mut fit: SmallVec<[BrokerIx; 4]> = fit.collect();
-        let goes_home = lead.goes_home(cluster, first, &mut fit);
+        let goes_home = lead.goes_home(cluster, *first, &mut fit);
         if must_go && fit.is_empty() {
-            let why = WhyLeftOut::NoOtherLeader { leader: cluster.id(first) };
-            left_out.push(left_as_it_is(cluster, item.partition, why));
+            let why = WhyLeftOut::NoOtherLeader { leader: cluster.id(*first) };
+            left_out.push(left_as_it_is(cluster, partition, why));
         }
-        let is_free = lead.all || must_go || goes_home || (item.head_is_free && !lead.as_paired);
+        let is_free = lead.all || must_go || goes_home || (head_is_free && !lead.as_paired);
         if is_free && !fit.is_empty() {
             free.push(fit.into_iter(), Some(*old));
-            load[free.leader(items.len()) as usize] += 1;
-            items.push(at);
+            load[free.leader(partitions.len()) as usize] += 1;
+            partitions.push(partition);
         } else {
-            load[first as usize] += 1;
+            load[*first as usize] += 1;
         }
+    };
+    let mut untouched = untouched.into_iter().peekable();
+    for item in work.iter() {
+        while let Some(index) = untouched.next_if(|index| *index < item.partition) {
+            add(index, cluster.seats_of(index), true);
+        }
+        let held: SmallVec<[BrokerIx; 4]> = item.held().collect();
+        add(item.partition, &held, item.head_is_free);
     }
+    untouched.for_each(|index| add(index, cluster.seats_of(index), true));
     if let Some(zone) = lead.zone.filter(|zone| !zone.is_first) {
         free.prefer_not(|broker| cluster.rack[broker as usize] != zone.rack);
     }
     even(&mut load, &mut free);
-    for (lead, at) in items.into_iter().enumerate() {
-        work[at].lead_by(free.leader(lead));
-    }
+    lead_by(cluster, targets, work, &partitions, &free);
     Ok(())
+}
+
+/// Puts the chosen leaders first. Of the partitions without other work, only those whose leader changes become work.
+fn lead_by(
+    cluster: &DenseCluster<'_>,
+    targets: &Targets,
+    work: &mut Vec<Work>,
+    partitions: &[usize],
+    free: &FreeLeads,
+) {
+    let (known, mut at) = (work.len(), 0);
+    for (lead, partition) in partitions.iter().enumerate() {
+        let leader = free.leader(lead);
+        at += work[at..known].iter().take_while(|item| item.partition < *partition).count();
+        if at < known && work[at].partition == *partition {
+            work[at].lead_by(leader);
+        } else if cluster.seats_of(*partition).first() != Some(&leader) {
+            let target = targets.of_topic[cluster.topic_of(*partition)];
+            let mut item = as_it_is(cluster, *partition, target.unwrap_or_default());
+            item.lead_by(leader);
+            work.push(item);
+        }
+    }
+    work.sort_by_key(|item| item.partition);
 }
 
 impl LeadersToChoose<'_> {
@@ -134,28 +165,28 @@ fn left_as_it_is(cluster: &DenseCluster<'_>, index: usize, why: WhyLeftOut) -> L
     }
 }
 
-/// Adds healthy partitions in scope although none of their seats moves: all of them, or those that an evacuated broker
-/// leads. Returns the partitions that should be added and cannot.
-fn add_untouched(
+/// Healthy partitions in scope none of whose seats moves, ascending: all of them, or those that an evacuated broker leads.
+/// And the partitions that should be among them and cannot.
+fn untouched(
     cluster: &DenseCluster<'_>,
     targets: &Targets,
     lead: LeadersToChoose<'_>,
     evacuated: &Evacuated,
-    work: &mut Vec<Work>,
-) -> Vec<LeftOut> {
-    let mut left_out = Vec::new();
+    work: &[Work],
+) -> (Vec<usize>, Vec<LeftOut>) {
+    let (mut untouched, mut left_out) = (Vec::new(), Vec::new());
     if !lead.all && evacuated.is_empty() && lead.zone.is_none() {
-        return left_out;
+        return (untouched, left_out);
     }
-    let mut touched = vec![false; cluster.first_seat.len() - 1];
-    for item in work.iter() {
-        touched[item.partition] = true;
-    }
+    let mut touched = work.iter().map(|item| item.partition).peekable();
     for (topic, target) in targets.of_topic.iter().enumerate() {
         let Some(target) = *target else { continue };
         let allowed = &targets.all[target].allowed;
-        let range = cluster.first_partition[topic]..cluster.first_partition[topic + 1];
-        for index in range.filter(|index| !touched[*index]) {
+        for index in cluster.first_partition[topic]..cluster.first_partition[topic + 1] {
+            while touched.next_if(|touched| *touched < index).is_some() {}
+            if touched.peek() == Some(&index) {
+                continue;
+            }
             let seats = cluster.seats_of(index);
             let must_go = seats.first().is_some_and(|head| evacuated.covers(topic, *head));
             let wanted =
@@ -167,14 +198,13 @@ fn add_untouched(
                 continue;
             }
             match why_left_out(cluster, index) {
-                None => work.push(as_it_is(cluster, index, target)),
+                None => untouched.push(index),
                 Some(why) if must_go => left_out.push(left_as_it_is(cluster, index, why)),
                 Some(_) => {}
             }
         }
     }
-    work.sort_by_key(|item| item.partition);
-    left_out
+    (untouched, left_out)
 }
 
 /// Work that moves no seat.
