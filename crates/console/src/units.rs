@@ -88,7 +88,7 @@ pub fn share(text: &str) -> Result<Ratio, String> {
 pub fn price(text: &str) -> Result<Ratio, String> {
     let value = text.trim().parse::<f64>().ok();
     let price = value.and_then(Ratio::from_f64).filter(|price| *price > Ratio::ZERO);
-    price.ok_or_else(|| "write a price above 0, as a number: 0.01".to_owned())
+    price.ok_or_else(|| "write a price above 0 and below 4294: 0.01".to_owned())
 }
 
 /// A number of MiB (2^20 bytes), as in earlier versions.
