@@ -37,8 +37,7 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     let folders = folders(release)?;
     let rust: Vec<String> =
         folders.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")).collect();
-    let c: Vec<String> =
-        folders.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
+    let c: Vec<String> = folders.iter().map(|(from, to)| c_map(from, to)).collect();
     let [first, second] = SHIPPED;
     // With --target, the flags do not reach build scripts, and other builds keep their files.
     let args = ["build", "--release", "--locked", "--target", &release.target, "--bins"];
@@ -51,6 +50,12 @@ pub(super) fn build(release: &Release) -> Result<Programs, Box<dyn Error>> {
     }
     let built = release.target_folder.join(&release.target).join("release");
     Ok(Programs { topicmappr: built.join("topicmappr"), autothrottle: built.join("autothrottle") })
+}
+
+/// The compiler's flag for C. It takes any path that begins with these letters, so that the folder ends with a slash: the
+/// home `/tmp/clonehome` is not below the clone `/tmp/clone`.
+fn c_map(from: &str, to: &str) -> String {
+    format!("-ffile-prefix-map={from}/={to}/")
 }
 
 /// Whether a variable of this name makes the programs differ from those of another build.
@@ -84,6 +89,24 @@ pub(super) fn output(program: &PathBuf, args: &[&str]) -> Result<String, Box<dyn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_home_beside_the_clone_is_not_taken_for_a_folder_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [home, clone] = ["clonehome", "clone"].map(|name| folder.path().join(name));
+        fs::create_dir(&home).unwrap();
+        let (source, object) = (home.join("a.c"), home.join("a.o"));
+        fs::write(&source, "const char *path(void) { return __FILE__; }").unwrap();
+        let maps = [(&home, "/cargo"), (&clone, "/topicmappr")];
+        let maps = maps.map(|(from, to)| c_map(from.to_str().unwrap(), to));
+        let mut cc = std::process::Command::new("cc");
+        cc.arg("-c").args(&maps).arg(&source).arg("-o").arg(&object);
+        assert!(cc.status().unwrap().success());
+        let object = fs::read(&object).unwrap();
+        let has = |text: &str| object.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(has("/cargo/a.c") && !has("/topicmappr"));
+    }
 
     #[test]
     fn who_starts_the_build_changes_no_program() {
