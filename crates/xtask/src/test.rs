@@ -114,10 +114,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.long == Some(Long::Highs) {
         return with_highs();
     }
-    doctor::quiet()?;
-    disk::enter()?;
-    let start = Instant::now();
     let no_nodes = testbed::kubernetes::nodes::check().err();
+    if no_nodes.is_none() {
+        disk::enter()?;
+    }
+    doctor::quiet()?;
+    let start = Instant::now();
     if args.only.is_none() && args.long.is_none() {
         build_servers(no_nodes.is_none(), start)?;
     }

@@ -90,6 +90,7 @@ pub(super) fn output(program: &PathBuf, args: &[&str]) -> Result<String, Box<dyn
 mod tests {
     use super::*;
     use std::fs;
+    use std::process::Command;
 
     #[test]
     fn a_home_beside_the_clone_is_not_taken_for_a_folder_of_it() {
@@ -100,7 +101,7 @@ mod tests {
         fs::write(&source, "const char *path(void) { return __FILE__; }").unwrap();
         let maps = [(&home, "/cargo"), (&clone, "/topicmappr")];
         let maps = maps.map(|(from, to)| c_map(from.to_str().unwrap(), to));
-        let mut cc = std::process::Command::new("cc");
+        let mut cc = Command::new("cc");
         cc.arg("-c").args(&maps).arg(&source).arg("-o").arg(&object);
         assert!(cc.status().unwrap().success());
         let object = fs::read(&object).unwrap();
