@@ -257,7 +257,6 @@ async fn a_controller_that_is_nowhere_ends_in_an_error() {
     assert_eq!(code, ResponseError::NotController);
 }
 
-/// Answers the first request of each connection with these bytes, after the request's correlation id.
 #[tokio::test]
 async fn a_broker_that_waited_for_a_dead_controller_is_asked_once_more() {
     let api = ListPartitionReassignmentsRequest::KEY;
@@ -269,8 +268,10 @@ async fn a_broker_that_waited_for_a_dead_controller_is_asked_once_more() {
     Client::connect(settings).await.unwrap().reassignments().await.unwrap();
     let asked: Vec<i16> = fake.now().asked.iter().map(|(_, key, _)| *key).collect();
     assert_eq!(asked.iter().filter(|key| **key == api).count(), 1, "the other was not answered");
+    assert!(fake.now().unanswered.is_empty());
 }
 
+/// Answers the first request of each connection with these bytes, after the request's correlation id.
 async fn false_broker(answer: &'static [u8]) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

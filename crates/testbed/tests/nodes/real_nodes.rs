@@ -153,15 +153,14 @@ fn namespaces_and_claims(nodes: &Nodes) -> (Vec<String>, usize) {
 
 /// The pod of the active controller.
 fn controller<'a>(nodes: &Nodes, pods: &'a [Pod]) -> &'a Pod {
-    let epoch = |pod: &&Pod| {
+    let epoch = |pod: &Pod| {
         let log = nodes.logs("kraft", &pod.name_any(), "kafka").unwrap();
         let epochs =
             log.lines().filter_map(|line| line.split("the active controller at epoch ").nth(1));
         epochs.filter_map(|rest| rest.split([' ', ',', '.']).next()?.parse::<u32>().ok()).max()
     };
-    let active = pods.iter().max_by_key(epoch).unwrap();
-    assert!(epoch(&active).is_some(), "no broker has told that it is the controller");
-    active
+    let told = pods.iter().filter_map(|pod| Some((epoch(pod)?, pod)));
+    told.max_by_key(|(epoch, _)| *epoch).expect("a broker tells that it is the controller").1
 }
 
 fn is_ready(pod: &Pod) -> bool {

@@ -226,11 +226,12 @@ impl Broker {
         let mut answers = 0;
         // Like Kafka, closes the connection on a request above the limit.
         while let Ok(mut body) = frame::read(&mut stream, 100 << 20).await {
-            if self.cluster.lock().unwrap().mute.contains(&self.id) {
-                return tokio::time::sleep(Duration::from_secs(60)).await;
-            }
             let header = decode_request_header_from_buffer(&mut body).unwrap();
-            if self.cluster.lock().unwrap().unanswered.remove(&header.request_api_key) {
+            let is_silent = |cluster: &mut Cluster| {
+                cluster.mute.contains(&self.id)
+                    || cluster.unanswered.remove(&header.request_api_key)
+            };
+            if is_silent(&mut self.cluster.lock().unwrap()) {
                 return tokio::time::sleep(Duration::from_secs(60)).await;
             }
             let greeting = [ApiVersionsRequest::KEY, SaslHandshakeRequest::KEY];
