@@ -91,12 +91,12 @@ pub(crate) fn even_leaders(
         free.prefer_not(|broker| cluster.rack[broker as usize] != zone.rack);
     }
     even(&mut load, &mut free);
-    lead_by(cluster, targets, work, &partitions, &free);
+    put_leaders_first(cluster, targets, work, &partitions, &free);
     Ok(())
 }
 
 /// Puts the chosen leaders first. Of the partitions without other work, only those whose leader changes become work.
-fn lead_by(
+fn put_leaders_first(
     cluster: &DenseCluster<'_>,
     targets: &Targets,
     work: &mut Vec<Work>,
