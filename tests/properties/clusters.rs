@@ -1,7 +1,7 @@
 //! Random clusters and random requests, small enough to read when a case fails.
 
 use mapper::snapshot::{
-    Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, Topic,
+    Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, RareFacts, Topic,
 };
 use mapper::{
     Assignment, BrokerId, Bytes, Optimize, PartitionId, PlaceBy, PlanTerms, RackRule, Ratio,
@@ -255,8 +255,6 @@ impl Shape {
         PartitionFacts {
             leader,
             isr: shape.told.then(|| ids.iter().copied().filter(up).collect()),
-            adding: last(Quirk::Moving).collect(),
-            offline: offline.iter().copied().collect(),
             log_dirs: match self.several_volumes {
                 true => ids
                     .iter()
@@ -268,7 +266,13 @@ impl Shape {
                 false => Default::default(),
             },
             // Some topics' new replicas start at the last tiered offset.
-            copied: shape.seed.is_multiple_of(4).then(|| Bytes(u64::from(shape.seed % 1_000))),
+            rare: RareFacts {
+                adding: last(Quirk::Moving).collect(),
+                offline: offline.iter().copied().collect(),
+                copied: shape.seed.is_multiple_of(4).then(|| Bytes(u64::from(shape.seed % 1_000))),
+                ..RareFacts::default()
+            }
+            .into(),
             ..PartitionFacts::default()
         }
     }

@@ -24,7 +24,7 @@ pub fn returned(task: &Task<'_>, course: &PlanProgress, seen: &Seen) -> BTreeMap
         }
         // A live broker with a failed log dir reports such replicas as offline.
         let offline = seen.partition(change).and_then(|partition| partition.facts.as_deref());
-        let offline = offline.map(|facts| facts.offline.as_slice()).unwrap_or_default();
+        let offline = offline.map(|facts| facts.rare.offline.as_slice()).unwrap_or_default();
         let there = |id: &BrokerId| seen.live.contains(id) && !offline.contains(id);
         for id in change.removed().filter(|id| !leaving.contains(id)).filter(there) {
             let bytes = back.entry(id).or_default();

@@ -159,7 +159,7 @@ impl Sick {
         let of = || TopicPartition { topic: topic.name.clone(), partition: partition.id };
         if partition.is_moving() {
             self.moving.0.insert(of());
-            self.moving.1.extend(&facts.adding);
+            self.moving.1.extend(&facts.rare.adding);
         }
         if led_by_nobody(snapshot, partition) {
             self.offline.0.insert(of());
@@ -167,7 +167,7 @@ impl Sick {
             return;
         }
         let Some(isr) = &facts.isr else { return };
-        let lags = |id: &&BrokerId| !isr.contains(id) && !facts.adding.contains(id);
+        let lags = |id: &&BrokerId| !isr.contains(id) && !facts.rare.adding.contains(id);
         let missing: Vec<BrokerId> = partition.replicas.iter().filter(lags).copied().collect();
         let in_sync = u32::try_from(isr.len()).unwrap_or(u32::MAX);
         let concerned = match topic.min_insync_replicas {
@@ -323,7 +323,7 @@ mod tests {
     fn a_replica_that_a_move_adds_is_not_missed() {
         let mut moving = partition(0, &[1, 2, 3], &[1, 2], Leader::Broker(BrokerId(1)));
         if let Some(facts) = &mut moving.facts {
-            facts.adding = [BrokerId(3)].into_iter().collect();
+            facts.rare.edit(|rare| rare.adding.push(BrokerId(3)));
         }
         let all = found(live(&[1, 2, 3]), vec![moving]);
         assert_eq!(all, [Ailment::Moving { partitions: of(0), to: set(&[3]) }]);

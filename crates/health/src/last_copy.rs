@@ -81,12 +81,12 @@ fn holds(partition: &Partition, broker: BrokerId) -> bool {
 }
 
 fn removing(partition: &Partition) -> &[BrokerId] {
-    partition.facts.as_ref().map_or(&[], |facts| &facts.removing)
+    partition.facts.as_ref().map_or(&[], |facts| &facts.rare.removing)
 }
 
 fn erasure(partition: TopicPartition, why: WhyErased, of: &Partition, broker: BrokerId) -> Erasure {
     let replicas = of.replicas.iter().chain(removing(of)).copied();
-    let adding = of.facts.as_ref().is_some_and(|facts| !facts.adding.is_empty());
+    let adding = of.facts.as_ref().is_some_and(|facts| !facts.rare.adding.is_empty());
     Erasure { partition, why, others: replicas.filter(|id| *id != broker).collect(), adding }
 }
 
@@ -119,22 +119,22 @@ fn leads(
     in_sync: &[BrokerId],
     broker: BrokerId,
 ) -> Option<WhyErased> {
-    let mut others = partition.replicas.iter().chain(&facts.removing);
+    let mut others = partition.replicas.iter().chain(&facts.rare.removing);
     if others.all(|id| *id == broker) {
         return Some(WhyErased::OnlyReplica);
     }
-    let may_lead: BTreeSet<BrokerId> = in_sync.iter().chain(&facts.elr).copied().collect();
+    let may_lead: BTreeSet<BrokerId> = in_sync.iter().chain(&facts.rare.elr).copied().collect();
     let is_only = |list: &[BrokerId]| !list.is_empty() && list.iter().all(|id| *id == broker);
     if is_only(in_sync) {
         return Some(WhyErased::OnlyInSync);
     }
-    if in_sync.is_empty() && is_only(&facts.elr) {
+    if in_sync.is_empty() && is_only(&facts.rare.elr) {
         return Some(WhyErased::OnlyEligible);
     }
-    if facts.last_known_elr.contains(&broker) {
+    if facts.rare.last_known_elr.contains(&broker) {
         return Some(WhyErased::LastLeader);
     }
-    let up = |id: &BrokerId| snapshot.is_live(*id) && !facts.offline.contains(id);
+    let up = |id: &BrokerId| snapshot.is_live(*id) && !facts.rare.offline.contains(id);
     if may_lead.iter().any(|id| *id != broker && up(id)) {
         return None;
     }

@@ -191,8 +191,9 @@ async fn told_by(
         for partition in &mut topic.partitions {
             if let (Some(facts), Some(told)) = (&mut partition.facts, partitions.get(&partition.id))
             {
-                facts.elr = told.elr.clone();
-                facts.last_known_elr = told.last_known.clone();
+                facts.rare.edit(|rare| {
+                    (rare.elr, rare.last_known_elr) = (told.elr.clone(), told.last_known.clone());
+                });
             }
         }
     }
@@ -209,7 +210,7 @@ fn difference(one: &Topics, other: &Topics) -> Option<TopicPartition> {
         let facts = partition.facts.as_deref().cloned().unwrap_or_default();
         let sorted = |ids: &[BrokerId]| ids.iter().copied().collect::<BTreeSet<_>>();
         let isr = facts.isr.as_deref().map(sorted);
-        let (elr, last) = (sorted(&facts.elr), sorted(&facts.last_known_elr));
+        let (elr, last) = (sorted(&facts.rare.elr), sorted(&facts.rare.last_known_elr));
         (partition.id, partition.replicas.clone(), facts.leader, isr, elr, last)
     };
     let all = |topics: &Topics| -> std::collections::BTreeMap<TopicPartition, _> {
@@ -230,8 +231,9 @@ fn electing(cluster: &Cluster, topics: &Topics, broker: BrokerId) -> Option<Unse
         for partition in topic.partitions.iter().filter(|partition| !led(partition, &live)) {
             let Some(facts) = &partition.facts else { continue };
             let in_sync = facts.isr.as_deref().unwrap_or_default();
-            let mut next = in_sync.iter().chain(&facts.elr).copied();
-            let next = next.find(|id| *id != broker && live(*id) && !facts.offline.contains(id));
+            let mut next = in_sync.iter().chain(&facts.rare.elr).copied();
+            let next =
+                next.find(|id| *id != broker && live(*id) && !facts.rare.offline.contains(id));
             if let Some(by) = next {
                 let partition =
                     TopicPartition { topic: topic.name.clone(), partition: partition.id };
@@ -284,9 +286,7 @@ fn mark(
         let Some(partition) = found else { continue };
         partition.replicas.retain(|id| !reassignment.removing.contains(id));
         if let Some(facts) = &mut partition.facts {
-            facts.adding = reassignment.adding.clone();
-            facts.adding.retain(|id| partition.replicas.contains(id));
-            facts.removing = reassignment.removing.clone();
+            facts.rare.edit(|rare| reassignment.mark(rare, &partition.replicas));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::moves::Heading;
 use crate::notice::ZooKeeperNotice;
 use crate::requested::{Requested, usable};
 use crate::znode::{Controller, PartitionState, ReplicaLists};
-use mapper::snapshot::{self, Leader, PartitionFacts, Parts};
+use mapper::snapshot::{self, Leader, PartitionFacts, Parts, RareFacts};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::BTreeSet;
 
@@ -117,8 +117,12 @@ fn partition(
     let facts = PartitionFacts {
         leader,
         isr,
-        adding: Replicas::from_vec(heading.adding),
-        removing: Replicas::from_vec(heading.removing),
+        rare: RareFacts {
+            adding: Replicas::from_vec(heading.adding),
+            removing: Replicas::from_vec(heading.removing),
+            ..RareFacts::default()
+        }
+        .into(),
         ..PartitionFacts::default()
     };
     snapshot::Partition {
@@ -221,7 +225,10 @@ mod tests {
             ids([3, 2])
         );
         let facts = facts(&read, 0);
-        assert_eq!((facts.adding.to_vec(), facts.removing.to_vec()), (ids([3]), ids([1])));
+        assert_eq!(
+            (facts.rare.adding.to_vec(), facts.rare.removing.to_vec()),
+            (ids([3]), ids([1]))
+        );
         assert_eq!(facts.leader, Leader::Broker(BrokerId(1)));
     }
 
@@ -229,7 +236,7 @@ mod tests {
     fn a_request_that_waits_for_a_controller_is_a_move() {
         let requested = vec![RequestedMove { of: events(1), replicas: ids([4, 2]) }];
         let read = of(ClusterZnodes { requested, ..cluster() });
-        assert_eq!(facts(&read, 1).removing.to_vec(), ids([1]));
+        assert_eq!(facts(&read, 1).rare.removing.to_vec(), ids([1]));
         assert!(read.notices.is_empty());
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use mapper::PartitionId;
-use mapper::snapshot::{Broker, Parts};
+use mapper::snapshot::{Broker, Parts, RareFacts};
 use proptest::prelude::*;
 
 const B: BrokerId = BrokerId(1004);
@@ -33,9 +33,13 @@ impl Said {
         partition.facts = Some(Box::new(PartitionFacts {
             isr: Some(self.isr.iter().copied().collect()),
             leader: self.leader.map_or(Leader::None, Leader::Broker),
-            elr: self.elr.iter().copied().collect(),
-            last_known_elr: self.last.iter().copied().collect(),
-            removing: self.removing.iter().copied().collect(),
+            rare: RareFacts {
+                elr: self.elr.iter().copied().collect(),
+                last_known_elr: self.last.iter().copied().collect(),
+                removing: self.removing.iter().copied().collect(),
+                ..RareFacts::default()
+            }
+            .into(),
             ..PartitionFacts::default()
         }));
         let mut topic =

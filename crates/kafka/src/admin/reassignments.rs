@@ -5,6 +5,7 @@ use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ListPartitionReassignmentsRequest;
+use mapper::snapshot::RareFacts;
 use mapper::{PartitionId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,13 @@ impl Reassignment {
     /// The replica list after the reassignment.
     pub fn target(&self) -> Replicas {
         self.replicas.iter().copied().filter(|id| !self.removing.contains(id)).collect()
+    }
+
+    /// Writes it into the facts of its partition, whose replicas these are.
+    pub(crate) fn mark(&self, facts: &mut RareFacts, replicas: &Replicas) {
+        facts.adding = self.adding.clone();
+        facts.adding.retain(|id| replicas.contains(id));
+        facts.removing = self.removing.clone();
     }
 }
 

@@ -10,7 +10,7 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 use mapper::TopicId;
-use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
+use mapper::snapshot::{Leader, Partition, PartitionFacts, RareFacts, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Topics by name, as in metadata. During a reassignment, the replica lists still contain the replicas to be removed.
@@ -131,7 +131,8 @@ fn partition(wire: &MetadataResponsePartition) -> Option<Partition> {
     let facts = PartitionFacts {
         isr: Some(replicas(&wire.isr_nodes)),
         leader: broker_id(wire.leader_id).map_or(Leader::None, Leader::Broker),
-        offline: replicas(&wire.offline_replicas),
+        rare: RareFacts { offline: replicas(&wire.offline_replicas), ..RareFacts::default() }
+            .into(),
         ..PartitionFacts::default()
     };
     let id = partition_id(wire.partition_index)?;

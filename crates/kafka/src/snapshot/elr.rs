@@ -72,7 +72,9 @@ impl Gathered {
             for (id, eligible) in partitions {
                 let partition = partition_mut(topic, id);
                 if let Some(facts) = partition.and_then(|partition| partition.facts.as_mut()) {
-                    (facts.elr, facts.last_known_elr) = (eligible.elr, eligible.last_known);
+                    facts.rare.edit(|rare| {
+                        (rare.elr, rare.last_known_elr) = (eligible.elr, eligible.last_known);
+                    });
                 }
             }
         }

@@ -122,14 +122,16 @@ fn reconcile(partition: &mut Partition) {
     let Some(facts) = &mut partition.facts else {
         return;
     };
-    let removing = facts.removing.clone();
+    let removing = facts.rare.removing.clone();
     let held = |id: &mut mapper::BrokerId| replicas.contains(id) || removing.contains(id);
     if let Some(isr) = &mut facts.isr {
         isr.retain(held);
     }
-    facts.offline.retain(held);
-    facts.elr.retain(held);
-    facts.last_known_elr.retain(held);
+    facts.rare.edit(|rare| {
+        for list in [&mut rare.offline, &mut rare.elr, &mut rare.last_known_elr] {
+            list.retain(held);
+        }
+    });
     if let Leader::Broker(mut leader) = facts.leader
         && !held(&mut leader)
     {

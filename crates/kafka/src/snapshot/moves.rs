@@ -42,9 +42,7 @@ fn merge(topics: &mut Topics, running: &BTreeMap<TopicPartition, Reassignment>) 
         let Some(facts) = &mut partition.facts else {
             continue;
         };
-        facts.adding = reassignment.adding.clone();
-        facts.adding.retain(|id| partition.replicas.contains(id));
-        facts.removing = reassignment.removing.clone();
+        facts.rare.edit(|rare| reassignment.mark(rare, &partition.replicas));
     }
 }
 

@@ -207,7 +207,7 @@ async fn a_running_move_shows_its_target_and_not_the_sum_of_both_lists() {
     // The leader is being removed, but its size is still the size of a copy.
     assert_eq!((moving.leader(), moving.size), (Leader::Broker(BrokerId(1)), Some(Bytes(9))));
     let facts = facts(&capture, "events", 0);
-    assert_eq!((facts.adding.to_vec(), facts.removing.to_vec()), (ids(&[3]), ids(&[1])));
+    assert_eq!((facts.rare.adding.to_vec(), facts.rare.removing.to_vec()), (ids(&[3]), ids(&[1])));
 }
 
 #[tokio::test]
@@ -260,8 +260,8 @@ async fn eligible_leaders_are_read_page_by_page_and_only_of_what_lags() {
     let fake = Fake::start(cluster).await;
     let capture = fake.capture().await.unwrap();
     for name in ["one", "two"] {
-        assert_eq!(facts(&capture, name, 1).elr.to_vec(), ids(&[2]), "{name}");
-        assert!(facts(&capture, name, 0).elr.is_empty());
+        assert_eq!(facts(&capture, name, 1).rare.elr.to_vec(), ids(&[2]), "{name}");
+        assert!(facts(&capture, name, 0).rare.elr.is_empty());
     }
     let key = DescribeTopicPartitionsRequest::KEY;
     assert_eq!(fake.now().asked.iter().filter(|asked| asked.1 == key).count(), 2);
@@ -275,7 +275,7 @@ async fn a_cluster_without_eligible_leaders_is_captured_without_them() {
     cluster.versions.insert(DescribeTopicPartitionsRequest::KEY, None);
     let capture = Fake::start(cluster).await.capture().await.unwrap();
     assert!(capture.notices.is_empty());
-    assert!(facts(&capture, "events", 0).elr.is_empty());
+    assert!(facts(&capture, "events", 0).rare.elr.is_empty());
 }
 
 #[tokio::test]
@@ -384,7 +384,7 @@ async fn a_tiered_topics_new_replica_copies_its_local_log_or_only_what_is_not_in
     let figures = |capture: &Capture, topic: &str| {
         let told = partition(capture, topic, 1);
         let facts = told.facts.as_ref().unwrap();
-        [facts.remote, told.size, Some(told.copied(told.size.unwrap()))]
+        [facts.rare.remote, told.size, Some(told.copied(told.size.unwrap()))]
             .map(|bytes| bytes.map(|b| b.0))
     };
     // Broker 3 would copy the whole local log: 100 bytes for 20 records. 80 records are in remote storage only.

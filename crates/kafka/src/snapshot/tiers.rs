@@ -110,13 +110,15 @@ fn add_to(partition: &mut Partition, topic: &str, offsets: &LogOffsets) {
         Bytes(u64::try_from(bytes).unwrap_or(u64::MAX))
     };
     let Some(facts) = &mut partition.facts else { return };
-    facts.remote = (local > 0).then(|| bytes(local_start.saturating_sub(start)));
+    let remote = (local > 0).then(|| bytes(local_start.saturating_sub(start)));
+    facts.rare.edit(|rare| rare.remote = remote);
     // An empty follower asks for offset 0. A leader that still has it on its disk sends its whole log.
     if local > 0
         && local_start > 0
         && let Some(tiered) = offsets.last_tiered.as_ref().and_then(of)
     {
         let first = tiered.saturating_add(1).clamp(local_start, end);
-        facts.copied = Some(bytes(end - first)).filter(|copied| *copied < size);
+        let copied = Some(bytes(end - first)).filter(|copied| *copied < size);
+        facts.rare.edit(|rare| rare.copied = copied);
     }
 }

@@ -125,7 +125,7 @@ impl<'a> BalanceState<'a> {
                         self.seats_of(index).iter().any(|seat| self.cluster.live[*seat as usize])
                     }
                     Some(facts) => {
-                        facts.offline.is_empty() && why_left_out(self.cluster, index).is_none()
+                        facts.rare.offline.is_empty() && why_left_out(self.cluster, index).is_none()
                     }
                 };
                 if sound && size >= least {

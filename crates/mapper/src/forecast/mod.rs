@@ -298,7 +298,7 @@ impl StorageForecast<'_> {
             for partition in &mut topic.partitions {
                 partition.size = partition.size.map(scaled);
                 let Some(facts) = partition.facts.as_deref_mut() else { continue };
-                facts.copied = facts.copied.map(scaled);
+                facts.rare.edit(|rare| rare.copied = rare.copied.map(scaled));
                 facts.replica_sizes.iter_mut().for_each(|size| *size = size.map(scaled));
             }
         }

@@ -3,7 +3,9 @@
 use super::{Move, Plan};
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
-use crate::snapshot::{Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot};
+use crate::snapshot::{
+    Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, RareFacts, Snapshot,
+};
 use std::collections::BTreeMap;
 
 impl Snapshot {
@@ -28,7 +30,7 @@ impl Snapshot {
                 let Some(topic) = topic.ok().map(|at| &mut topics[at]) else { continue };
                 let new = topic.partitions.iter_mut().find(|new| new.id == change.partition);
                 if let Some(facts) = new.and_then(|new| new.facts.as_mut()) {
-                    facts.offline = failed.iter().copied().collect();
+                    facts.rare.edit(|rare| rare.offline = failed.iter().copied().collect());
                 }
             }
         })
@@ -148,9 +150,6 @@ fn settled(
     PartitionFacts {
         isr: facts.isr.as_ref().map(|_| change.to.iter().filter(live).copied().collect()),
         leader: led,
-        offline: change.to.iter().filter(|id| !live(id)).copied().collect(),
-        elr: facts.elr.iter().filter(|id| change.to.contains(id)).copied().collect(),
-        last_known_elr: Default::default(),
         replica_sizes: match facts.replica_sizes.is_empty() {
             true => Default::default(),
             false => change.to.iter().map(size).collect(),
@@ -159,12 +158,16 @@ fn settled(
             true => Default::default(),
             false => change.to.iter().map(log_dir).collect(),
         },
-        copied: facts.copied,
-        remote: facts.remote,
         bytes_in: facts.bytes_in,
         records_in: facts.records_in,
         bytes_out: facts.bytes_out,
-        adding: Default::default(),
-        removing: Default::default(),
+        rare: RareFacts {
+            offline: change.to.iter().filter(|id| !live(id)).copied().collect(),
+            elr: facts.rare.elr.iter().filter(|id| change.to.contains(id)).copied().collect(),
+            copied: facts.rare.copied,
+            remote: facts.rare.remote,
+            ..RareFacts::default()
+        }
+        .into(),
     }
 }

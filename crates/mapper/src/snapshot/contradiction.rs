@@ -226,8 +226,8 @@ pub(super) fn within(topic: &Topic, found: &mut Vec<Contradiction>) {
 fn longest(partition: &Partition) -> usize {
     let told = partition.facts.as_deref().map(|facts| {
         let isr = facts.isr.as_ref().map_or(0, |isr| isr.len());
-        let lists =
-            [&facts.offline, &facts.elr, &facts.last_known_elr, &facts.adding, &facts.removing];
+        let rare = &facts.rare;
+        let lists = [&rare.offline, &rare.elr, &rare.last_known_elr, &rare.adding, &rare.removing];
         lists.map(|list| list.len()).into_iter().chain([isr]).max().unwrap_or(0)
     });
     partition.replicas.len().max(told.unwrap_or(0))
@@ -240,7 +240,7 @@ fn related(
     name: &dyn Fn() -> TopicPartition,
     found: &mut Vec<Contradiction>,
 ) {
-    let held = |id: &BrokerId| partition.replicas.contains(id) || facts.removing.contains(id);
+    let held = |id: &BrokerId| partition.replicas.contains(id) || facts.rare.removing.contains(id);
     let mut expect_held = |list: &[BrokerId], role: &'static str| {
         for broker in list.iter().filter(|id| !held(id)) {
             found.push(Contradiction::NotAReplica { partition: name(), broker: *broker, role });
@@ -250,13 +250,13 @@ fn related(
         }
     };
     expect_held(facts.isr.as_deref().unwrap_or_default(), "in sync");
-    expect_held(&facts.offline, "offline");
-    expect_held(&facts.elr, "an eligible leader");
-    expect_held(&facts.adding, "adding");
+    expect_held(&facts.rare.offline, "offline");
+    expect_held(&facts.rare.elr, "an eligible leader");
+    expect_held(&facts.rare.adding, "adding");
     if let Leader::Broker(leader) = facts.leader {
         expect_held(&[leader], "leader");
     }
-    for broker in facts.removing.iter().filter(|id| partition.replicas.contains(id)) {
+    for broker in facts.rare.removing.iter().filter(|id| partition.replicas.contains(id)) {
         found.push(Contradiction::RemovingButListed { partition: name(), broker: *broker });
     }
     for (list, length) in

@@ -24,9 +24,11 @@ impl Snapshot {
             if let Some(facts) = &mut partition.facts {
                 facts.leader = Leader::Unknown;
                 facts.isr = None;
-                facts.offline.clear();
-                facts.elr.clear();
-                facts.last_known_elr.clear();
+                facts.rare.edit(|rare| {
+                    rare.offline.clear();
+                    rare.elr.clear();
+                    rare.last_known_elr.clear();
+                });
             }
         }
         let storage = |id: BrokerId| {

@@ -139,7 +139,8 @@ impl HashedFields {
         // Leader and ISR are not hashed, so a partition with only these has the hash of one without facts.
         let none = PartitionFacts::default();
         let facts = partition.facts.as_deref().unwrap_or(&none);
-        for list in [&facts.offline, &facts.elr, &facts.adding, &facts.removing] {
+        for list in [&facts.rare.offline, &facts.rare.elr, &facts.rare.adding, &facts.rare.removing]
+        {
             self.brokers(list);
         }
         self.number(facts.replica_sizes.len() as u64);
@@ -152,7 +153,7 @@ impl HashedFields {
             self.optional(path.map(String::as_str), Self::text);
         }
         // Only where present, so that a cluster without tiered topics keeps the same hash.
-        if let Some(copied) = facts.copied {
+        if let Some(copied) = facts.rare.copied {
             self.text("copied");
             self.number(copied.0);
         }

@@ -12,6 +12,7 @@ mod hash;
 mod measured_rates;
 mod partition;
 mod plain;
+mod rare;
 mod relaxed;
 mod volume;
 mod what_if;
@@ -22,6 +23,7 @@ pub use contradiction::Contradiction;
 pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;
 pub use measured_rates::{MeasuredRates, ProducedRate, Unmeasured, UnmeasuredPartitions};
+pub use rare::{Rare, RareFacts};
 pub use volume::Volume;
 
 use crate::both::both;
@@ -151,7 +153,7 @@ pub struct Partition {
     /// Its replica list. During a reassignment it is the target list, without the replicas that are being removed.
     pub replicas: Replicas,
     /// The bytes that a new replica comes to hold: the leader's size, else that of the largest live replica. A copy
-    /// transfers them, or less ([`PartitionFacts::copied`]). Never includes remote storage.
+    /// transfers them, or less ([`RareFacts::copied`]). Never includes remote storage.
     pub size: Option<Bytes>,
     /// Facts that only a live cluster reports. Boxed, because plans over a million partitions rarely have them.
     pub facts: Option<Box<PartitionFacts>>,
@@ -170,12 +172,13 @@ impl Partition {
 
     /// Replicas in a failed log dir, whether or not their broker is live.
     pub fn offline(&self) -> &[BrokerId] {
-        self.facts.as_ref().map_or(&[], |facts| &facts.offline)
+        self.facts.as_ref().map_or(&[], |facts| &facts.rare.offline)
     }
 
     /// Whether a running reassignment changes it.
     pub fn is_moving(&self) -> bool {
-        self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
+        let rare = self.facts.as_ref().map(|facts| &facts.rare);
+        rare.is_some_and(|rare| !rare.adding.is_empty() || !rare.removing.is_empty())
     }
 
     /// The brokers of which one must return before it has a leader again, by id: those in sync or eligible (KIP-966), else
@@ -183,8 +186,8 @@ impl Partition {
     pub fn heals(&self) -> Vec<BrokerId> {
         let facts = self.facts.as_deref();
         let in_sync = facts.and_then(|facts| facts.isr.as_deref()).unwrap_or_default();
-        let may_lead = in_sync.iter().chain(facts.into_iter().flat_map(|facts| &facts.elr));
-        let last = facts.map_or(&[][..], |facts| &facts.last_known_elr);
+        let may_lead = in_sync.iter().chain(facts.into_iter().flat_map(|facts| &facts.rare.elr));
+        let last = facts.map_or(&[][..], |facts| &facts.rare.last_known_elr);
         let mut known: Vec<BrokerId> = may_lead.copied().collect();
         if known.is_empty() {
             known = if last.is_empty() { self.replicas.to_vec() } else { last.to_vec() };
@@ -196,7 +199,7 @@ impl Partition {
 
     /// The bytes that a new replica copies of a log of this size.
     pub fn copied(&self, whole: Bytes) -> Bytes {
-        let copied = self.facts.as_ref().and_then(|facts| facts.copied);
+        let copied = self.facts.as_ref().and_then(|facts| facts.rare.copied);
         copied.map_or(whole, |copied| copied.min(whole))
     }
 
@@ -219,19 +222,8 @@ pub struct PartitionFacts {
     pub isr: Option<Replicas>,
     /// The leader.
     pub leader: Leader,
-    /// Replicas in failed log dirs, or on lost brokers, as Kafka reports them.
-    pub offline: Replicas,
-    /// Eligible leader replicas (KIP-966); empty if the cluster has none.
-    pub elr: Replicas,
-    /// The last leader of a partition without a leader (KIP-966's `LastKnownElr`); empty if the cluster does not report it.
-    pub last_known_elr: Replicas,
     /// The size of each replica, in the order of the list; empty if none is known.
-    pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
-    /// The bytes that a new replica copies, if it copies less than the leader's log: it starts at the last tiered offset
-    /// (KIP-1023).
-    pub copied: Option<Bytes>,
-    /// The bytes that are only in remote storage (KIP-405), where known.
-    pub remote: Option<Bytes>,
+    pub replica_sizes: SmallVec<[Option<Bytes>; 3]>,
     /// The log dir of each replica, in the order of the list; empty if none is known.
     pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
     /// The rate at which producers write to it, in bytes per second. Each replica receives it.
@@ -240,10 +232,8 @@ pub struct PartitionFacts {
     pub records_in: Option<u64>,
     /// The rate at which consumers read it, in bytes per second. The leader sends it.
     pub bytes_out: Option<u64>,
-    /// Replicas that a running reassignment adds. They are in the replica list.
-    pub adding: Replicas,
-    /// Replicas that a running reassignment removes. They are not in the replica list.
-    pub removing: Replicas,
+    /// What few partitions have.
+    pub rare: Rare,
 }
 
 /// The leader of a partition. "No leader" and "leader unknown" are different facts.

@@ -1,6 +1,6 @@
 //! Reads a partition's JSON directly into its dense form: a snapshot has a million of them, most with only three keys.
 
-use super::{Leader, Partition, PartitionFacts};
+use super::{Leader, Partition, PartitionFacts, RareFacts};
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -81,6 +81,7 @@ struct PartitionKeys {
     size: Option<Bytes>,
     facts: Option<Box<PartitionFacts>>,
     log_dirs: LogDirs,
+    rare: RareFacts,
     /// One bit for each key that was read.
     seen: u32,
 }
@@ -95,6 +96,9 @@ impl<'de> Visitor<'de> for PartitionKeys {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         while let Some(key) = map.next_key()? {
             self.take(key, &mut map)?;
+        }
+        if self.rare != RareFacts::default() {
+            self.facts().rare = std::mem::take(&mut self.rare).into();
         }
         let id = self.id.ok_or_else(|| Error::missing_field(KEYS[PartitionKey::Id as usize]))?;
         let replicas = self.replicas;
@@ -120,12 +124,12 @@ impl PartitionKeys {
             PartitionKey::Leader => {
                 self.facts().leader = leader(map.next_value()?).map_err(Error::custom)?;
             }
-            PartitionKey::Offline => self.facts().offline = map.next_value()?,
-            PartitionKey::Elr => self.facts().elr = map.next_value()?,
-            PartitionKey::LastKnownElr => self.facts().last_known_elr = map.next_value()?,
+            PartitionKey::Offline => self.rare.offline = map.next_value()?,
+            PartitionKey::Elr => self.rare.elr = map.next_value()?,
+            PartitionKey::LastKnownElr => self.rare.last_known_elr = map.next_value()?,
             PartitionKey::ReplicaSizeBytes => self.facts().replica_sizes = map.next_value()?,
-            PartitionKey::CopiedBytes => self.facts().copied = map.next_value()?,
-            PartitionKey::RemoteBytes => self.facts().remote = map.next_value()?,
+            PartitionKey::CopiedBytes => self.rare.copied = map.next_value()?,
+            PartitionKey::RemoteBytes => self.rare.remote = map.next_value()?,
             PartitionKey::LogDirs => {
                 self.facts();
                 self.log_dirs = map.next_value()?;
@@ -133,8 +137,8 @@ impl PartitionKeys {
             PartitionKey::BytesInPerSecond => self.facts().bytes_in = map.next_value()?,
             PartitionKey::RecordsInPerSecond => self.facts().records_in = map.next_value()?,
             PartitionKey::BytesOutPerSecond => self.facts().bytes_out = map.next_value()?,
-            PartitionKey::Adding => self.facts().adding = map.next_value()?,
-            PartitionKey::Removing => self.facts().removing = map.next_value()?,
+            PartitionKey::Adding => self.rare.adding = map.next_value()?,
+            PartitionKey::Removing => self.rare.removing = map.next_value()?,
             PartitionKey::Unknown => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -178,7 +182,8 @@ mod tests {
         let ids = |ids: &[u32]| ids.iter().copied().map(BrokerId).collect::<Replicas>();
         let heals = |isr: &[u32], elr: &[u32], last: &[u32]| {
             let (isr, elr, last_known_elr) = (Some(ids(isr)), ids(elr), ids(last));
-            let facts = PartitionFacts { isr, elr, last_known_elr, ..PartitionFacts::default() };
+            let rare = RareFacts { elr, last_known_elr, ..RareFacts::default() }.into();
+            let facts = PartitionFacts { isr, rare, ..PartitionFacts::default() };
             let partition = Partition::new(PartitionId(0), ids(&[3, 1, 2]));
             Partition { facts: Some(Box::new(facts)), ..partition }.heals()
         };
@@ -203,18 +208,21 @@ mod tests {
         let facts = PartitionFacts {
             isr: Some(ids(&[1])),
             leader: Leader::Broker(BrokerId(2)),
-            offline: ids(&[4]),
-            elr: ids(&[5]),
-            last_known_elr: ids(&[6]),
             replica_sizes: [Some(Bytes(8)), None].into_iter().collect(),
-            copied: Some(Bytes(12)),
-            remote: Some(Bytes(13)),
             log_dirs: SmallVec::new(),
             bytes_in: Some(9),
             records_in: Some(14),
             bytes_out: Some(10),
-            adding: ids(&[2]),
-            removing: ids(&[11]),
+            rare: RareFacts {
+                offline: ids(&[4]),
+                elr: ids(&[5]),
+                last_known_elr: ids(&[6]),
+                copied: Some(Bytes(12)),
+                remote: Some(Bytes(13)),
+                adding: ids(&[2]),
+                removing: ids(&[11]),
+            }
+            .into(),
         };
         let (id, replicas) = (PartitionId(3), ids(&[1, 2]));
         let told = Partition { id, replicas, size: Some(Bytes(7)), facts: Some(Box::new(facts)) };

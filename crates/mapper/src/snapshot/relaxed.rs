@@ -32,7 +32,7 @@ impl Snapshot {
         let was_lost = |id: &BrokerId| returned.contains(id) && !self.is_live(*id);
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             if let Some(facts) = &mut partition.facts {
-                facts.offline.retain(|id| !was_lost(id));
+                facts.rare.edit(|rare| rare.offline.retain(|id| !was_lost(id)));
             }
         }
         Self { parts }

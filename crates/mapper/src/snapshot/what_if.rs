@@ -69,10 +69,14 @@ impl Snapshot {
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             partition.size = partition.size.map(|size| factor.of(size));
             if let Some(facts) = &mut partition.facts {
-                let others = [&mut facts.copied, &mut facts.remote].into_iter().flatten();
-                for size in facts.replica_sizes.iter_mut().flatten().chain(others) {
+                for size in facts.replica_sizes.iter_mut().flatten() {
                     *size = factor.of(*size);
                 }
+                facts.rare.edit(|rare| {
+                    for size in [&mut rare.copied, &mut rare.remote].into_iter().flatten() {
+                        *size = factor.of(*size);
+                    }
+                });
             }
         }
         Self { parts }
@@ -83,7 +87,7 @@ impl Snapshot {
 fn fail_over(partition: &mut Partition, live: &BTreeSet<BrokerId>) {
     let replicas = partition.replicas.clone();
     let Some(facts) = &mut partition.facts else { return };
-    let offline = facts.offline.clone();
+    let offline = facts.rare.offline.clone();
     let up = |id: &BrokerId| live.contains(id) && !offline.contains(id);
     if let Leader::Broker(leader) = facts.leader
         && !up(&leader)

@@ -161,19 +161,19 @@ impl Serialize for PartitionOut<'_> {
             Leader::None => out.serialize_entry("leader", &-1)?,
             Leader::Broker(id) => out.serialize_entry("leader", &id)?,
         }
-        known(&mut out, "offline", &facts.offline)?;
-        known(&mut out, "elr", &facts.elr)?;
-        known(&mut out, "last_known_elr", &facts.last_known_elr)?;
+        known(&mut out, "offline", &facts.rare.offline)?;
+        known(&mut out, "elr", &facts.rare.elr)?;
+        known(&mut out, "last_known_elr", &facts.rare.last_known_elr)?;
         known(&mut out, "size_bytes", &partition.size)?;
         known(&mut out, "replica_size_bytes", &facts.replica_sizes)?;
-        known(&mut out, "copied_bytes", &facts.copied)?;
-        known(&mut out, "remote_bytes", &facts.remote)?;
+        known(&mut out, "copied_bytes", &facts.rare.copied)?;
+        known(&mut out, "remote_bytes", &facts.rare.remote)?;
         known(&mut out, "log_dirs", &facts.log_dirs.iter().map(path).collect::<Vec<_>>())?;
         known(&mut out, "bytes_in_per_second", &facts.bytes_in)?;
         known(&mut out, "records_in_per_second", &facts.records_in)?;
         known(&mut out, "bytes_out_per_second", &facts.bytes_out)?;
-        known(&mut out, "adding", &facts.adding)?;
-        known(&mut out, "removing", &facts.removing)?;
+        known(&mut out, "adding", &facts.rare.adding)?;
+        known(&mut out, "removing", &facts.rare.removing)?;
         out.end()
     }
 }

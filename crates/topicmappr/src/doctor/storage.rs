@@ -27,7 +27,7 @@ fn held(topics: &[&Topic]) -> String {
     let partitions = || topics.iter().flat_map(|topic| &topic.partitions);
     let replicas = partitions().flat_map(|p| p.replicas.iter().map(|id| p.size_on(*id)));
     let local: Option<Bytes> = replicas.sum();
-    let remote: Option<Bytes> = partitions().map(|p| p.facts.as_ref()?.remote).sum();
+    let remote: Option<Bytes> = partitions().map(|p| p.facts.as_ref()?.rare.remote).sum();
     let amount = |bytes: Option<Bytes>| bytes.map_or("unknown".to_owned(), |b| b.to_string());
     format!("on brokers: {}; only in remote storage: {}", amount(local), amount(remote))
 }
