@@ -12,6 +12,9 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// The broker of each seat, where known. Three are nearly always enough, and there may be a million lists.
+pub(crate) type WorkSeats = SmallVec<[Option<BrokerIx>; 3]>;
+
 /// One partition on its way to its new replica list.
 #[derive(Clone)]
 pub(crate) struct Work {
@@ -19,9 +22,9 @@ pub(crate) struct Work {
     /// An index into [`Targets::all`].
     pub(crate) target: usize,
     /// The new list. An empty seat still needs a broker.
-    pub(crate) seats: SmallVec<[Option<BrokerIx>; 4]>,
+    pub(crate) seats: WorkSeats,
     /// For each seat the broker that it replaces, if any.
-    pub(crate) replaces: SmallVec<[Option<BrokerIx>; 4]>,
+    pub(crate) replaces: WorkSeats,
     pub(crate) reason: Reason,
     /// The bytes that a copy transfers, where known.
     pub(crate) size: Option<u64>,
@@ -208,7 +211,7 @@ impl<'a> WorkSearch<'a> {
         base: Option<&[Option<BrokerId>]>,
     ) {
         let current = self.cluster.seats_of(work.partition);
-        let start: SmallVec<[Option<BrokerIx>; 4]> = match base {
+        let start: WorkSeats = match base {
             Some(base) => base.iter().map(|id| self.cluster.index_of((*id)?)).collect(),
             None => current.iter().copied().map(Some).collect(),
         };
@@ -371,7 +374,7 @@ pub(crate) fn why_left_out(cluster: &DenseCluster<'_>, index: usize) -> Option<W
     }
     let facts = partition.facts.as_ref().filter(|_| partition.is_moving())?;
     Some(WhyLeftOut::Reassigning {
-        adding: facts.adding.to_vec(),
-        removing: facts.removing.to_vec(),
+        adding: facts.rare.adding.to_vec(),
+        removing: facts.rare.removing.to_vec(),
     })
 }

@@ -23,7 +23,7 @@ use crate::no_plan::NoPlan;
 use crate::plan::{BalanceFloor, Move, Plan, Reason};
 use crate::request::{Balance, BalanceGoal, BaseLists, Request};
 use crate::snapshot::Snapshot;
-use crate::work::Work;
+use crate::work::{Work, WorkSeats};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
@@ -296,7 +296,7 @@ fn moved(state: &BalanceState<'_>, partition: usize) -> Option<Work> {
 }
 
 /// The seats in the order of the list before. A broker that stays keeps its position, so no leader changes needlessly.
-fn in_place(before: &[BrokerIx], seats: &[BrokerIx]) -> SmallVec<[Option<BrokerIx>; 4]> {
+fn in_place(before: &[BrokerIx], seats: &[BrokerIx]) -> WorkSeats {
     if before.len() != seats.len() {
         return seats.iter().copied().map(Some).collect();
     }
