@@ -9,8 +9,9 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use std::{iter, thread};
 
 use crate::project::{self, Built, Outcome};
 use crate::{disk, doctor, project::cargo};
@@ -39,6 +40,9 @@ const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
+/// The modules of the largest live suite that run among the others: those on real nodes, because there is one cluster of such
+/// nodes at a time; and some that wait most of their time, so that both lanes end together.
+const BESIDE: [&str; 2] = [NODES, "outages::"];
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
@@ -76,18 +80,17 @@ struct Suite<'a> {
     tier: Tier,
     tests: usize,
     filter: Option<&'a str>,
-    nodes: OnNodes,
+    part: Part,
     /// Whether it runs beside a larger suite.
     beside: bool,
 }
 
-/// Which tests of a suite run.
+/// Which modules of a suite run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnNodes {
-    /// Those on real nodes, too.
-    Also,
-    Without,
-    Only,
+enum Part {
+    All,
+    Without(&'static [&'static str]),
+    Only(&'static str),
 }
 
 struct Run {
@@ -148,11 +151,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
             suites.retain(|suite| suite.tests > 0);
         }
-        if *tier == Tier::Live && args.only.is_none() {
-            results.extend(in_two_lanes(suites, &binaries)?);
-        } else {
-            for suite in suites {
-                results.push(suite.run(&binaries)?);
+        match tier {
+            Tier::Fast if args.only.is_none() => {
+                results.extend(two_at_a_time(None, suites, &binaries)?);
+            }
+            Tier::Live if args.only.is_none() => {
+                results.extend(with_the_largest(suites, &binaries)?);
+            }
+            Tier::Fast | Tier::Live | Tier::Soak => {
+                for suite in suites {
+                    results.push(suite.run(&binaries)?);
+                }
             }
         }
         if *tier == Tier::Fast && args.only.is_none() {
@@ -210,31 +219,41 @@ fn with_highs() -> Outcome {
     Ok(())
 }
 
-/// Runs the largest live suite, and beside it the others, one after another: they would leave the cores idle. What runs
-/// on real nodes is among the others, so that there is one cluster of such nodes at a time.
-fn in_two_lanes(
+/// Live suites in two lanes: the largest one, and beside it the others, which would leave the cores idle.
+fn with_the_largest(
     mut suites: Vec<Suite<'_>>,
     binaries: &[PathBuf; 2],
 ) -> Result<Vec<Run>, Box<dyn Error>> {
-    suites.sort_by_key(|suite| std::cmp::Reverse(suite.tests));
-    let mut suites = suites.into_iter();
-    let Some(mut largest) = suites.next() else { return Ok(Vec::new()) };
-    let mut beside: Vec<Suite<'_>> = suites.collect();
-    if largest.nodes == OnNodes::Also {
-        let on_nodes = largest.select(OnNodes::Only)?;
-        largest = largest.select(OnNodes::Without)?;
-        beside.extend((on_nodes.tests > 0).then_some(on_nodes));
+    suites.sort_by_key(|suite| suite.tests);
+    let Some(whole) = suites.pop() else { return Ok(Vec::new()) };
+    for module in BESIDE.into_iter().filter(|module| whole.has(module)) {
+        let part = whole.select(Part::Only(module))?;
+        suites.extend((part.tests > 0).then_some(part));
     }
-    for suite in &mut beside {
+    two_at_a_time(Some(whole.select(Part::Without(&BESIDE))?), suites, binaries)
+}
+
+/// Runs suites in two lanes, of which one is for the first suite alone, if there is one.
+fn two_at_a_time(
+    first: Option<Suite<'_>>,
+    mut others: Vec<Suite<'_>>,
+    binaries: &[PathBuf; 2],
+) -> Result<Vec<Run>, Box<dyn Error>> {
+    for suite in &mut others {
         suite.beside = true;
     }
+    let left = Mutex::new(others.into_iter());
+    let next = || left.lock().ok()?.next();
+    let one_by_one = || -> Result<Vec<Run>, String> {
+        iter::from_fn(next).map(|suite| suite.run(binaries).map_err(|e| e.to_string())).collect()
+    };
     thread::scope(|scope| {
-        let one_by_one = || -> Result<Vec<Run>, String> {
-            beside.iter().map(|suite| suite.run(binaries).map_err(|e| e.to_string())).collect()
+        let beside = scope.spawn(one_by_one);
+        let mut results = match first {
+            Some(first) => vec![first.run(binaries)?],
+            None => one_by_one()?,
         };
-        let others = scope.spawn(one_by_one);
-        let mut results = vec![largest.run(binaries)?];
-        results.extend(others.join().map_err(|_| "the suites beside it panicked")??);
+        results.extend(beside.join().map_err(|_| "the suites beside it panicked")??);
         Ok(results)
     })
 }
@@ -253,8 +272,7 @@ fn suites<'a>(
         if named && !whole(built) {
             continue;
         }
-        let mut suite =
-            Suite { built, tier, tests: 0, filter, nodes: OnNodes::Also, beside: false };
+        let mut suite = Suite { built, tier, tests: 0, filter, part: Part::All, beside: false };
         suite.tests = suite.count()?;
         if suite.tests > 0 {
             suites.push(suite);
@@ -292,12 +310,20 @@ impl Suite<'_> {
                 vec![format!("{SOAK}{}", filter.unwrap_or_default()), "--ignored".to_owned()]
             }
         };
-        match self.nodes {
-            OnNodes::Also => {}
-            OnNodes::Without => selection.extend(["--skip", NODES].map(str::to_owned)),
-            OnNodes::Only => selection.push(NODES.to_owned()),
+        match self.part {
+            Part::All => {}
+            Part::Without(modules) => {
+                selection.extend(
+                    modules.iter().flat_map(|module| ["--skip", module]).map(str::to_owned),
+                );
+            }
+            Part::Only(module) => selection.push(module.to_owned()),
         }
         selection
+    }
+
+    fn has(&self, module: &str) -> bool {
+        !matches!(self.part, Part::Without(modules) if modules.contains(&module))
     }
 
     /// The name of the suite and the number of tests that it then leaves out, if any.
@@ -307,12 +333,12 @@ impl Suite<'_> {
             return Ok(None);
         }
         let all = self.tests;
-        *self = self.select(OnNodes::Without)?;
+        *self = self.select(Part::Without(&[NODES]))?;
         Ok((all > self.tests).then(|| (self.name(), all - self.tests)))
     }
 
-    fn select(&self, nodes: OnNodes) -> Result<Self, Box<dyn Error>> {
-        let mut suite = Self { nodes, ..*self };
+    fn select(&self, part: Part) -> Result<Self, Box<dyn Error>> {
+        let mut suite = Self { part, ..*self };
         suite.tests = suite.count()?;
         Ok(suite)
     }
@@ -324,7 +350,10 @@ impl Suite<'_> {
             Tier::Soak => "soak",
         };
         let [target, folder] = self.built.names();
-        let part = if self.nodes == OnNodes::Only { " on real nodes" } else { "" };
+        let part = match self.part {
+            Part::Only(module) => format!(" {}", module.trim_end_matches(':')),
+            Part::All | Part::Without(_) => String::new(),
+        };
         format!("{tier}  {folder}/{target}{part}")
     }
 
@@ -347,8 +376,11 @@ impl Suite<'_> {
 
     fn run(&self, [topicmappr, autothrottle]: &[PathBuf; 2]) -> Result<Run, Box<dyn Error>> {
         let name = self.name();
-        println!("\n=== {name}: {} tests", self.tests);
-        std::io::stdout().flush()?;
+        let heading = format!("\n=== {name}: {} tests", self.tests);
+        if !self.beside {
+            println!("{heading}");
+            std::io::stdout().flush()?;
+        }
         let start = Instant::now();
         let mut command = self.command();
         command.args(self.selection());
@@ -364,15 +396,16 @@ impl Suite<'_> {
             Tier::Soak => drop(command.args([SOAK_THREADS, "--nocapture"])),
         }
         command.env("RUSTC_BOOTSTRAP", "1").args(TIMES);
-        let Told { mut passed, failed, times } = watched(command, self.beside)?;
+        let later = self.beside.then_some(heading);
+        let Told { mut passed, failed, times } = watched(command, later)?;
         let mut flaky = Vec::new();
         if self.tier == Tier::Live && (1..=SECOND_TRIES).contains(&failed.len()) {
             for test in failed {
-                println!("\n=== {name}: {test} failed, and is tried again alone");
+                let heading = format!("\n=== {name}: {test} failed, and is tried again alone");
                 let mut command = self.command();
                 command.args(["--ignored", "--exact", &test]).envs(environment);
                 command.env(RUN_LIMIT.0, RUN_LIMIT.1);
-                if watched(command, self.beside)?.passed {
+                if watched(command, Some(heading))?.passed {
                     flaky.push(test);
                 } else {
                     passed = false;
@@ -385,10 +418,11 @@ impl Suite<'_> {
     }
 }
 
-/// Runs a suite and passes on its output: line by line, or if another suite is printing, at its end.
-fn watched(mut command: Command, beside: bool) -> Result<Told, Box<dyn Error>> {
+/// Runs a suite and passes on its output: line by line, or, if another suite is printing, all at its end, under a heading.
+fn watched(mut command: Command, heading: Option<String>) -> Result<Told, Box<dyn Error>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let (mut told, mut output) = (Told::default(), String::new());
+    let beside = heading.is_some();
+    let (mut told, mut output) = (Told::default(), heading.unwrap_or_default() + "\n");
     for line in BufReader::new(child.stdout.take().ok_or("no stdout")?).lines() {
         let line = line?;
         if beside {
@@ -407,7 +441,9 @@ fn watched(mut command: Command, beside: bool) -> Result<Told, Box<dyn Error>> {
         let seconds = result.split_once('<').and_then(|(_, rest)| rest.strip_suffix("s>"));
         told.times.extend(seconds.and_then(|s| s.parse().ok()).map(|s: f64| (s, test.to_owned())));
     }
-    print!("{output}");
+    if beside {
+        print!("{output}");
+    }
     let status = child.wait()?;
     told.passed = status.success();
     if status.code() != Some(SOME_FAILED) {
