@@ -38,13 +38,8 @@ const OWN: [&str; 2] = ["psm", "stacker"];
 /// In ring: what of others its C and assembly come from. They have no versions of their own there.
 const IN_RING: [(&str, &str); 2] =
     [("BoringSSL", "Apache-2.0 AND ISC"), ("fiat-crypto", "MIT OR Apache-2.0 OR BSD-1-Clause")];
-/// In aws-lc-sys, which ZooKeeper's client brings and nothing of ours calls: the same, and AWS-LC itself.
-const IN_AWS_LC: [(&str, &str); 4] = [
-    ("AWS-LC", "ISC AND (Apache-2.0 OR ISC) AND Apache-2.0 AND MIT"),
-    ("fiat-crypto", "MIT OR Apache-2.0 OR BSD-1-Clause"),
-    ("jitterentropy", "BSD-3-Clause OR GPL-2.0-only"),
-    ("s2n-bignum", "Apache-2.0 OR ISC OR MIT-0"),
-];
+/// cargo's settings, which name the version of aws-lc-sys whose C is not built.
+const SETTINGS: &str = include_str!("../../../../.cargo/config.toml");
 /// In librdkafka: the end of each `LICENSE.*` file, and the licence in it. A file that is not here is an error.
 const IN_RDKAFKA: [(&str, Option<&str>); 14] = [
     ("cjson", Some("MIT")),
@@ -98,13 +93,18 @@ pub(super) fn carried(crates: &[Crate], linked: &[Linked]) -> Result<Vec<Carried
         }
         match one.name.as_str() {
             "ring" => carried.extend(inside(one, &IN_RING)),
-            "aws-lc-sys" => carried.extend(inside(one, &IN_AWS_LC)),
+            "aws-lc-sys" if is_left_out(&one.version) => {}
             "rdkafka-sys" => carried.extend(in_rdkafka(one)?),
             name if OWN.contains(&name) => {}
             name => return Err(format!("name the C code of {name} in dist/libraries.rs").into()),
         }
     }
     Ok(carried)
+}
+
+/// Whether cargo does not build the C of this version of aws-lc-sys.
+fn is_left_out(version: &str) -> bool {
+    SETTINGS.contains(&format!(".aws_lc_{}]", version.replace('.', "_")))
 }
 
 fn inside(sys: &Crate, list: &[(&str, &'static str)]) -> Vec<Carried> {
@@ -142,4 +142,19 @@ fn in_rdkafka(sys: &Crate) -> Result<Vec<Carried>, Box<dyn Error>> {
         carried.push(one(name, format!("as in librdkafka {version}"), *licence));
     }
     Ok(carried)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_library_that_nothing_calls_is_not_built() {
+        let (_, after) = include_str!("../../../../Cargo.lock")
+            .split_once("name = \"aws-lc-sys\"\nversion = \"")
+            .expect("zookeeper-client needs it no more: remove this, and the setting");
+        let (version, _) = after.split_once('"').expect("a version");
+        assert!(is_left_out(version), "name aws-lc-sys {version} in .cargo/config.toml");
+        assert!(!is_left_out("0.1.0"));
+    }
 }
