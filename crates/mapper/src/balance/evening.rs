@@ -4,11 +4,12 @@ use super::band::Band;
 use super::load::{BalancedLoad, REPLICA};
 use super::load_goals::Layout;
 use super::rules::BalanceRules;
-use super::shelves::Shelves;
+use super::shelves::{Kin, Shelves};
 use super::state::{BalanceState, SeatShift};
 use super::topic_bands::{TopicBands, TopicExchange};
 use super::topic_counts::TopicCounts;
 use crate::dense::BrokerIx;
+use std::rc::Rc;
 
 /// The inputs of one round of evening.
 pub(super) struct Evening<'e, 'a> {
@@ -192,8 +193,8 @@ impl Evening<'_, '_> {
         self.shelves.of(broker, self.state)
     }
 
-    /// The same partitions in order of topic, weight and number, after their topics.
-    pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> &[(u32, u32)] {
+    /// The same partitions in order of topic, weight and number.
+    pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> Rc<[Kin]> {
         self.shelves.by_topic(broker, self.state)
     }
 

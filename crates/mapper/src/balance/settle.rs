@@ -311,13 +311,13 @@ impl ChangeSearch<'_, '_, '_> {
         if most == 0 {
             return None;
         }
-        let (own, kin) = (self.kin(from), self.kin(to));
+        let (own, kin) = (self.evening.shelf_by_topic(from), self.evening.shelf_by_topic(to));
         // To look at both shelves takes as long as so many checks.
         self.asked += (own.len() + kin.len()) / 8;
         let mut best: Option<(_, u32, u32)> = None;
         let mut near = 0;
         // Both shelves are in one order, so the nearest replicas are found in one pass over both.
-        for (topic, weight, there) in own {
+        for (topic, weight, there) in own.iter().copied() {
             if self.asked > PATIENCE {
                 break;
             }
@@ -353,13 +353,6 @@ impl ChangeSearch<'_, '_, '_> {
             }
         }
         most
-    }
-
-    /// The shelf of a broker by topic: topic, weight and number of each partition, ascending.
-    fn kin(&mut self, broker: BrokerIx) -> Vec<(u32, u64, u32)> {
-        let shelf = self.evening.shelf_by_topic(broker).to_vec();
-        let of = |(topic, partition)| (topic, self.evening.weight(partition), partition);
-        shelf.into_iter().map(of).collect()
     }
 
     fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {

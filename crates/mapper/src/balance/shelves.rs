@@ -4,6 +4,10 @@ use super::load::BalancedLoad;
 use super::state::BalanceState;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
+use std::rc::Rc;
+
+/// Topic, weight and number of a partition.
+pub(super) type Kin = (u32, u64, u32);
 
 /// For each broker its movable partitions at one moment. The shelves do not follow later changes, so the caller checks
 /// that a replica is still there.
@@ -12,7 +16,7 @@ pub(super) struct Shelves {
     partitions: Vec<u32>,
     sorted: Vec<bool>,
     /// For each broker the same partitions by topic; empty until they are asked for.
-    by_topic: Vec<Vec<(u32, u32)>>,
+    by_topic: Vec<Rc<[Kin]>>,
     /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
     /// The load by which they are sorted.
@@ -40,7 +44,7 @@ impl Shelves {
             }
         }
         let most = most.map_or(usize::MAX, |most| most as usize);
-        let by_topic = vec![Vec::new(); brokers];
+        let by_topic = vec![Rc::default(); brokers];
         Self { first, partitions, sorted: vec![false; brokers], by_topic, most, load }
     }
 
@@ -71,23 +75,21 @@ impl Shelves {
         &shelf[..shelf.len().min(self.most)]
     }
 
-    /// The same partitions in order of topic, weight and number, after their topics: to look each of them up takes longer
-    /// than all else.
-    pub(super) fn by_topic(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> &[(u32, u32)] {
+    /// The same partitions, ascending, with topic and weight: to look these up takes longer than all else.
+    pub(super) fn by_topic(&mut self, broker: BrokerIx, state: &BalanceState<'_>) -> Rc<[Kin]> {
         let at = broker as usize;
         if self.by_topic[at].is_empty() {
             let load = self.load;
             let of = |partition: &u32| {
                 let topic = state.cluster.topic_of(*partition as usize);
-                (u32::try_from(topic).unwrap_or(u32::MAX), *partition)
+                let topic = u32::try_from(topic).unwrap_or(u32::MAX);
+                (topic, state.weight(load, *partition), *partition)
             };
-            let mut own: Vec<(u32, u32)> = self.of(broker, state).iter().map(of).collect();
-            own.sort_by_cached_key(|(topic, partition)| {
-                (*topic, state.weight(load, *partition), *partition)
-            });
-            self.by_topic[at] = own;
+            let mut own: Vec<Kin> = self.of(broker, state).iter().map(of).collect();
+            own.sort_unstable();
+            self.by_topic[at] = own.into();
         }
-        &self.by_topic[at]
+        Rc::clone(&self.by_topic[at])
     }
 }
 
