@@ -16,15 +16,15 @@ use std::{iter, thread};
 use crate::project::{self, Built, Outcome};
 use crate::{disk, doctor, project::cargo};
 
-/// Six clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end or
-/// for a slow move, and their servers share JVMs. With ten, brokers fell out of sync for want of a core, and the whole took
-/// no less time.
-const LIVE_THREADS: &str = "--test-threads=5";
+/// Five clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end or
+/// for a slow move, and their servers share JVMs. With six, the cores were nine tenths busy on a good day, and where several
+/// large clusters met, brokers fell out of sync for want of a core. Then everything waits for longer, and looks more often.
+const LIVE_THREADS: &str = "--test-threads=4";
 /// Beside the largest suite, the others run one test at a time.
 const BESIDE_THREADS: &str = "--test-threads=1";
 /// The exit code of a suite that ran all its tests, some of which failed.
 const SOME_FAILED: i32 = 101;
-/// How many failed live tests may run again, when no other runs. A machine that stands still for a minute fails all six that
+/// How many failed live tests may run again, when no other runs. A machine that stands still for a minute fails all five that
 /// run then; more than one such minute, or another reason, and the run has failed.
 const SECOND_TRIES: usize = 8;
 /// How long a live test waits for a run. This is minutes more than the slowest needs, and much less than a whole CI
