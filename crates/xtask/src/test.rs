@@ -40,9 +40,11 @@ const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
-/// The modules of the largest live suite that run among the others: those on real nodes, because there is one cluster of such
-/// nodes at a time; and some that wait most of their time, so that both lanes end together.
-const BESIDE: [&str; 2] = [NODES, "outages::"];
+/// The part of the names of tests that wait most of their time. They run among the smaller suites, so that both lanes end
+/// together.
+const OUTAGES: &str = "outages::";
+/// The modules that run apart from the rest of the largest live suite.
+const APART: [&str; 2] = [NODES, OUTAGES];
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
@@ -246,18 +248,23 @@ fn try_again(runs: &mut [(Suite<'_>, Run)], binaries: &[PathBuf; 2]) -> Outcome 
     Ok(())
 }
 
-/// Live suites in two lanes: the largest one, and beside it the others, which would leave the cores idle.
+/// The tests on real nodes first: their six brokers start as in production, and need both cores for that. Then the other live
+/// suites in two lanes: the largest one, and beside it the others, which would leave the cores idle.
 fn with_the_largest<'a>(
     mut suites: Vec<Suite<'a>>,
     binaries: &[PathBuf; 2],
 ) -> Result<Vec<(Suite<'a>, Run)>, Box<dyn Error>> {
     suites.sort_by_key(|suite| suite.tests);
     let Some(whole) = suites.pop() else { return Ok(Vec::new()) };
-    for module in BESIDE.into_iter().filter(|module| whole.has(module)) {
+    let part = |module| -> Result<Option<Suite<'a>>, Box<dyn Error>> {
         let part = whole.select(Part::Only(module))?;
-        suites.extend((part.tests > 0).then_some(part));
-    }
-    two_at_a_time(Some(whole.select(Part::Without(&BESIDE))?), suites, binaries)
+        Ok((whole.has(module) && part.tests > 0).then_some(part))
+    };
+    let mut runs = one_by_one(part(NODES)?.into_iter(), binaries)?;
+    suites.extend(part(OUTAGES)?);
+    let largest = whole.select(Part::Without(&APART))?;
+    runs.extend(two_at_a_time(Some(largest), suites, binaries)?);
+    Ok(runs)
 }
 
 /// Runs suites in two lanes, of which one is for the first suite alone, if there is one.
