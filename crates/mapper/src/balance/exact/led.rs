@@ -100,6 +100,25 @@ fn bound(
 
 fn narrower(band: Band, free: u64) -> Band {
     let by = |width: u64| width / PARTS * free;
-    let (below, above) = (band.share - band.low, band.high - band.share);
-    Band { low: band.low + by(below), share: band.share, high: band.high - by(above) }
+    // Where a broker cannot hold its share, the band ends before it.
+    let (below, above) =
+        (band.share.saturating_sub(band.low), band.high.saturating_sub(band.share));
+    let high = band.high - by(above);
+    Band { low: (band.low + by(below)).min(high), share: band.share, high }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_that_ends_before_the_share_stays_a_band() {
+        for free in FREE {
+            let narrow = narrower(Band { low: 10_000, share: 100_000, high: 12_000 }, free);
+            assert_eq!((narrow.share, narrow.high), (100_000, 12_000));
+            assert!((10_000..=12_000).contains(&narrow.low), "{}", narrow.low);
+            let inside = narrower(Band { low: 90_000, share: 100_000, high: 110_000 }, free);
+            assert!(90_000 <= inside.low && inside.low <= 100_000 && 100_000 <= inside.high);
+        }
+    }
 }
