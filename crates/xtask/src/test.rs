@@ -321,10 +321,11 @@ impl Built {
 }
 
 impl Suite<'_> {
-    fn command(&self) -> Command {
+    fn command(&self, [topicmappr, autothrottle]: &[PathBuf; 2]) -> Command {
         let mut command = Command::new(&self.built.executable);
         // As `cargo test` does.
         command.current_dir(&self.built.folder).env("CARGO_MANIFEST_DIR", &self.built.folder);
+        command.env("MAPPR_TOPICMAPPR", topicmappr).env("MAPPR_AUTOTHROTTLE", autothrottle);
         command.stdin(Stdio::null());
         command
     }
@@ -405,7 +406,7 @@ impl Suite<'_> {
         Ok(all - list(&selection)?)
     }
 
-    fn run(&self, [topicmappr, autothrottle]: &[PathBuf; 2]) -> Result<Run, Box<dyn Error>> {
+    fn run(&self, binaries: &[PathBuf; 2]) -> Result<Run, Box<dyn Error>> {
         let name = self.name();
         let heading = format!("\n=== {name}: {} tests", self.tests);
         if !self.beside {
@@ -413,10 +414,8 @@ impl Suite<'_> {
             std::io::stdout().flush()?;
         }
         let start = Instant::now();
-        let mut command = self.command();
+        let mut command = self.command(binaries);
         command.args(self.selection());
-        let environment = [("MAPPR_TOPICMAPPR", topicmappr), ("MAPPR_AUTOTHROTTLE", autothrottle)];
-        command.envs(environment);
         match self.tier {
             Tier::Fast => {}
             Tier::Live => {
@@ -434,16 +433,11 @@ impl Suite<'_> {
     }
 
     /// Whether this failed live test passes when nothing runs beside it.
-    fn passes_alone(
-        &self,
-        test: &str,
-        [topicmappr, autothrottle]: &[PathBuf; 2],
-    ) -> Result<bool, Box<dyn Error>> {
+    fn passes_alone(&self, test: &str, binaries: &[PathBuf; 2]) -> Result<bool, Box<dyn Error>> {
         println!("\n=== {}: {test} failed, and is tried again alone", self.name());
         std::io::stdout().flush()?;
-        let mut command = self.command();
+        let mut command = self.command(binaries);
         command.args(["--ignored", "--exact", test]).env(RUN_LIMIT.0, RUN_LIMIT.1);
-        command.env("MAPPR_TOPICMAPPR", topicmappr).env("MAPPR_AUTOTHROTTLE", autothrottle);
         Ok(watched(command, None)?.passed)
     }
 }
