@@ -24,7 +24,7 @@ const LIVE_THREADS: &str = "--test-threads=4";
 const BESIDE_THREADS: &str = "--test-threads=1";
 /// The exit code of a suite that ran all its tests, some of which failed.
 const SOME_FAILED: i32 = 101;
-/// How many failed live tests may run again, when no other runs. A machine that stands still for a minute fails all five that
+/// How many failed live tests may run again, when no other runs. A machine that stands still for a minute fails all that
 /// run then; more than one such minute, or another reason, and the run has failed.
 const SECOND_TRIES: usize = 8;
 /// How long a live test waits for a run. This is minutes more than the slowest needs, and much less than a whole CI
@@ -234,6 +234,7 @@ fn one_by_one<'a>(
 fn try_again(runs: &mut [(Suite<'_>, Run)], binaries: &[PathBuf; 2]) -> Outcome {
     let failed: usize = runs.iter().map(|(_, run)| run.failed.len()).sum();
     if failed > SECOND_TRIES {
+        println!("{failed} live tests failed: too many to try them again");
         return Ok(());
     }
     for (suite, run) in runs {
