@@ -80,11 +80,15 @@ impl TopicLead {
             // If the caller has stopped listening, dropping the claim releases it.
             let _ = teller.send(ended.unwrap_or_else(|error| News::Failed(error.into())));
         });
+        // A dead process's last record may be seen after its end. Only a second one proves that it lives.
+        let mut alive = None;
         loop {
             match told.recv().await {
                 Some(News::Ours(lead)) => return Ok(lead),
-                Some(News::Theirs { name, lives: true }) if wait == Wait::ForTheDead => {
-                    return Err(Error::Held { lock: lock(role), holder: name });
+                Some(News::Theirs { name: holder, lives: true }) if wait == Wait::ForTheDead => {
+                    if alive.replace(holder.clone()).is_some_and(|before| before == holder) {
+                        return Err(Error::Held { lock: lock(role), holder });
+                    }
                 }
                 Some(News::Theirs { name, .. }) => tell(&name),
                 Some(News::Failed(error)) => return Err(error),
