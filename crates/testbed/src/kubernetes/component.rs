@@ -167,8 +167,12 @@ fn controller_manager(folder: &Path, ports: &Block, net: &Net) -> Vec<String> {
 }
 
 fn scheduler(folder: &Path, ports: &Block) -> Vec<String> {
-    let mut flags =
-        vec![kubeconfig(folder, "system:kube-scheduler"), "--leader-elect=false".into()];
+    let mut flags = vec![
+        kubeconfig(folder, "system:kube-scheduler"),
+        "--leader-elect=false".into(),
+        // If an event comes between two looks at a pod, the pod waits for this. By default, that is five minutes.
+        "--pod-max-in-unschedulable-pods-duration=20s".into(),
+    ];
     flags.extend(serving(folder, Ipv4Addr::LOCALHOST, ports.at(SCHEDULER)));
     flags
 }
