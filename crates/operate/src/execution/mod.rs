@@ -46,7 +46,7 @@ pub use other_ledger::{OtherLedger, Shown};
 pub use outage::Outage;
 pub use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
-pub use places::{Places, journal_of, read_plan};
+pub use places::{Places, journal_of, plan_id, read_plan};
 pub use requests::{Answer, ask};
 
 use crate::error::{Error, may_pass};
@@ -61,7 +61,7 @@ use execute::{
 use mirror::Mirror;
 use requests::Inbox;
 use rest::{PAUSE, rest};
-pub use signals::{Signal, Signals, end_first_process_by_signals};
+pub use signals::{Signal, Signals, end_by_signals, end_first_process_by_signals};
 use std::time::{Duration, Instant};
 
 /// How long a run retries while the cluster does not answer.

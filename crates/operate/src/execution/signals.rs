@@ -4,7 +4,8 @@ use crate::Status;
 use crate::error::Error;
 use std::fs;
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -25,36 +26,45 @@ pub struct Signals {
     /// `None` if the parent process ignores SIGHUP (`nohup`): handling it would end a run that should outlive the
     /// terminal.
     hangup: Option<Stream>,
+    /// Whether it is among the commands that handle signals.
+    is_counted: bool,
 }
 
-/// Whether a command of this process handles its signals.
-static HANDLED: AtomicBool = AtomicBool::new(false);
+/// How many commands of this process handle its signals now.
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+static ENDS: Once = Once::new();
 
 /// Lets signals end the first process of a container, too: the kernel ignores a signal that this process does not handle.
-/// Commands that handle their signals are left alone.
 ///
 /// # Errors
 /// The operating system refuses a handler.
 pub fn end_first_process_by_signals() -> Result<(), Error> {
-    if std::process::id() != 1 {
+    if std::process::id() == 1 { end_by_signals() } else { Ok(()) }
+}
+
+/// Lets signals end this process, also after a command has handled them. A command that handles them now is left alone.
+///
+/// # Errors
+/// The operating system refuses a handler.
+pub fn end_by_signals() -> Result<(), Error> {
+    if ENDS.is_completed() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
     let mut signals = runtime.block_on(async { Signals::open() })?;
     #[expect(clippy::exit, reason = "a signal ends a process wherever it is")]
-    thread::spawn(move || {
-        loop {
-            let signal = runtime.block_on(signals.next());
-            if !HANDLED.load(Ordering::SeqCst) {
-                let status = match signal {
-                    Signal::Interrupt => Status::Interrupted,
-                    Signal::Terminate => Status::Terminated,
-                };
-                std::process::exit(status.code().into());
-            }
+    let ends = move || loop {
+        let signal = runtime.block_on(signals.next());
+        if HANDLED.load(Ordering::SeqCst) == 0 {
+            let status = match signal {
+                Signal::Interrupt => Status::Interrupted,
+                Signal::Terminate => Status::Terminated,
+            };
+            std::process::exit(status.code().into());
         }
-    });
+    };
+    ENDS.call_once(|| drop(thread::spawn(ends)));
     Ok(())
 }
 
@@ -64,8 +74,10 @@ impl Signals {
     /// # Errors
     /// The operating system refuses the handlers.
     pub fn listen() -> Result<Self, Error> {
-        HANDLED.store(true, Ordering::SeqCst);
-        Self::open()
+        let mut signals = Self::open()?;
+        HANDLED.fetch_add(1, Ordering::SeqCst);
+        signals.is_counted = true;
+        Ok(signals)
     }
 
     fn open() -> Result<Self, Error> {
@@ -78,6 +90,7 @@ impl Signals {
             interrupt: of(SignalKind::interrupt())?,
             terminate: of(SignalKind::terminate())?,
             hangup,
+            is_counted: false,
         })
     }
 
@@ -99,6 +112,14 @@ impl Signals {
     /// The signal that arrives within this time, if any.
     pub async fn within(&mut self, time: Duration) -> Option<Signal> {
         tokio::time::timeout(time, self.next()).await.ok()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        if self.is_counted {
+            HANDLED.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
