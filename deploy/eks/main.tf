@@ -155,7 +155,7 @@ resource "aws_eks_addon" "pod_identity" {
   addon_name   = "eks-pod-identity-agent"
 }
 
-# Volumes of controllers, and of the CronJob heal.
+# Volumes of controllers, and of the Deployment keep.
 resource "aws_iam_role" "volumes" {
   name_prefix        = "${var.name}-volumes-"
   assume_role_policy = local.pods

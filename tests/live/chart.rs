@@ -77,6 +77,8 @@ fn shipped() -> BTreeMap<String, String> {
     all.extend(rendered(&[&values]).remove_entry("topics-deployments.yaml"));
     fs::write(&values, "load: {enabled: true}").unwrap();
     all.extend(rendered(&[&values]).remove_entry("load.yaml"));
+    let definition = fs::read_to_string(chart().join("crds/kafkaplan.yaml")).unwrap();
+    all.insert("kafkaplan.yaml".to_owned(), definition);
     all
 }
 
@@ -94,9 +96,9 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "kafka: {bootstrapServers: kafka}",
         "brokers: {sets: [{name: kafka-events, replicas: 3}]}",
         "autothrottle: {flags: {Min_Rate: 10}}",
-        "heal: {throttle: fast}",
+        "keep: {every: soon}",
         "topics: {deployments: [billing]}",
-        "heal: {enabled: true, maxBytes: 2}",
+        "keep: {enabled: true, policy: {version: 1}}",
         "load: {keep: 2}",
         "sidecar: {logDirs: data}",
         "roll: {enable: true}",
@@ -390,9 +392,9 @@ fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
         ("topicmappr-roll", "update leases", "another", false),
         ("topicmappr-execute", "update leases", "topicmappr-execute", true),
         ("topicmappr-execute", "update leases", "another", false),
-        ("topicmappr-heal", "update leases", "topicmappr-execute", true),
-        ("topicmappr-heal", "update leases", "another", false),
-        ("topicmappr-heal", "delete pods", "kafka-events-0", false),
+        ("topicmappr-keep", "update leases", "topicmappr-execute", true),
+        ("topicmappr-keep", "update leases", "another", false),
+        ("topicmappr-keep", "delete pods", "kafka-events-0", false),
         ("topicmappr-topics", "get configmaps", "topic-maps", true),
         ("topicmappr-topics", "get configmaps", "another", false),
         ("topicmappr-planning", "get configmaps", "another", false),

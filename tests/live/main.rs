@@ -35,7 +35,7 @@ mod first_use;
 mod fluid;
 mod full_disk;
 mod guarded;
-mod heal;
+mod keep;
 mod kubernetes;
 mod latecomer;
 mod load;

@@ -3,12 +3,16 @@
 mod stability;
 
 use coordination::{Holder, Records, Store, Wait};
+use execute::keep::{
+    BegunPlan, KeepNotes, Need, PlanAnswers, PlannedNeed, Proposal, ProposalState,
+};
 use execute::{
     ExecutionOutcome, JournalEntry, Key, Ledger, LedgerEntry, LimitingSide, Pace, RequestedRate,
     Setting, Stall, StallCause, ThrottleResource, WhyLeft,
 };
 use jsonschema::Validator;
-use mapper::{BrokerId, PartitionId, Rate, Snapshot, TopicPartition};
+use mapper::{BrokerId, Bytes, PartitionId, Rate, Snapshot, TopicPartition};
+use operate::keep::KeepRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -409,19 +413,57 @@ fn what_probes_remember_is_as_its_schema_says() {
 }
 
 #[test]
-fn what_heal_notes_is_as_its_schema_says() {
-    let notes = execute::heal::Notes {
-        looked_at_seconds: Some(7),
-        cluster_id: "c".to_owned(),
-        lost_since_seconds: [(BrokerId(1003), 5)].into(),
-        healed_at_seconds: Some(7),
+fn what_keep_notes_is_as_its_schema_says() {
+    let need = |text: &str| text.parse::<Need>().unwrap();
+    let plan = PlannedNeed {
+        plan_id: "sha256:00".to_owned(),
+        bytes: Bytes(5),
+        bound_bytes: Some(Bytes(4)),
+        seconds: 1,
+        warnings: ["few-racks".to_owned()].into(),
     };
-    let mut document = serde_json::to_value(notes).unwrap();
-    assert!(!schema("heal").is_valid(&document), "without its version");
-    document["version"] = json!(1);
-    assert_valid(&schema("heal"), &document, "notes");
-    document["lost_since_seconds"]["nobody"] = json!(1);
-    assert!(!schema("heal").is_valid(&document));
+    let proposal =
+        |text: &str, state| Proposal { need: need(text), plan: Some(plan.clone()), state };
+    let begun = BegunPlan {
+        plan_id: "sha256:00".to_owned(),
+        need: need("drift"),
+        bytes: Bytes(5),
+        ended_seconds: Some(7),
+    };
+    let record = KeepRecord {
+        notes: KeepNotes {
+            cluster_id: "c".to_owned(),
+            looked_at_seconds: Some(7),
+            since_seconds: [(need("lost-broker 1003"), 5)].into(),
+            begun: vec![BegunPlan { ended_seconds: None, ..begun.clone() }, begun],
+        },
+        proposals: vec![
+            proposal("lost-broker 1003", ProposalState::Begins),
+            proposal("full-disk 1001", ProposalState::ForApproval),
+            proposal("imbalance", ProposalState::Young { lasted_seconds: 1, needed_seconds: 2 }),
+            proposal("drift", ProposalState::Held { why: vec!["a roll".to_owned()] }),
+        ],
+    };
+    let mut document: Value =
+        serde_json::from_str(&operate::keep::written(&record).unwrap()).unwrap();
+    assert_valid(&schema("keep"), &document, "notes");
+    document["since_seconds"]["fire 1"] = json!(1);
+    assert!(!schema("keep").is_valid(&document));
+    let id = |id: &str| BTreeSet::from([id.to_owned()]);
+    let answers = PlanAnswers { approved: id("sha256:00"), rejected: id("sha256:01") };
+    let document = serde_json::from_str(&operate::keep::written(&answers).unwrap()).unwrap();
+    assert_valid(&schema("keep-answers"), &document, "answers");
+}
+
+#[test]
+fn the_shipped_policy_is_as_its_schema_says() {
+    let manifest = include_str!("../../deploy/manifests/keep.yaml");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(manifest).unwrap();
+    let policy = objects.iter().find_map(|object| object["data"]["policy.yaml"].as_str()).unwrap();
+    assert_valid(&schema("keep-policy"), &serde_saphyr::from_str(policy).unwrap(), "the manifest");
+    let chart = include_str!("../../deploy/helm/topicmappr/values.yaml");
+    let values: Value = serde_saphyr::from_str(chart).unwrap();
+    assert_eq!(values["keep"]["policy"], policy);
 }
 
 #[test]

@@ -145,6 +145,21 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
+/// Makes a folder, if it is not there.
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(|problem| FileError::Write { path: path.to_owned(), problem })
+}
+
+/// Gives a file another name, instead of the file that had it.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(|problem| FileError::Write { path: to.to_owned(), problem })
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    fs::remove_file(path).map_err(|problem| FileError::Write { path: path.to_owned(), problem })
+}
+
 /// The file itself, or the files in this folder whose names end in one of `endings`, sorted by name.
 pub fn in_folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };

@@ -29,7 +29,7 @@ impl Needed {
     }
 }
 
-struct Need {
+struct Prerequisite {
     name: &'static str,
     why: &'static str,
     install: &'static str,
@@ -42,7 +42,7 @@ const RUSTUP: &str = "install rustup (https://rustup.rs)";
 /// Debian 12 itself has Go 1.19, which cannot fetch a newer release.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
-const NEEDS: [Need; 20] = [
+const NEEDS: [Prerequisite; 20] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
         version("cargo", &["fmt", "--version"])
@@ -78,7 +78,7 @@ const NEEDS: [Need; 20] = [
         version(&named, &["--version"])
     }),
     need("go >= 1.24", "builds a Kubernetes API for tests", GO, go),
-    Need {
+    Prerequisite {
         name: "real nodes",
         why: "run pods in tests, as root",
         install: "apt-get install containerd runc containernetworking-plugins iptables iproute2",
@@ -95,8 +95,8 @@ const fn need(
     why: &'static str,
     install: &'static str,
     found: fn() -> Result<String, String>,
-) -> Need {
-    Need { name, why, install, when: Needed::Now, found }
+) -> Prerequisite {
+    Prerequisite { name, why, install, when: Needed::Now, found }
 }
 
 /// The tools that build HiGHS, and the library that reads its header for `bindgen`.
@@ -104,8 +104,8 @@ const fn highs(
     name: &'static str,
     install: &'static str,
     found: fn() -> Result<String, String>,
-) -> Need {
-    Need { name, why: "builds HiGHS", install, when: Needed::Highs, found }
+) -> Prerequisite {
+    Prerequisite { name, why: "builds HiGHS", install, when: Needed::Highs, found }
 }
 
 /// Prints each requirement and its state. Fails if one that is needed now is missing.

@@ -2,6 +2,7 @@
 //! it another disk. The broker starts empty under its id, with a throttle, and leads again what it led. Events report
 //! the loss, and an operator's forced readiness.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
 const RIGHTS: &str = include_str!("../../../deploy/manifests/same-id.yaml");
-const HEALS: &str = include_str!("../../../deploy/manifests/heal.yaml");
+const KEEPS: &str = include_str!("../../../deploy/manifests/keep.yaml");
+const PLANS: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
 const BROKERS: &str = include_str!("../../../deploy/manifests/broker-init.yaml");
 pub(super) const LOST: i32 = 1003;
 pub(super) const KEPT: &str = "kept";
@@ -113,25 +115,36 @@ impl Scene {
     }
 }
 
-/// Runs `heal` as its CronJob does, on the first night: it waits for the broker, and an Event reports that.
-fn heal_tells_of_the_loss(scene: &Scene) {
-    let account = scene.kubernetes.service_account("kafka", "topicmappr-heal").unwrap();
-    scene.kubernetes.apply(HEALS).unwrap();
-    let objects: Vec<Value> = serde_saphyr::from_multiple(HEALS).unwrap();
-    let job = objects.iter().find(|object| object["kind"] == "CronJob").unwrap();
-    assert_eq!(job["spec"]["suspend"], true);
-    let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+/// Runs `keep` as its Deployment does, for one look: with two brokers left there is no plan, and an Event reports that.
+fn keep_tells_of_the_loss(scene: &Scene) {
+    let account = scene.kubernetes.service_account("kafka", "topicmappr-keep").unwrap();
+    scene.kubernetes.apply(PLANS).unwrap();
+    scene.kubernetes.apply(KEEPS).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(KEEPS).unwrap();
+    let policy = objects.iter().find_map(|object| object["data"]["policy.yaml"].as_str()).unwrap();
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
-    let work = format!("--work-dir={}", scene.cluster.path().display());
-    let mut heal = command();
-    heal.args(args.iter().map(|arg| if arg == "--work-dir=/work" { &work } else { arg }));
+    let work = scene.cluster.path().join("keep");
+    let policy_file = work.join("policy.yaml");
+    fs::create_dir_all(&work).unwrap();
+    fs::write(&policy_file, policy).unwrap();
+    let here = |arg: String| match arg.split_once('=') {
+        Some(("--work-dir", _)) => Some(format!("--work-dir={}", work.display())),
+        Some(("--policy", _)) => Some(format!("--policy={}", policy_file.display())),
+        // One look. This cluster has no maps.
+        Some(("--every" | "--maps", _)) => None,
+        _ => Some(arg),
+    };
+    let mut keep = command();
+    keep.args(args.into_iter().filter_map(here));
     // The brokers share the disk of the test machine, which may be nearly full.
-    heal.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
-    heal.env("TOPICMAPPR_BOOTSTRAP_SERVER", scene.cluster.bootstrap());
-    heal.env("TOPICMAPPR_KUBECONFIG", account);
-    Run::of(heal).end().with(0);
-    let note = scene.event("BrokerLost", "ConfigMap", "topicmappr-heal");
-    assert!(note.contains("Broker 1003 has been lost for"), "{note}");
+    keep.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
+    keep.env("TOPICMAPPR_BOOTSTRAP_SERVER", scene.cluster.bootstrap());
+    keep.env("TOPICMAPPR_KUBECONFIG", account);
+    Run::of(keep).end().with(5).complaining_of("lost-broker 1003: not now");
+    let note = scene.event("PlanHeld", "ConfigMap", "topicmappr-keep");
+    assert!(note.contains("lost-broker 1003: not now"), "{note}");
 }
 
 /// An operator forces the dead broker's pod to count as ready, and then undoes that.
@@ -215,7 +228,7 @@ fn the_pod_of_a_dead_node_is_freed_and_its_broker_comes_back_on_another_disk() {
     assert_eq!(scene.brokers.lives().unwrap()[&LOST].starts, starts, "nothing is freed so far");
     whatever_is_not_certain_keeps_the_pod(&scene);
 
-    heal_tells_of_the_loss(&scene);
+    keep_tells_of_the_loss(&scene);
     force_is_told_at_the_pod(&scene);
 
     machine("node-2b", 2).join(&scene.kubernetes);

@@ -19,6 +19,7 @@ use testbed::{Image, Nodes, Version, helm, until};
 
 use crate::traffic::SOON;
 
+const KAFKA_PLAN: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
 /// Brokers and controllers.
 const SERVERS: &str = "app.kubernetes.io/component in (broker, controller)";
 pub(super) const BROKERS: &str = "app.kubernetes.io/component=broker";
@@ -71,6 +72,8 @@ impl Release {
         let metadata = json!({"name": "kafka", "labels": labels});
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
         nodes.kubernetes().apply(&namespace.to_string()).unwrap();
+        // `helm install` would do that, and not for an object that is there.
+        nodes.kubernetes().apply(KAFKA_PLAN).unwrap();
         let addresses = zones.iter().map(|(name, _)| nodes.address(name).unwrap()).collect();
         let release = Self { nodes, folder: tempfile::tempdir().unwrap(), addresses };
         let authority =

@@ -51,9 +51,7 @@ impl Values {
             "maps": {"document": document},
             "topics": {"schedule": "0 0 31 2 *", "definitions": {"first-topics": topics}},
             "autothrottle": {"interval": "5"},
-            "heal": {
-                "enabled": true, "suspend": !self.heals, "schedule": "*/1 * * * *", "lostFor": "3m",
-            },
+            "keep": {"enabled": true, "every": "20s", "policy": self.policy()},
             "certificates": {"enabled": true, "warnBefore": "1d"},
             "brokers": {
                 "image": format!("apache/kafka:{}", self.image), "sets": [set],
@@ -62,6 +60,13 @@ impl Values {
             },
         })
         .to_string()
+    }
+
+    fn policy(&self) -> String {
+        let mode = if self.heals { "act" } else { "propose" };
+        format!(
+            "version: 1\nthrottle: 20MB/s\npolicies:\n  lostBroker: {{mode: {mode}, for: 3m}}\n"
+        )
     }
 }
 
@@ -302,7 +307,7 @@ fn controllers_of_the_machine(release: &Release, node: &str) {
     freed.unwrap();
 }
 
-/// The StatefulSet shrinks by a broker that has replicas. The CronJob waits, then gives the broker up by itself. Its registration
+/// The StatefulSet shrinks by a broker that has replicas. keep waits, then gives the broker up by itself. Its registration
 /// stays until an operator removes it.
 fn a_broker_is_given_up(release: &Release, values: &Values) {
     let outside = release.outside(FIRST_PORT);
@@ -315,7 +320,7 @@ fn a_broker_is_given_up(release: &Release, values: &Values) {
     let before = holds(1003);
     assert!(before > 0, "nothing to give up");
     release.apply(&values.text());
-    let given_up = until("end of the heal", LONG, || {
+    let given_up = until("the end of the plan", LONG, || {
         thread::sleep(Duration::from_secs(5));
         (holds(1003) == 0).then_some(())
     });

@@ -22,7 +22,7 @@ impl Alone {
     /// deleted.
     ///
     /// # Errors
-    /// [`Error::Held`] with the execution, heal or roll that holds the lock.
+    /// [`Error::Held`] with the execution or roll that holds the lock.
     pub async fn take(
         client: &kafka::Client,
         cluster_id: &str,

@@ -64,7 +64,7 @@ pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
 }
 
 /// The hash of a plan as this program writes it. It does not depend on the file's compression or layout.
-pub(super) fn plan_id(plan: &Plan) -> String {
+pub fn plan_id(plan: &Plan) -> String {
     struct Hashing(Sha256);
     impl io::Write for Hashing {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

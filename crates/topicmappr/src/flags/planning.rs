@@ -37,9 +37,14 @@ pub(crate) struct PlanningArgs {
     #[arg(long)]
     pub(crate) ignore_cordons: bool,
     /// Warn if more brokers than this are lost
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = PlanningArgs::MAX_LOST)]
     pub(crate) max_lost: usize,
     /// Warn if stored metrics are older; a bare number is minutes
     #[arg(long, value_name = "AGE", default_value = "60", value_parser = units::minutes)]
     pub(crate) metrics_age: SignedDuration,
+}
+
+impl PlanningArgs {
+    /// More lost brokers than this are a warning.
+    pub(crate) const MAX_LOST: usize = 1;
 }

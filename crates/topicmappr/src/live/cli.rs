@@ -91,7 +91,6 @@ mod tests {
     #[test]
     fn every_rate_has_the_type_of_its_parser() {
         for line in [
-            "topicmappr heal --throttle 20MB/s --max-bytes 1TB --notes n --work-dir w",
             "topicmappr execute plan.json --throttle 20MB/s",
             "topicmappr replace --broker 1 --same-id --throttle 20MB/s",
             "topicmappr throttle set 20MB/s",

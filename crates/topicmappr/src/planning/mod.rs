@@ -140,7 +140,7 @@ fn weigh(
 ) -> Result<(Surroundings, Result<Staging, Error>), Error> {
     let Planned { plan, .. } = planned;
     let lost = lost_brokers(plan, facts)?;
-    let warnings = cautions(planned, facts, &lost, args);
+    let warnings = cautions(planned, facts, &lost, args.max_lost, Some(args.metrics_age));
     let ignored = &session.global.warns.ignore_warns;
     let stopped = warnings.iter().any(|caution| !ignored.covers(caution.code));
     let staging =
@@ -209,20 +209,29 @@ fn fates(lost: BTreeSet<BrokerId>, facts: &Facts) -> Result<Vec<LostBroker>, Err
     pods.fates(&lost, &new.map(|broker| broker.id).collect::<Vec<_>>())
 }
 
+/// The codes of all warnings about a plan, with the default limits.
+#[cfg(feature = "live")]
+pub(crate) fn codes(planned: &Planned, facts: &Facts) -> Result<BTreeSet<String>, Error> {
+    let lost = lost_brokers(&planned.plan, facts)?;
+    let cautions = cautions(planned, facts, &lost, PlanningArgs::MAX_LOST, None);
+    Ok(cautions.into_iter().map(|caution| caution.code.to_owned()).collect())
+}
+
 fn cautions(
     planned: &Planned,
     facts: &Facts,
     lost: &[LostBroker],
-    args: &PlanningArgs,
+    max_lost: usize,
+    metrics_age: Option<SignedDuration>,
 ) -> Vec<Caution> {
     let returning: Vec<BrokerId> = lost.iter().filter_map(LostBroker::returns).collect();
-    let of_plan = mapper::warnings(&facts.snapshot, &planned.plan, args.max_lost);
+    let of_plan = mapper::warnings(&facts.snapshot, &planned.plan, max_lost);
     let of_maps = planned.findings.iter().filter_map(Caution::of_finding);
     let of_plan = of_plan.iter().map(Caution::of_warning);
     of_plan
         .chain(Caution::of_unmapped(&planned.unmapped))
         .chain(of_maps)
-        .chain(stale(facts.metrics_age, args.metrics_age))
+        .chain(metrics_age.and_then(|allowed| stale(facts.metrics_age, allowed)))
         .chain(facts.pods.iter().flat_map(|pods| pods.cautions(&facts.snapshot)))
         .chain(Caution::of_returning(&returning))
         .collect()

@@ -9,10 +9,11 @@ mod doctor;
 mod elect;
 mod execute;
 mod follow_up;
-mod heal;
+mod keep;
 mod man;
 mod maps;
 mod metrics;
+mod plans;
 mod replace;
 mod roll;
 mod rollback;
@@ -76,10 +77,13 @@ pub(crate) enum Command {
     ///
     /// No partition falls below its min.insync.replicas.
     Roll(Box<roll::Args>),
-    /// Replace one broker that has been lost for long (for CronJobs)
+    /// Propose plans by a policy, and carry out those allowed
     ///
-    /// It acts only if nothing else is wrong.
-    Heal(Box<heal::Args>),
+    /// It replaces lost brokers, empties cordoned ones, and keeps loads even. One plan at a time.
+    Keep(Box<keep::Args>),
+    /// List, approve and reject the plans of keep
+    #[command(subcommand)]
+    Plans(plans::Command),
     /// Report what is wrong with a cluster, and what to run next
     ///
     /// The exit code is 5 if there are findings.
@@ -118,7 +122,8 @@ impl Command {
             Self::Cancel(args) => cancel::run(args, session),
             Self::Rollback(args) => rollback::run(args, session),
             Self::Roll(args) => roll::run(args, session),
-            Self::Heal(args) => heal::run(args, session),
+            Self::Keep(args) => keep::run(args, session),
+            Self::Plans(command) => plans::run(command, session),
             Self::Doctor(args) => doctor::run(args, session),
             Self::Throttle(command) => throttle::run(command, session),
             Self::Certs(command) => certs::run(command, session),

@@ -1,0 +1,307 @@
+//! What a policy would do over days: the decisions of [`keep`], the planners' plans, and a cluster that changes only in
+//! memory.
+//!
+//! A plan that begins has all its replicas in their new places when its copies have had the time that they take. A proposal
+//! without warnings is approved at once, others never.
+
+use super::{
+    ClusterFaults, DAY_SECONDS, KeepLook, KeepNotes, KeepPolicy, Need, PlanAnswers, ProposalState,
+    SeenNeed, Trigger, TriggerTerms, bytes_back, keep, needs,
+};
+use health::ailments;
+use mapper::snapshot::{Broker, Parts};
+use mapper::{
+    Assignment, BrokerId, Bytes, NoPlan, PartitionId, PlaceBy, Plan, Rate, Snapshot, SnapshotError,
+    plan,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a clairvoyant looks: more often than it has needs.
+const CLAIRVOYANT_LOOKS: u64 = 40;
+
+mod seeded;
+
+pub use seeded::SeededWeek;
+
+/// Something that happens to a broker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// It dies.
+    Lost(BrokerId),
+    /// It is back, with what it held.
+    Back(BrokerId),
+    /// It is new.
+    Joined(Box<Broker>),
+    /// An operator cordons it.
+    Cordoned(BrokerId),
+}
+
+/// What happens to a cluster, whatever is planned.
+pub trait Course {
+    /// The size of a partition at this time; `None`: as before.
+    fn size(&self, topic: &str, partition: PartitionId, at_seconds: u64) -> Option<Bytes>;
+
+    /// What happens to brokers after the first of these times, up to the second.
+    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<Happening>;
+}
+
+/// One plan of a replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplayedPlan {
+    /// When it began, in seconds since 1970.
+    pub at_seconds: u64,
+    /// Why.
+    pub need: Need,
+    /// What it copied.
+    pub bytes: Bytes,
+    /// How long that took.
+    pub seconds: u64,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// The plans, in order.
+    pub plans: Vec<ReplayedPlan>,
+    /// What all of them copied.
+    pub bytes: Bytes,
+    /// What plans copied to brokers from which a plan that had ended in the last 24 hours had taken it. Those for lost brokers do
+    /// not count: a lost replica has to be somewhere.
+    pub bytes_back: Bytes,
+    /// How long disks were fuller than the mark, added up over brokers.
+    pub broker_seconds_over_mark: u64,
+}
+
+/// Why a replay cannot go on.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// The course contradicts the cluster.
+    Snapshot(SnapshotError),
+    /// The assignments contradict it.
+    Assignments(NoPlan),
+}
+
+/// A plan whose copies are on their way.
+struct PlanUnderWay {
+    plan: Plan,
+    until_seconds: u64,
+}
+
+/// A replay under way.
+struct ReplayState<'a, C> {
+    policy: &'a KeepPolicy,
+    course: &'a C,
+    parts: Parts,
+    notes: KeepNotes,
+    /// The plans that wait.
+    proposed: BTreeMap<Need, Plan>,
+    flight: Option<PlanUnderWay>,
+    /// Plans that have ended, with their ends; those of the last 24 hours are among them.
+    ended: Vec<(u64, Plan)>,
+    replayed: Replayed,
+}
+
+/// Replays a course from one time to another, with a look every so many seconds. `scope`: which topics belong to which
+/// brokers of a cluster.
+///
+/// # Errors
+/// [`ReplayError`].
+pub fn replay<C: Course>(
+    start: &Snapshot,
+    course: &C,
+    (from_seconds, until_seconds, look_seconds): (u64, u64, u64),
+    policy: &KeepPolicy,
+    scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
+) -> Result<Replayed, ReplayError> {
+    let mut run = ReplayState {
+        policy,
+        course,
+        parts: start.clone().into_parts(),
+        notes: KeepNotes::default(),
+        proposed: BTreeMap::new(),
+        flight: None,
+        ended: Vec::new(),
+        replayed: Replayed::default(),
+    };
+    let step = look_seconds.max(1);
+    let mut now = from_seconds;
+    while now < until_seconds {
+        run.change(now.saturating_sub(step), now);
+        let snapshot = Snapshot::new(run.parts.clone()).map_err(ReplayError::Snapshot)?;
+        run.replayed.broker_seconds_over_mark += step * run.over_mark(&snapshot);
+        run.look(&snapshot, scope(&snapshot), now)?;
+        now += step;
+    }
+    Ok(run.replayed)
+}
+
+/// The least that the same policy would copy if it knew the end: one time, with the sizes and brokers of the end, without any
+/// wait or limit.
+///
+/// # Errors
+/// [`ReplayError`].
+pub fn clairvoyant<C: Course>(
+    start: &Snapshot,
+    course: &C,
+    (from_seconds, until_seconds): (u64, u64),
+    policy: &KeepPolicy,
+    scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
+) -> Result<Bytes, ReplayError> {
+    let at_once = |terms: &TriggerTerms| TriggerTerms {
+        for_seconds: 0,
+        rest_seconds: 0,
+        max_bytes: None,
+        ..*terms
+    };
+    let triggers = policy.triggers.iter().map(|(trigger, terms)| (*trigger, at_once(terms)));
+    let policy = KeepPolicy {
+        triggers: triggers.collect(),
+        throttle: Rate(u64::MAX),
+        bytes_per_day: None,
+        hours: None,
+        ..policy.clone()
+    };
+    let end = TheEnd { course, from_seconds, until_seconds };
+    let looks = (from_seconds, from_seconds + CLAIRVOYANT_LOOKS, 1);
+    Ok(replay(start, &end, looks, &policy, scope)?.bytes)
+}
+
+/// A course whose end is there from the start.
+struct TheEnd<'a, C> {
+    course: &'a C,
+    from_seconds: u64,
+    until_seconds: u64,
+}
+
+impl<C: Course> Course for TheEnd<'_, C> {
+    fn size(&self, topic: &str, partition: PartitionId, _: u64) -> Option<Bytes> {
+        self.course.size(topic, partition, self.until_seconds)
+    }
+
+    fn happenings(&self, after_seconds: u64, _: u64) -> Vec<Happening> {
+        match after_seconds < self.from_seconds {
+            true => self.course.happenings(after_seconds, self.until_seconds),
+            false => Vec::new(),
+        }
+    }
+}
+
+impl<C: Course> ReplayState<'_, C> {
+    /// The cluster after what happened between two looks.
+    fn change(&mut self, after: u64, now: u64) {
+        for happening in self.course.happenings(after, now) {
+            let mut with = |id: BrokerId, change: fn(&mut Broker)| {
+                self.parts.brokers.iter_mut().filter(|broker| broker.id == id).for_each(change);
+            };
+            match happening {
+                Happening::Lost(id) => with(id, |broker| broker.live = false),
+                Happening::Back(id) => with(id, |broker| broker.live = true),
+                Happening::Cordoned(id) => with(id, |broker| {
+                    broker.cordoned_log_dirs = vec![mapper::snapshot::EVERY_LOG_DIR.to_owned()];
+                }),
+                Happening::Joined(broker) => self.parts.brokers.push(*broker),
+            }
+        }
+        if let Some(flight) = self.flight.take_if(|flight| flight.until_seconds <= now) {
+            self.arrive(flight.plan, now);
+        }
+        let mut used: BTreeMap<BrokerId, u64> = BTreeMap::new();
+        for topic in &mut self.parts.topics {
+            for partition in &mut topic.partitions {
+                if let Some(size) = self.course.size(&topic.name, partition.id, now) {
+                    partition.size = Some(size);
+                }
+                let size = partition.size.unwrap_or_default().0;
+                for id in &partition.replicas {
+                    *used.entry(*id).or_default() += size;
+                }
+            }
+        }
+        for broker in &mut self.parts.brokers {
+            let used = used.get(&broker.id).copied().unwrap_or_default();
+            broker.storage_free =
+                broker.storage_total.map(|total| Bytes(total.0.saturating_sub(used)));
+        }
+    }
+
+    fn arrive(&mut self, plan: Plan, now: u64) {
+        for change in &plan.moves {
+            let topic = self.parts.topics.iter_mut().find(|topic| topic.name == *change.topic);
+            let partitions = topic.into_iter().flat_map(|topic| &mut topic.partitions);
+            for partition in partitions.filter(|partition| partition.id == change.partition) {
+                partition.replicas = change.to.clone();
+            }
+        }
+        self.ended.push((now, plan));
+        self.ended.retain(|(at, _)| now - at < DAY_SECONDS);
+    }
+
+    fn over_mark(&self, snapshot: &Snapshot) -> u64 {
+        let over = |broker: &&Broker| {
+            let sums = broker.storage_total.zip(broker.storage_free);
+            sums.is_some_and(|(total, free)| total.0 - free.0 > self.policy.full.of(total).0)
+        };
+        snapshot.brokers().iter().filter(|broker| broker.live).filter(over).count() as u64
+    }
+
+    fn look(
+        &mut self,
+        snapshot: &Snapshot,
+        assignments: Vec<Assignment>,
+        now: u64,
+    ) -> Result<(), ReplayError> {
+        // No look is taken while a plan is carried out.
+        if self.flight.is_some() {
+            return Ok(());
+        }
+        let found = needs(snapshot, &assignments, self.policy).map_err(ReplayError::Assignments)?;
+        let mut before = std::mem::take(&mut self.proposed);
+        let mut seen = Vec::new();
+        for need in found {
+            let asks = || need.request(assignments.clone(), PlaceBy::Storage, self.policy);
+            let make = || plan(snapshot, &asks());
+            let made = need.plan(before.remove(&need), snapshot, self.policy, make);
+            let planned = match made {
+                Ok(None) => continue,
+                Ok(Some((plan, _))) => {
+                    let planned =
+                        need.planned(need.to_string(), &plan, self.late(now), self.policy);
+                    self.proposed.insert(need.clone(), plan);
+                    Ok(planned)
+                }
+                Err(why) => Err(why.to_string()),
+            };
+            seen.push(SeenNeed { need, plan: planned });
+        }
+        let planned = seen.iter().filter_map(|it| it.plan.as_ref().ok());
+        let clear = planned.filter(|plan| plan.warnings.is_empty());
+        let approved = clear.map(|plan| plan.plan_id.clone()).collect();
+        let answers = PlanAnswers { approved, rejected: BTreeSet::new() };
+        let faults = ClusterFaults::of(&ailments(snapshot));
+        let look = KeepLook { at_seconds: now, needs: seen, faults, busy: None };
+        let (proposals, notes) = keep(&look, &self.notes, &answers, self.policy);
+        self.notes = notes;
+        let begins = proposals.into_iter().find(|it| it.state == ProposalState::Begins);
+        let Some((need, planned)) = begins.and_then(|it| Some((it.need, it.plan?))) else {
+            return Ok(());
+        };
+        let Some(plan) = self.proposed.remove(&need) else { return Ok(()) };
+        let (bytes, seconds) = (planned.bytes, planned.seconds);
+        let repairs = need.trigger == Trigger::LostBroker;
+        let back = if repairs { Bytes(0) } else { bytes_back(&plan, self.late(now)) };
+        self.replayed.bytes = self.replayed.bytes.plus(bytes);
+        self.replayed.bytes_back = self.replayed.bytes_back.plus(back);
+        self.replayed.plans.push(ReplayedPlan { at_seconds: now, need, bytes, seconds });
+        self.flight = Some(PlanUnderWay { plan, until_seconds: now + seconds });
+        Ok(())
+    }
+
+    /// The plans that ended in the last 24 hours.
+    fn late(&self, now: u64) -> impl Iterator<Item = &Plan> {
+        self.ended.iter().filter(move |(at, _)| now - at < DAY_SECONDS).map(|(_, plan)| plan)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+use super::super::{KeepMode, Trigger, TriggerTerms};
+use super::*;
+use mapper::snapshot::{Partition, Topic};
+use mapper::{Rate, Ratio, TopicSelection};
+use proptest::prelude::*;
+
+const HOUR: u64 = 3_600;
+const NOON: u64 = 20_000 * DAY_SECONDS + 12 * HOUR;
+const GB: u64 = 1_000_000_000;
+/// The size of a partition at the start.
+const SIZE: u64 = 1_300_000_000;
+const WEEK: (u64, u64, u64) = (NOON, NOON + 7 * DAY_SECONDS, HOUR);
+
+/// Six brokers of 100 GB in three racks, and 60 partitions of 1.3 GB.
+fn cluster() -> Snapshot {
+    let broker = |at: u32| Broker {
+        rack: Some(format!("r{}", at % 3)),
+        storage_total: Some(Bytes(100 * GB)),
+        // Two of six topics are on the first three brokers alone.
+        storage_free: Some(Bytes(100 * GB - if at < 3 { 40 } else { 20 } * SIZE)),
+        ..Broker::new(BrokerId(at))
+    };
+    let partition = |topic: u32, at: u32| {
+        // On the first three brokers only, of some topics.
+        let (first, of) = (topic + at, if topic < 2 { 3 } else { 6 });
+        let mut partition =
+            Partition::new(PartitionId(at), (0..3).map(|seat| BrokerId((first + seat) % of)));
+        partition.size = Some(Bytes(SIZE));
+        partition
+    };
+    let topic = |at: u32| Topic {
+        name: format!("t{at}"),
+        partitions: (0..10).map(|id| partition(at, id)).collect(),
+        ..Topic::default()
+    };
+    let parts = Parts {
+        brokers: (0..6).map(broker).collect(),
+        topics: (0..6).map(topic).collect(),
+        ..Parts::default()
+    };
+    Snapshot::new(parts).unwrap()
+}
+
+/// Each topic grows by its own part a day, with a season of a day.
+struct Growth {
+    permille_a_day: [u64; 6],
+    season_percent: u64,
+    happenings: Vec<(u64, Happening)>,
+}
+
+impl Course for Growth {
+    fn size(&self, topic: &str, _: PartitionId, at_seconds: u64) -> Option<Bytes> {
+        let at: usize = topic.strip_prefix('t')?.parse().ok()?;
+        let gone = at_seconds - NOON;
+        let trend = SIZE + SIZE * self.permille_a_day[at] * gone / DAY_SECONDS / 1_000;
+        // From nothing at noon to the whole at midnight.
+        let hour = (at_seconds / HOUR) % 24;
+        let season = hour.abs_diff(12) * self.season_percent / 12;
+        Some(Bytes(trend + trend * season / 100))
+    }
+
+    fn happenings(&self, after: u64, until: u64) -> Vec<Happening> {
+        let now = self.happenings.iter().filter(|(at, _)| (after + 1..=until).contains(at));
+        now.map(|(_, what)| what.clone()).collect()
+    }
+}
+
+fn policy(triggers: &[Trigger]) -> KeepPolicy {
+    let terms = |trigger: Trigger| TriggerTerms {
+        mode: KeepMode::Act,
+        for_seconds: if trigger == Trigger::FullDisk { 0 } else { 2 * HOUR },
+        rest_seconds: if trigger.is_for_evenness() { DAY_SECONDS } else { 0 },
+        max_bytes: None,
+    };
+    KeepPolicy {
+        triggers: triggers.iter().map(|trigger| (*trigger, terms(*trigger))).collect(),
+        throttle: Rate(20_000_000),
+        full: Ratio::from_percent(80),
+        relieved: Ratio::from_percent(70),
+        ..KeepPolicy::default()
+    }
+}
+
+fn everywhere(snapshot: &Snapshot) -> Vec<Assignment> {
+    let live = snapshot.brokers().iter().filter(|broker| broker.live);
+    vec![Assignment::new(TopicSelection::Rest, live.map(|broker| broker.id).collect())]
+}
+
+fn week(course: &Growth, policy: &KeepPolicy) -> Replayed {
+    replay(&cluster(), course, WEEK, policy, &everywhere).unwrap()
+}
+
+fn at(hours: u64, what: Happening) -> (u64, Happening) {
+    (NOON + hours * HOUR, what)
+}
+
+const STILL: [u64; 6] = [0; 6];
+
+#[test]
+fn a_lost_broker_is_replaced_once_after_its_time() {
+    let happenings = vec![at(10, Happening::Lost(BrokerId(5)))];
+    let course = Growth { permille_a_day: STILL, season_percent: 0, happenings };
+    let replayed = week(&course, &policy(&Trigger::ALL[..1]));
+    let [plan] = replayed.plans.as_slice() else { panic!("{replayed:?}") };
+    assert_eq!(plan.need.to_string(), "lost-broker 5");
+    let lost_for = plan.at_seconds - NOON - 10 * HOUR;
+    assert!((2 * HOUR..=3 * HOUR).contains(&lost_for), "{lost_for}");
+}
+
+#[test]
+fn a_broker_that_returns_in_time_costs_nothing() {
+    let happenings = (1..20).flat_map(|day| {
+        let hour = day * 8;
+        [
+            at(hour, Happening::Lost(BrokerId(5))),
+            (NOON + hour * HOUR + 1_000, Happening::Back(BrokerId(5))),
+        ]
+    });
+    let course =
+        Growth { permille_a_day: STILL, season_percent: 0, happenings: happenings.collect() };
+    assert_eq!(
+        week(&course, &policy(&Trigger::ALL)).plans.len(),
+        1,
+        "only the imbalance of the start"
+    );
+}
+
+#[test]
+fn a_disk_that_fills_is_relieved_and_no_season_moves_data_to_and_fro() {
+    let course =
+        Growth { permille_a_day: [400, 0, 0, 0, 0, 0], season_percent: 10, happenings: Vec::new() };
+    let without = week(&course, &KeepPolicy { triggers: BTreeMap::new(), ..policy(&[]) });
+    let with = week(&course, &policy(&[Trigger::FullDisk]));
+    assert!(without.broker_seconds_over_mark > DAY_SECONDS, "{without:?}");
+    assert!(
+        with.broker_seconds_over_mark * 20 <= without.broker_seconds_over_mark,
+        "{with:?} {without:?}"
+    );
+    assert_eq!(with.bytes_back, Bytes(0));
+}
+
+#[test]
+fn a_plan_that_takes_data_back_waits_for_an_approval() {
+    let policy = policy(&[Trigger::Imbalance]);
+    let [need, drift]: [Need; 2] = ["imbalance", "drift"].map(|text| text.parse().unwrap());
+    let snapshot = cluster();
+    let request = need.request(everywhere(&snapshot), PlaceBy::Storage, &policy);
+    let there = plan(&snapshot, &request).unwrap();
+    let mut back = there.clone();
+    back.moves.iter_mut().for_each(|change| std::mem::swap(&mut change.from, &mut change.to));
+    let warnings =
+        |earlier: &[Plan]| drift.planned("id".to_owned(), &back, earlier, &policy).warnings;
+    assert!(warnings(&[]).is_empty());
+    assert_eq!(warnings(std::slice::from_ref(&there)), ["moves-back".to_owned()].into());
+    assert_eq!(bytes_back(&back, [&there]), there.bytes_moved().unwrap());
+    assert_eq!(bytes_back(&there, [&there]), Bytes(0));
+}
+
+/// Twelve brokers of 100 GB in three racks, half full.
+fn twelve() -> Snapshot {
+    let broker = |at: u32| Broker {
+        rack: Some(format!("r{}", at % 3)),
+        storage_total: Some(Bytes(100 * GB)),
+        storage_free: Some(Bytes(100 * GB)),
+        ..Broker::new(BrokerId(at))
+    };
+    let partition = |topic: u32, at: u32| {
+        let first = topic * 5 + at;
+        let mut partition =
+            Partition::new(PartitionId(at), (0..3).map(|seat| BrokerId((first + seat) % 12)));
+        partition.size = Some(Bytes(u64::from(topic % 4 + 1) * GB / 2));
+        partition
+    };
+    let topic = |at: u32| Topic {
+        name: format!("t{at}"),
+        partitions: (0..6).map(|id| partition(at, id)).collect(),
+        ..Topic::default()
+    };
+    let parts = Parts {
+        brokers: (0..12).map(broker).collect(),
+        topics: (0..28).map(topic).collect(),
+        ..Parts::default()
+    };
+    Snapshot::new(parts).unwrap()
+}
+
+#[test]
+fn seeded_weeks_thrash_nothing() {
+    for seed in 0..4 {
+        let course = SeededWeek::new(&twelve(), seed, NOON);
+        let all = policy(&Trigger::ALL);
+        let with = replay(&twelve(), &course, WEEK, &all, &everywhere).unwrap();
+        let none = KeepPolicy { triggers: BTreeMap::new(), ..all.clone() };
+        let without = replay(&twelve(), &course, WEEK, &none, &everywhere).unwrap();
+        assert_eq!(with.bytes_back, Bytes(0), "{seed}: {:?}", with.plans);
+        let over = [&with, &without].map(|replayed| replayed.broker_seconds_over_mark);
+        assert!(over[0] * 20 <= over[1], "{seed}: {over:?}");
+        let needs: Vec<&str> = with.plans.iter().map(|plan| plan.need.trigger.name()).collect();
+        assert_eq!(needs, ["lost-broker", "new-broker", "leaving-broker"], "{seed}");
+        let (from, until, _) = WEEK;
+        let least = clairvoyant(&twelve(), &course, (from, until), &all, &everywhere).unwrap();
+        // It knows that a broker joins later, and gives that one what the lost broker had.
+        assert!(least <= with.bytes && with.bytes.0 < 2 * least.0, "{seed}: {with:?}, {least}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Whatever grows and whoever comes and goes: no replica returns within a day.
+    #[test]
+    fn nothing_is_moved_back_within_a_day(
+        permille_a_day in [0..400_u64, 0..400, 0..100, 0..100, 0..100, 0..100],
+        season_percent in 0..60_u64,
+        lost in 1..160_u64,
+        joined in 1..160_u64,
+    ) {
+        let new = Broker {
+            rack: Some("r1".to_owned()),
+            storage_total: Some(Bytes(100 * GB)),
+            storage_free: Some(Bytes(100 * GB)),
+            ..Broker::new(BrokerId(6))
+        };
+        let mut happenings =
+            vec![at(lost, Happening::Lost(BrokerId(4))), at(joined, Happening::Joined(Box::new(new)))];
+        happenings.sort_by_key(|(at, _)| *at);
+        let course = Growth { permille_a_day, season_percent, happenings };
+        let replayed = week(&course, &policy(&Trigger::ALL));
+        prop_assert_eq!(replayed.bytes_back, Bytes(0), "{:?}", replayed.plans);
+        prop_assert!(replayed.plans.len() <= 8, "{:?}", replayed.plans);
+    }
+}

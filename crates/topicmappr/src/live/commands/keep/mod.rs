@@ -1,0 +1,337 @@
+//! `keep`: looks at a cluster again and again, proposes plans by a policy, and carries out those that the policy or an
+//! operator allows. One at a time, each by `execute` with a throttle.
+
+mod ended;
+mod policy_file;
+mod proposals;
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::live::cli::run_words;
+use crate::live::views::KeepView;
+use crate::session::Session;
+use console::units::seconds;
+use execute::keep::{ClusterFaults, KeepLook, KeepPolicy, Need, Proposal, ProposalState, keep};
+use health::ailments;
+use local::files;
+use local::maps::Maps;
+use operate::Status;
+use operate::events::Note;
+use operate::execution::{end_by_signals, journal_of};
+use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
+use operate::record_place::RecordPlace;
+use operate::runtime;
+use proposals::{KeepScope, Planning};
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The flags of `keep`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Read what is allowed from this YAML file
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Record what was seen, proposed and done
+    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    notes: RecordPlace,
+    /// Keep plans, journal and ledger here
+    ///
+    /// The folder must outlive the process.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    work_dir: PathBuf,
+    /// Look again after this time; without it, look once
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    every: Option<Duration>,
+    /// Show what would be done, and change nothing
+    ///
+    /// The exit code is 5 if something would be proposed or done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    session.global.source.brokers()?;
+    let mut policy = policy_file::read(&args.policy)?;
+    let every = args.every.filter(|_| !args.dry_run);
+    if every.is_some() {
+        // An execution handles signals. After it, they end this process again.
+        end_by_signals()?;
+    }
+    loop {
+        let looked = args.look_and_act(&policy, session);
+        let Some(pause) = every else { return looked.map(|it| it.status) };
+        match looked {
+            Ok(LookEnd { status: status @ (Status::Interrupted | Status::Terminated), .. }) => {
+                return Ok(status);
+            }
+            // The next look sees at once whether the need is gone.
+            Ok(LookEnd { status: Status::Done, acts: true }) => {}
+            Ok(_) => args.pause(pause, session)?,
+            Err(error) => {
+                // Nothing has begun, or its journal says how far it is. The next look sees what is so.
+                session.say(&Note::new(format!("this look failed: {error}")))?;
+                args.pause(pause, session)?;
+            }
+        }
+        match policy_file::read(&args.policy) {
+            Ok(changed) => policy = changed,
+            Err(error) => {
+                session.say(&Note::new(format!("the policy stays as it was: {error}")))?
+            }
+        }
+    }
+}
+
+/// How a look ended.
+struct LookEnd {
+    status: Status,
+    /// Whether a plan was carried out.
+    acts: bool,
+}
+
+/// The record of the last look, and what operators have said since.
+struct Before {
+    place: StoredRecord,
+    record: KeepRecord,
+    read: ReadAnswers,
+}
+
+impl Args {
+    fn look_and_act(
+        &self,
+        policy: &KeepPolicy,
+        session: &mut Session<'_, '_>,
+    ) -> Result<LookEnd, Error> {
+        let plan = self.plan();
+        if journal_of(&plan, None).exists() && !self.dry_run {
+            return Ok(LookEnd { status: self.go_on(&plan, policy, session)?, acts: true });
+        }
+        let (facts, maps) = session.facts_with_maps()?;
+        let Before { place, record: before, read } = self.before(session)?;
+        let cluster_id = facts.snapshot.cluster_id().unwrap_or_default().to_owned();
+        self.refuse_another(&before, &cluster_id)?;
+        let look = self.look(&facts, &maps, &before, policy)?;
+        let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
+        notes.cluster_id = cluster_id;
+        session.event(&KeepView { proposals: &proposals, dry_run: self.dry_run })?;
+        let status = if proposals.is_empty() { Status::Done } else { Status::Findings };
+        let found = LookEnd { status, acts: false };
+        if self.dry_run {
+            return Ok(found);
+        }
+        let begins = proposals.iter().find(|it| it.state == ProposalState::Begins).cloned();
+        let record = KeepRecord { notes, proposals };
+        let access = session.global.kubernetes.access(session.environment);
+        // Record it before the start, so that an interrupted plan does not begin again.
+        session.global.talk.wait_for(async {
+            place.write(&record, &access).await?;
+            show(&self.notes, &record.proposals, &read, &access).await?;
+            for proposal in news(&before.proposals, &record.proposals) {
+                announce(&self.notes, &access, reason(&proposal.state), &proposal.to_string())
+                    .await;
+            }
+            Ok(())
+        })?;
+        let Some(proposal) = begins else { return Ok(found) };
+        // Only a run that has recorded its plan replaces the last one. Another run may still execute that.
+        files::rename(&self.proposed(&proposal.need), &plan)?;
+        Ok(LookEnd { status: self.begin(&plan, &proposal, policy, session)?, acts: true })
+    }
+
+    /// Waits for the next look; an answer of an operator ends the wait.
+    fn pause(&self, pause: Duration, session: &Session<'_, '_>) -> Result<(), Error> {
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.wait_for(async {
+            let waits = async {
+                match answers(&self.notes, &access).await {
+                    Ok(read) => answered(&self.notes, &read, &access).await,
+                    Err(_) => pending().await,
+                }
+            };
+            let _ = timeout(pause, waits).await;
+            Ok(())
+        })
+    }
+
+    /// The file of the plan that is carried out.
+    fn plan(&self) -> PathBuf {
+        self.work_dir.join("keep.json")
+    }
+
+    /// The file of the plan for a need.
+    fn proposed(&self, need: &Need) -> PathBuf {
+        proposals::path(&self.proposals(), need)
+    }
+
+    fn proposals(&self) -> PathBuf {
+        self.work_dir.join("plans")
+    }
+
+    fn before(&self, session: &Session<'_, '_>) -> Result<Before, Error> {
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.wait_for(async {
+            let (place, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
+            let read = answers(&self.notes, &access).await?;
+            Ok(Before { place, record, read })
+        })
+    }
+
+    /// What is to see of the cluster, with a plan for each need.
+    fn look(
+        &self,
+        facts: &Facts,
+        maps: &Maps,
+        before: &KeepRecord,
+        policy: &KeepPolicy,
+    ) -> Result<KeepLook, Error> {
+        let at_seconds = runtime::now_seconds();
+        let writes = !self.dry_run;
+        let planning = Planning {
+            facts,
+            policy,
+            scope: KeepScope::of(&facts.snapshot, maps)?,
+            ended: ended::plans(&self.work_dir, &self.plan(), &before.notes, at_seconds, writes)?,
+            folder: self.proposals(),
+            writes,
+        };
+        let mut faults = ClusterFaults::of(&ailments(&facts.snapshot));
+        // A missing fact may be the problem.
+        let missing = facts.notes.iter();
+        faults.other.extend(missing.map(|note| format!("not everything is told: {}", note.text)));
+        Ok(KeepLook { at_seconds, needs: planning.seen()?, faults, busy: None })
+    }
+
+    fn refuse_another(&self, before: &KeepRecord, found: &str) -> Result<(), Error> {
+        let state = &before.notes.cluster_id;
+        if state.is_empty() || state == found {
+            return Ok(());
+        }
+        let (place, state, found) = (self.notes.to_string(), state.clone(), found.to_owned());
+        Err(operate::Error::OtherState { place, state, found }.into())
+    }
+
+    fn begin(
+        &self,
+        plan: &Path,
+        proposal: &Proposal,
+        policy: &KeepPolicy,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let ended = self.carry_out(plan, policy, false, session);
+        if !matches!(ended, Ok(Status::Done)) && !journal_of(plan, None).exists() {
+            self.take_back(proposal, session)?;
+        }
+        ended
+    }
+
+    /// Removes the record of a plan from the notes: the execution refused before it had a journal.
+    fn take_back(&self, proposal: &Proposal, session: &Session<'_, '_>) -> Result<(), Error> {
+        let Some(plan) = &proposal.plan else { return Ok(()) };
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.wait_for(async {
+            let (place, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
+            let notes = record.notes.clone().without(&plan.plan_id);
+            Ok(place.write(&KeepRecord { notes, ..record }, &access).await?)
+        })
+    }
+
+    /// Continues the plan that has begun, in the hours of the policy.
+    fn go_on(
+        &self,
+        plan: &Path,
+        policy: &KeepPolicy,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        if let Some(hours) =
+            policy.hours.filter(|it| it.left_seconds(runtime::now_seconds()).is_none())
+        {
+            session.say(&Note::new(format!("a plan has begun, and goes on at {hours}")))?;
+            return Ok(Status::Partly);
+        }
+        self.carry_out(plan, policy, true, session)
+    }
+
+    /// The journal of a plan that is done is removed: the next look is as after no plan.
+    fn carry_out(
+        &self,
+        plan: &Path,
+        policy: &KeepPolicy,
+        resumes: bool,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let mut flags = vec![format!("--throttle={}B/s", policy.throttle.0)];
+        flags.extend(resumes.then(|| "--resume".to_owned()));
+        if let Some(hours) = policy.hours {
+            let until = hours.until_seconds;
+            flags.push(format!("--until={:02}:{:02}", until / 3600 % 24, until / 60 % 60));
+        }
+        let (status, done) = match run_words(&on_plan("execute", plan, flags, session), session) {
+            // Copies that have not begun are no longer needed.
+            Err(Error::Returned { brokers }) => {
+                let ids = mapper::joined(brokers.keys());
+                let back = format!("broker {ids} is back: the plan is cancelled");
+                session.say(&Note::new(&back))?;
+                let status = run_words(&on_plan("cancel", plan, Vec::new(), session), session)?;
+                (status, ("PlanCancelled", back))
+            }
+            ended => (ended?, ("PlanDone", "every move of the plan is done".to_owned())),
+        };
+        let unfinished = |status: Status| {
+            let code = status.code();
+            (
+                "PlanUnfinished",
+                format!("it ended with exit code {code}; the next look goes on with it"),
+            )
+        };
+        let (reason, note) = if status == Status::Done { done } else { unfinished(status) };
+        let access = session.global.kubernetes.access(session.environment);
+        let told = announce(&self.notes, &access, reason, &note);
+        session.global.talk.clone().wait_for(async {
+            told.await;
+            Ok(())
+        })?;
+        if status == Status::Done {
+            files::remove(&journal_of(plan, None))?;
+        }
+        Ok(status)
+    }
+}
+
+/// The proposals whose state is another one than at the last look.
+fn news<'p>(before: &[Proposal], now: &'p [Proposal]) -> Vec<&'p Proposal> {
+    let same = |a: &ProposalState, b: &ProposalState| match (a, b) {
+        (ProposalState::Young { .. }, ProposalState::Young { .. }) => true,
+        (a, b) => a == b,
+    };
+    let known = |it: &&Proposal| {
+        let last = before.iter().find(|other| other.need == it.need);
+        last.is_some_and(|last| same(&last.state, &it.state))
+    };
+    now.iter().filter(|it| !known(it)).collect()
+}
+
+/// The name of an Event.
+fn reason(state: &ProposalState) -> &'static str {
+    match state {
+        ProposalState::Young { .. } => "NeedSeen",
+        ProposalState::Held { .. } => "PlanHeld",
+        ProposalState::ForApproval => "PlanProposed",
+        ProposalState::Begins => "PlanBegins",
+    }
+}
+
+/// A command line about a plan, in the same cluster.
+fn on_plan(
+    command: &str,
+    plan: &Path,
+    flags: Vec<String>,
+    session: &Session<'_, '_>,
+) -> Vec<String> {
+    let mut words = vec![command.to_owned(), plan.display().to_string(), "--yes".to_owned()];
+    words.extend(flags);
+    words.extend(session.cluster_flags());
+    words.extend(session.global.kubernetes.as_flags());
+    words
+}

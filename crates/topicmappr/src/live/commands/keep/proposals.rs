@@ -1,0 +1,131 @@
+//! The plan for each need, in a file that stays until it does not fit the cluster any more. So a plan that an operator
+//! approves is the one that is carried out.
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::planning::{self, Planned};
+use execute::keep::{KeepPolicy, Need, PlannedNeed, SeenNeed, Trigger};
+use local::files::{self, OutFile};
+use local::maps::Maps;
+use mapper::maps::{MapFinding, Unmapped};
+use mapper::{Assignment, Plan, Snapshot, TopicSelection};
+use operate::execution::{plan_id, read_plan};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What is planned with at one look.
+pub(super) struct Planning<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) policy: &'a KeepPolicy,
+    pub(super) scope: KeepScope,
+    /// The plans that ended in the last 24 hours.
+    pub(super) ended: Vec<Plan>,
+    pub(super) folder: PathBuf,
+    /// Whether new plans are written. Otherwise nothing is.
+    pub(super) writes: bool,
+}
+
+/// The topics, with the brokers that they may be on.
+pub(super) struct KeepScope {
+    pub(super) assignments: Vec<Assignment>,
+    findings: Vec<MapFinding>,
+    unmapped: Vec<Unmapped>,
+}
+
+impl KeepScope {
+    /// By the maps; without maps, every topic on every live broker.
+    pub(super) fn of(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
+        if maps.written().is_empty() {
+            let live = snapshot.brokers().iter().filter(|broker| broker.live);
+            let everywhere =
+                Assignment::new(TopicSelection::Rest, live.map(|broker| broker.id).collect());
+            return Ok(Self {
+                assignments: vec![everywhere],
+                findings: Vec::new(),
+                unmapped: Vec::new(),
+            });
+        }
+        let resolved = maps.resolve(Some(snapshot));
+        let assignments = resolved.assignments()?.to_vec();
+        Ok(Self { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
+    }
+}
+
+impl Planning<'_> {
+    /// What calls for a plan, each with its plan. A need whose plan changes nothing is none.
+    pub(super) fn seen(&self) -> Result<Vec<SeenNeed>, Error> {
+        if self.writes {
+            files::make_folder(&self.folder)?;
+        }
+        let snapshot = &self.facts.snapshot;
+        let needs = execute::keep::needs(snapshot, &self.scope.assignments, self.policy);
+        let needs = needs.map_err(|why| Error::NoPlan {
+            why: Box::new(why),
+            clash: None,
+            lost: Vec::new(),
+        })?;
+        let mut seen = Vec::new();
+        for need in needs {
+            let plan = match self.planned(&need) {
+                Ok(None) => continue,
+                Ok(Some(planned)) => Ok(planned),
+                // Without a plan, it is not known whether a load is uneven.
+                Err(Error::NoPlan { .. }) if need.trigger == Trigger::Imbalance => continue,
+                Err(error @ Error::NoPlan { .. }) => Err(error.to_string()),
+                Err(error) => return Err(error),
+            };
+            seen.push(SeenNeed { need, plan });
+        }
+        if self.writes {
+            self.remove_others(&seen)?;
+        }
+        Ok(seen)
+    }
+
+    /// The plan that was proposed before, if it still fits, or a new one.
+    fn planned(&self, need: &Need) -> Result<Option<PlannedNeed>, Error> {
+        let (snapshot, path) = (&self.facts.snapshot, path(&self.folder, need));
+        let proposed = read_plan(&path).ok().map(|(plan, _)| plan);
+        let make = || {
+            let request = |by| need.request(self.scope.assignments.clone(), by, self.policy);
+            let (plan, _) = planning::by_known_facts(snapshot, request)?;
+            planning::refuse_if_broken(snapshot, &plan)?;
+            Ok::<_, Error>(plan)
+        };
+        let Some((plan, is_new)) = need.plan(proposed, snapshot, self.policy, make)? else {
+            return Ok(None);
+        };
+        let of_need = need.planned(plan_id(&plan), &plan, &self.ended, self.policy);
+        let planned = Planned {
+            plan,
+            placement: None,
+            findings: self.scope.findings.clone(),
+            unmapped: self.scope.unmapped.clone(),
+        };
+        let mut warnings = planning::codes(&planned, self.facts)?;
+        if is_new && self.writes {
+            let plan = &planned.plan;
+            OutFile::at(&path)?.stage(|out| plan.write_json(out))?.publish_stored()?;
+        }
+        warnings.extend(of_need.warnings);
+        Ok(Some(PlannedNeed { warnings, ..of_need }))
+    }
+
+    /// Removes the plans of needs that are gone: if one returns, it is planned anew, and needs another approval.
+    fn remove_others(&self, seen: &[SeenNeed]) -> Result<(), Error> {
+        let wanted: BTreeSet<PathBuf> =
+            seen.iter().map(|seen| path(&self.folder, &seen.need)).collect();
+        for path in files::in_folder(&self.folder, &["json"])? {
+            if !wanted.contains(&path) {
+                files::remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of a need's plan in the folder of proposals.
+pub(super) fn path(folder: &Path, need: &Need) -> PathBuf {
+    let name = need.to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    folder.join(format!("{name}.json"))
+}

@@ -1,0 +1,98 @@
+//! `plans`: what `keep` proposes, and an operator's answers.
+
+use crate::error::Error;
+use crate::live::views::KeepView;
+use crate::session::Session;
+use execute::keep::{Need, Proposal};
+use operate::Status;
+use operate::events::Note;
+use operate::keep::{KeepRecord, StoredRecord, answer};
+use operate::record_place::RecordPlace;
+
+/// What to do with the plans of `keep`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// List what keep proposes, with the state of each plan
+    List(NotesArgs),
+    /// Allow keep to carry out a plan
+    ///
+    /// The approval counts for this plan only. If the cluster changes so that another plan is needed, it lapses.
+    Approve(AnswerArgs),
+    /// Tell keep never to carry out a plan
+    Reject(AnswerArgs),
+}
+
+/// Where `keep` has its notes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NotesArgs {
+    /// Read the notes of keep
+    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    notes: RecordPlace,
+}
+
+/// The plan that is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AnswerArgs {
+    /// The plan's id, or its first characters after sha256:
+    #[arg(value_name = "ID")]
+    plan: String,
+    #[command(flatten)]
+    notes: NotesArgs,
+}
+
+pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    match command {
+        Command::List(args) => {
+            let proposals = args.proposals(session)?;
+            session.show(&KeepView { proposals: &proposals, dry_run: false })?;
+            Ok(Status::Done)
+        }
+        Command::Approve(args) => args.answer(true, session),
+        Command::Reject(args) => args.answer(false, session),
+    }
+}
+
+impl NotesArgs {
+    fn proposals(&self, session: &Session<'_, '_>) -> Result<Vec<Proposal>, Error> {
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.wait_for(async {
+            let (_, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
+            Ok(record.proposals)
+        })
+    }
+}
+
+impl AnswerArgs {
+    fn answer(&self, approved: bool, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+        let notes = &self.notes.notes;
+        let proposals = self.notes.proposals(session)?;
+        let planned = |proposal: &'_ Proposal| -> Option<(Need, String)> {
+            Some((proposal.need.clone(), proposal.plan.as_ref()?.plan_id.clone()))
+        };
+        let plans: Vec<(Need, String)> = proposals.iter().filter_map(planned).collect();
+        let (need, plan) = self.among(&plans)?;
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.clone().wait_for(async {
+            let ids: Vec<&str> = plans.iter().map(|(_, id)| id.as_str()).collect();
+            Ok(answer(notes, (need, plan), approved, &ids, &access).await?)
+        })?;
+        let word = if approved { "approved" } else { "rejected" };
+        session
+            .say(&Note::new(format!("plan {plan} is {word}; keep hears of it at its next look")))?;
+        Ok(Status::Done)
+    }
+
+    /// The one proposed plan with this id, or with an id that begins like it.
+    fn among<'p>(&self, plans: &'p [(Need, String)]) -> Result<(&'p Need, &'p str), Error> {
+        let begins = |(_, id): &&(Need, String)| {
+            *id == self.plan || id.trim_start_matches("sha256:").starts_with(&self.plan)
+        };
+        let found: Vec<&(Need, String)> = plans.iter().filter(begins).collect();
+        let problem = match found.as_slice() {
+            [(need, id)] => return Ok((need, id)),
+            [] => "keep proposes no plan with this id now; list them: topicmappr plans list",
+            _ => "more than one plan begins so: write more of its id",
+        };
+        Err(local::Error::flag("ID", self.plan.clone(), problem).into())
+    }
+}

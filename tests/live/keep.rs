@@ -1,0 +1,153 @@
+//! A broker dies at night. keep moves its replicas to other brokers as its policy says: only after a while, with a throttle,
+//! and with warnings only if an operator approves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use testbed::{Cluster, until};
+
+use crate::binary::{Ended, Run, command, json, topicmappr};
+use crate::traffic::{SOON, Traffic};
+
+/// `keep` with its files, for one cluster.
+struct Keeper {
+    folder: tempfile::TempDir,
+    bootstrap: String,
+}
+
+impl Keeper {
+    fn of(cluster: &Cluster) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        Self { folder, bootstrap: cluster.bootstrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The command line of a look under these terms for a lost broker.
+    fn words(&self, throttle: &str, terms: &str, more: &[&str]) -> Vec<String> {
+        let policy = format!(
+            "version: 1\nthrottle: {throttle}\npolicies:\n  lostBroker: {{mode: act, {terms}}}\n"
+        );
+        fs::write(self.path("policy.yaml"), policy).unwrap();
+        let file = |name: &str| self.path(name).to_str().unwrap().to_owned();
+        let (policy, notes, work) = (file("policy.yaml"), file("notes.json"), file("work"));
+        let words = ["keep", "--bootstrap-server", &self.bootstrap, "--policy", &policy];
+        let files = ["--notes", &notes, "--work-dir", &work];
+        // All brokers share one disk, which may be nearly full.
+        let storage = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
+        words.iter().chain(&files).chain(&storage).chain(more).map(|it| (*it).to_owned()).collect()
+    }
+
+    fn looks(&self, terms: &str, more: &[&str]) -> Ended {
+        topicmappr(self.words("50MB/s", terms, more))
+    }
+
+    fn noted(&self) -> Value {
+        json(&self.path("notes.json"))
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.path("work/keep.json.journal")
+    }
+
+    /// Of a plan that is done, no journal is left. The ledger is, and restores the throttle.
+    fn begins_anew(&self) {
+        let left = |folder: &Path| -> Vec<String> {
+            let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            let files = files.filter(|path| path.is_file());
+            files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        let files = left(&self.path("work"));
+        assert!(
+            files.iter().all(|name| name.ends_with(".ledger") || name == "keep.json"),
+            "{files:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "live"]
+fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves() {
+    // With as many racks as replicas, each with another broker.
+    let cluster = Cluster::builder().brokers(4).mortal([1002, 1003]).racks(["a", "b", "a", "b"]);
+    // Kafka creates the second topic at the first claim, with a broker lost. With two replicas, it puts none there.
+    let factors = ["offsets.topic", "transaction.state.log"];
+    let two = factors.map(|of| format!("{of}.replication.factor"));
+    let cluster = two.iter().fold(cluster, |cluster, key| cluster.property(key, "2"));
+    let cluster = cluster.start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    let replicas = vec![vec![1001, 1002], vec![1004, 1003]];
+    traffic.create(&[("events".to_owned(), replicas)].into());
+    traffic.write(&(0..2).map(|p| (("events".to_owned(), p), 500_000)).collect());
+    let keeper = Keeper::of(&cluster);
+    keeper.looks("maxBytes: 1GB", &[]).with(0).complaining_of("Nothing calls for a plan");
+
+    cluster.kill_broker(1003).unwrap();
+    traffic.without(1003);
+    keeper.looks("maxBytes: 1GB", &[]).with(5).complaining_of("it is given 30 min");
+    let noted = keeper.noted();
+    assert!(noted["since_seconds"]["lost-broker 1003"].is_u64(), "{noted}");
+    // With a short time, a busy machine would spend more time between two looks than counts.
+    let due = || {
+        keeper.looks("maxBytes: 1kB, for: 20s", &[]).with(5).complaining_of("more than 1");
+        let rehearsed = keeper.looks("maxBytes: 1GB, for: 20s", &["--dry-run"]).with(5);
+        rehearsed.stderr.contains("would begin").then_some(())
+    };
+    until("the broker to be lost for long", SOON, due).unwrap();
+    let seen = traffic.seen();
+    assert!(seen.values().any(|one| one.replicas.contains(&1003)), "a rehearsal moves nothing");
+
+    keeper.looks("maxBytes: 1GB, for: 20s", &[]).with(0).complaining_of("begins");
+    traffic.settle();
+    let left = traffic.seen();
+    assert!(left.values().all(|one| !one.replicas.contains(&1003)), "{left:?}");
+    keeper.begins_anew();
+
+    // A second loss in the same night is left to operators, without `rest`.
+    cluster.start_broker(1003).unwrap();
+    traffic.create(&[("more".to_owned(), vec![vec![1001, 1002]; 6])].into());
+    traffic.write(&(0..6).map(|p| (("more".to_owned(), p), 500_000)).collect());
+    cluster.kill_broker(1002).unwrap();
+    traffic.without(1002);
+    keeper.looks("for: 20s", &[]).with(5).complaining_of("the last plan for lost-broker ended");
+
+    // The topic of claims has three replicas, and there are two racks: a warning, so an operator has to approve.
+    let again = "for: 20s, rest: 0s";
+    let asks = || {
+        let ended = keeper.looks(again, &[]).with(5);
+        ended.stderr.contains("waits for approval").then_some(ended)
+    };
+    until("all else to be well", SOON, asks).unwrap().complaining_of("warnings: few-racks");
+    let noted = keeper.noted();
+    let id = noted["proposals"][0]["plan"]["plan_id"].as_str().unwrap().to_owned();
+    let notes = keeper.path("notes.json");
+    let plans =
+        |words: &[&str]| topicmappr(words.iter().chain(&["--notes", notes.to_str().unwrap()]));
+    let listed = plans(&["plans", "list"]).with(0);
+    assert!(listed.stdout.contains("lost-broker 1002: waits for approval"), "{}", listed.stdout);
+    plans(&["plans", "approve", "0000000000ff"]).with(2).complaining_of("no plan with this id");
+    plans(&["plans", "reject", &id]).with(0);
+    keeper.looks(again, &[]).with(5).complaining_of("an operator has rejected the plan");
+    let short = &id["sha256:".len()..][..12];
+    plans(&["plans", "approve", short]).with(0).complaining_of("is approved");
+
+    // The approved plan is cancelled if its broker comes back midway.
+    let mut one_by_one = command();
+    one_by_one.args(keeper.words("50KB/s", again, &[])).env("TOPICMAPPR_MAX_MOVES", "1");
+    let mut run = Run::of(one_by_one);
+    let submitted =
+        || fs::read_to_string(keeper.journal()).is_ok_and(|text| text.contains("submitted"));
+    let begun = || (!run.is_up() || submitted()).then_some(());
+    until("the first move", SOON, begun).unwrap();
+    assert!(run.is_up(), "{:?}", run.end());
+    run.kill();
+    cluster.start_broker(1002).unwrap();
+    keeper.looks(again, &[]).with(0).complaining_of("broker 1002 is back: the plan is cancelled");
+    keeper.begins_anew();
+    traffic.settle();
+    keeper.looks(again, &[]).with(0).complaining_of("Nothing calls for a plan");
+}

@@ -1,0 +1,115 @@
+//! `keep` in Kubernetes: each proposal is a `KafkaPlan`, an annotation with its plan's id lets it begin at once, and SIGTERM
+//! ends the process between two looks.
+
+use std::fs;
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+use testbed::{Cluster, Kubernetes, until};
+
+use crate::binary::{Run, command};
+use crate::traffic::{SOON, Traffic};
+
+const RIGHTS: &str = include_str!("../../../deploy/manifests/keep.yaml");
+const DEFINITION: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
+const PLAN: &str = "topicmappr-keep-drift";
+
+fn plans(client: kube::Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("topicmappr.io", "v1alpha1", "KafkaPlan");
+    Api::namespaced_with(client, "kafka", &ApiResource::from_gvk(&kind))
+}
+
+/// The status of the plan, if there is one.
+fn status(kubernetes: &Kubernetes) -> Option<Value> {
+    let read = |client| async move { Ok(plans(client).get_opt(PLAN).await?) };
+    let found = kubernetes.run("the KafkaPlan", read).unwrap()?;
+    found.data.get("status").cloned()
+}
+
+fn approve(kubernetes: &Kubernetes, id: String) {
+    let patch = |client| async move {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {"approve": id}}}));
+        Ok(plans(client).patch(PLAN, &PatchParams::default(), &patch).await.map(drop)?)
+    };
+    kubernetes.run("an approval", patch).unwrap();
+}
+
+fn looked_at(kubernetes: &Kubernetes) -> Option<u64> {
+    let read = |client| async move {
+        Ok(Api::<ConfigMap>::namespaced(client, "kafka").get_opt("topicmappr-keep").await?)
+    };
+    let text = kubernetes.run("the notes", read).unwrap()?.data?.remove("keep.json")?;
+    serde_json::from_str::<Value>(&text).unwrap()["looked_at_seconds"].as_u64()
+}
+
+/// Runs `keep` with the rights of its manifest. It looks again only after ten minutes, or when it is answered.
+fn keep(cluster: &Cluster, account: &Path, folder: &Path) -> Run {
+    let policy = "version: 1\nthrottle: 50MB/s\npolicies:\n  drift: {mode: propose, for: 0s}\n";
+    let file = folder.join("policy.yaml");
+    fs::write(&file, policy).unwrap();
+    let mut keep = command();
+    keep.args(["keep", "--every", "10m", "--bootstrap-server", &cluster.bootstrap()]);
+    keep.arg("--policy").arg(&file).arg("--work-dir").arg(folder.join("work"));
+    keep.args(["--notes", "configmap:kafka/topicmappr-keep"]);
+    keep.args(["--maps", "configmap:kafka/topic-maps", "--namespace", "kafka"]);
+    // The brokers share the disk of the test machine, which may be nearly full.
+    keep.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
+    keep.env("KUBECONFIG", account).env("TOPICMAPPR_LEASE", "kafka/topicmappr-execute");
+    Run::logging(keep, &folder.join("log"))
+}
+
+#[test]
+#[ignore = "live"]
+fn a_plan_begins_when_an_annotation_says_its_id() {
+    let kubernetes = Kubernetes::start().unwrap();
+    let account = kubernetes.service_account("kafka", "topicmappr-keep").unwrap();
+    kubernetes.apply(DEFINITION).unwrap();
+    kubernetes.apply(RIGHTS).unwrap();
+    let maps = "version: 1\nmaps:\n  events: {topics: \"events.*\", brokers: [1002, 1003]}\n";
+    let maps = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "topic-maps", "namespace": "kafka"},
+        "data": {"maps.yaml": maps},
+    });
+    kubernetes.apply(&maps.to_string()).unwrap();
+    // Kafka's own topics belong to the brokers of all maps, so they need two replicas.
+    let factor = "offsets.topic.replication.factor";
+    let cluster = Cluster::builder().brokers(3).property(factor, "2").start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    traffic.create(&[("events".to_owned(), vec![vec![1001, 1002], vec![1003, 1001]])].into());
+    traffic.write(&(0..2).map(|p| (("events".to_owned(), p), 500_000)).collect());
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("work")).unwrap();
+    let mut run = keep(&cluster, &account, folder.path());
+    let log = || fs::read_to_string(folder.path().join("log")).unwrap();
+    let proposed = until("the proposal", SOON, || {
+        status(&kubernetes).filter(|status| status["state"] == "ForApproval")
+    });
+    let proposed = proposed.unwrap_or_else(|why| panic!("{why}: {}", log()));
+    assert!(proposed["bytes"].as_u64().unwrap() >= 1_000_000, "{proposed}");
+    let id = proposed["planId"].as_str().unwrap().to_owned();
+
+    // Another plan's id approves nothing.
+    let before = looked_at(&kubernetes).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    approve(&kubernetes, "sha256:0".to_owned());
+    let looked = || looked_at(&kubernetes).filter(|at| *at > before);
+    until("a look after the answer", SOON, looked).unwrap_or_else(|why| panic!("{why}: {}", log()));
+    assert_eq!(status(&kubernetes).unwrap()["state"], "ForApproval");
+    assert!(traffic.seen().values().any(|one| one.replicas.contains(&1001)));
+
+    approve(&kubernetes, id);
+    let gone = || status(&kubernetes).is_none().then_some(());
+    until("the end of the need", SOON, gone).unwrap_or_else(|why| panic!("{why}: {}", log()));
+    traffic.settle();
+    let events = traffic.seen().into_iter().filter(|((topic, _), _)| topic == "events");
+    assert!(events.into_iter().all(|(_, one)| !one.replicas.contains(&1001)), "{}", log());
+
+    assert!(run.is_up(), "{}", log());
+    run.signal("-TERM");
+    assert_eq!(run.end().code, Some(143), "{}", log());
+}
