@@ -17,7 +17,7 @@ pub(super) fn plans(
     now_seconds: u64,
     writes: bool,
 ) -> Result<Vec<Plan>, Error> {
-    let folder = work_dir.join("ended");
+    let folder = work_dir.join("keep").join("ended");
     if writes {
         files::make_folder(&folder)?;
     }
@@ -32,8 +32,9 @@ pub(super) fn plans(
         let is_recent = recent.contains(id.as_str());
         match (writes, is_recent) {
             (true, true) => files::rename(&path, &place)?,
-            (true, false) => files::remove(&path)?,
-            (false, _) => {}
+            (true, false) if path.starts_with(&folder) => files::remove(&path)?,
+            // The folder of the last plan is the operator's: only what was noted as ours moves away.
+            (true, false) | (false, _) => {}
         }
         found.extend(is_recent.then_some(plan));
     }

@@ -166,7 +166,7 @@ impl Args {
     }
 
     fn proposals(&self) -> PathBuf {
-        self.work_dir.join("plans")
+        self.work_dir.join("keep").join("proposed")
     }
 
     fn before(&self, session: &Session<'_, '_>) -> Result<Before, Error> {
