@@ -76,7 +76,7 @@ pub async fn answers(notes: &RecordPlace, access: &Access) -> Result<ReadAnswers
     }
 }
 
-/// PlanAnswers to the plan for a need. `ids`: the plans that are proposed now; answers to others have no meaning any more.
+/// Answers to the plan for a need. `ids`: the plans that are proposed now; answers to others have no meaning any more.
 pub async fn answer(
     notes: &RecordPlace,
     (need, plan_id): (&Need, &str),

@@ -4,8 +4,8 @@ use super::PlannedNeed;
 use super::notes::Need;
 use super::policy::{KeepPolicy, Trigger};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Figures, Move, PartitionId, PlaceBy, Plan, PlanTerms,
-    Rebalance, Rebuild, Relieve, Request, Scale, Snapshot,
+    Assignment, Balance, BrokerId, Bytes, Figures, Mends, Move, PartitionId, PlaceBy, Plan,
+    PlanTerms, Rebalance, Rebuild, Relieve, Request, Scale, Snapshot,
 };
 use std::collections::BTreeSet;
 
@@ -21,29 +21,30 @@ impl Need {
         place_by: PlaceBy,
         policy: &KeepPolicy,
     ) -> Request {
-        let terms = PlanTerms::new(assignments, policy.storage_headroom);
-        let drain: BTreeSet<BrokerId> = match self.trigger {
-            Trigger::LeavingBroker => self.broker().into_iter().collect(),
-            Trigger::LostBroker
-            | Trigger::FullDisk
-            | Trigger::Drift
-            | Trigger::NewBroker
-            | Trigger::Imbalance => BTreeSet::new(),
-        };
-        let storage = Balance { drain, ..Balance::default() };
+        let all = PlanTerms::new(assignments, policy.storage_headroom);
+        // Each need mends its own fault: another one has a policy of its own.
+        let terms = |mends| PlanTerms { mends, ..all };
+        let own = self.broker().map_or(Mends::Nothing, Mends::SeatsOf);
         match self.trigger {
-            Trigger::LostBroker | Trigger::Drift => Request::Rebuild(Rebuild::new(terms, place_by)),
-            Trigger::LeavingBroker | Trigger::NewBroker => {
-                Request::Scale(Scale { terms, balance: storage })
+            Trigger::LostBroker => Request::Rebuild(Rebuild::new(terms(own), place_by)),
+            Trigger::Drift => Request::Rebuild(Rebuild::new(terms(Mends::Everything), place_by)),
+            Trigger::LeavingBroker => {
+                let drain = self.broker().into_iter().collect();
+                let balance = Balance { drain, ..Balance::default() };
+                Request::Scale(Scale { terms: terms(own), balance })
+            }
+            Trigger::NewBroker => {
+                Request::Scale(Scale { terms: terms(Mends::Nothing), balance: Balance::default() })
             }
             Trigger::FullDisk => {
                 let below = policy.relieved;
                 let relieve = self.broker().map(|broker| Relieve { broker, below });
-                Request::Rebalance(Rebalance { relieve, ..Rebalance::new(terms, storage) })
+                let plain = Rebalance::new(terms(Mends::Nothing), Balance::default());
+                Request::Rebalance(Rebalance { relieve, ..plain })
             }
             Trigger::Imbalance => {
-                let balance = Balance { goals: policy.goals.clone(), ..storage };
-                Request::Rebalance(Rebalance::new(terms, balance))
+                let balance = Balance { goals: policy.goals.clone(), ..Balance::default() };
+                Request::Rebalance(Rebalance::new(terms(Mends::Nothing), balance))
             }
         }
     }
