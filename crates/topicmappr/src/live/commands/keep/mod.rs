@@ -124,10 +124,11 @@ impl Args {
         let begins = proposals.iter().find(|it| it.state == ProposalState::Begins).cloned();
         let record = KeepRecord { notes, proposals };
         let access = session.global.kubernetes.access(session.environment);
-        // Record it before the start, so that an interrupted plan does not begin again.
+        // Record it before the start, so that an interrupted plan does not begin again. Nothing that can fail comes between:
+        // a plan that is noted and does not begin would count against the policy.
         session.global.talk.wait_for(async {
-            place.write(&record, &access).await?;
             show(&self.notes, &record.proposals, &read, &access).await?;
+            place.write(&record, &access).await?;
             for proposal in news(&before.proposals, &record.proposals) {
                 announce(&self.notes, &access, reason(&proposal.state), &proposal.to_string())
                     .await;
@@ -221,6 +222,8 @@ impl Args {
     ) -> Result<Status, Error> {
         let ended = self.carry_out(plan, policy, false, session);
         if !matches!(ended, Ok(Status::Done)) && !journal_of(plan, None).exists() {
+            // An approval is for this plan, so it stays a proposal.
+            files::rename(plan, &self.proposed(&proposal.need))?;
             self.take_back(proposal, session)?;
         }
         ended

@@ -58,14 +58,8 @@ impl Planning<'_> {
             files::make_folder(&self.folder)?;
         }
         let snapshot = &self.facts.snapshot;
-        let needs = execute::keep::needs(snapshot, &self.scope.assignments, self.policy);
-        let needs = needs.map_err(|why| Error::NoPlan {
-            why: Box::new(why),
-            clash: None,
-            lost: Vec::new(),
-        })?;
         let mut seen = Vec::new();
-        for need in needs {
+        for need in execute::keep::needs(snapshot, &self.scope.assignments, self.policy)? {
             let plan = match self.planned(&need) {
                 Ok(None) => continue,
                 Ok(Some(planned)) => Ok(planned),
