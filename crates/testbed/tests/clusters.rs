@@ -103,6 +103,9 @@ fn ways_in(mode: Mode) {
         .start()
         .unwrap();
     cluster.tool("topics", ["--create", "--topic", "seen", "--partitions", "1"]).unwrap();
+    // The broker hears of the topic after the controller.
+    let listed = || cluster.tool("topics", ["--list"]).unwrap().contains("seen").then_some(());
+    until("the topic", SOON, listed).unwrap();
     for mechanism in [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::Plain] {
         let access = Access::Sasl(mechanism, User::ADMIN);
         let topics = topics_through(&cluster, &access, "sasl.properties").unwrap();
