@@ -28,6 +28,8 @@ const NODES: [(&str, &str); 4] = [("a", "eu-1a"), ("b", "eu-1b"), ("c", "eu-1c")
 const LONG: Duration = Duration::from_secs(900);
 const FIRST_PORT: u16 = 31_000;
 const BULK: usize = 60_000_000;
+/// The claim of keep's volume.
+const KEEP: &str = "topicmappr-keep";
 
 /// What `helm upgrade` changes from day to day.
 struct Values {
@@ -282,25 +284,31 @@ fn a_machine_dies(release: &Release) {
     let more = ["--namespace", "kafka", "--lease", "kafka/topicmappr-execute", "--yes"];
     let ran = release.run("same-id", "topicmappr-same-id", &[&args[..], &more].concat());
     assert!(ran.succeeded, "{}", ran.printed);
-    controllers_of_the_machine(release, &node);
+    disks_of_the_machine(release, &node);
     release.is_ready(7);
 }
 
-/// A controller of the machine gets a new disk, too.
-fn controllers_of_the_machine(release: &Release, node: &str) {
-    let node = node.to_owned();
+/// Controllers of the machine get new disks, too. So does keep, whose claim the next upgrade makes again: its notes are elsewhere.
+fn disks_of_the_machine(release: &Release, node: &str) {
+    // The volumes of a node have its name and a number.
+    let volumes = format!("{node}-");
     let freed = release.nodes().kubernetes().run("claims to go", |client| async move {
         let pods = Api::<Pod>::namespaced(client.clone(), "kafka");
         let claims = Api::<PersistentVolumeClaim>::namespaced(client, "kafka");
+        let lost = |claim: PersistentVolumeClaim| {
+            let bound = claim.spec.and_then(|spec| spec.volume_name);
+            bound.is_some_and(|volume| volume.starts_with(&volumes))
+        };
         for pod in pods.list(&ListParams::default().labels(CONTROLLERS)).await?.items {
             let name = pod.name_any();
             let claim = format!("data-{name}");
-            let bound = claims.get(&claim).await?.spec.and_then(|spec| spec.volume_name);
-            // The volumes of a node have its name and a number.
-            if bound.is_some_and(|volume| volume.starts_with(&format!("{node}-"))) {
+            if lost(claims.get(&claim).await?) {
                 claims.delete(&claim, &DeleteParams::default()).await?;
                 pods.delete(&name, &DeleteParams::default().grace_period(0)).await?;
             }
+        }
+        if lost(claims.get(KEEP).await?) {
+            claims.delete(KEEP, &DeleteParams::default()).await?;
         }
         Ok(())
     });
