@@ -9,11 +9,10 @@ use crate::flags::LoadWindow;
 use crate::views::RecordedLoadView;
 use jiff::{SignedDuration, Timestamp};
 use local::Note;
-use local::files::{FileError, OutFile, in_folder, probe_folder};
+use local::files::{OutFile, in_folder, probe_folder, remove};
 use local::source;
 use mapper::snapshot::Partition;
 use mapper::{Percentile, Plan, RecordedLoad, Snapshot, StorageHistory};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A record's hour, and its file.
@@ -55,8 +54,7 @@ pub(crate) fn record(
     let old = |(other, _): &&HourFile| hour.duration_since(*other) > keep;
     let old: Vec<&HourFile> = all.iter().filter(old).collect();
     for (_, path) in &old {
-        let wrong = |problem| FileError::Write { path: path.clone(), problem };
-        fs::remove_file(path).map_err(wrong)?;
+        remove(path)?;
     }
     Ok(Recorded { file, records: all.len() - old.len(), removed: old.len() })
 }
@@ -199,6 +197,7 @@ fn stale(cluster: &Snapshot, newest: Timestamp) -> Option<Note> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const RATED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scripts/traffic.json");
 
