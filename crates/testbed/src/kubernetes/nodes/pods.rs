@@ -48,7 +48,14 @@ impl Nodes {
     fn read_log(&self, namespace: &str, pod: &str, how: LogParams) -> Result<String, Error> {
         let (within, name) = (namespace.to_owned(), pod.to_owned());
         self.kubernetes().run(&format!("logs of {namespace}/{pod}"), |client| async move {
-            Ok(Api::<Pod>::namespaced(client, &within).logs(&name, &how).await?)
+            let pods = Api::<Pod>::namespaced(client, &within);
+            Ok(match pods.logs(&name, &how).await {
+                // The API server keeps connections to kubelets. If the node was off since, the first request meets one that is gone.
+                Err(kube::Error::Api(status)) if status.code == 500 => {
+                    pods.logs(&name, &how).await?
+                }
+                answer => answer?,
+            })
         })
     }
 
