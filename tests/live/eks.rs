@@ -163,7 +163,9 @@ fn the_scheduler_puts_every_pod_of_the_chart_where_the_example_means_it() {
         let node = format!("controllers-{zone}");
         kubernetes.node(&node, zone, &[("pool", "controllers")]).unwrap();
         let on = json!({"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]});
-        kubernetes.apply(&placed(volume(&node, "gp3", "20Gi"), on)).unwrap();
+        for (name, size) in [(node, "20Gi"), (format!("keep-{zone}"), "1Gi")] {
+            kubernetes.apply(&placed(volume(&name, "gp3", size), on.clone())).unwrap();
+        }
     }
     let values = deploy().join("eks/values.yaml");
     helm::lint(&deploy().join("helm/topicmappr"), &[&values]).unwrap();
