@@ -109,6 +109,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
                 until_seconds: None,
                 on_dead_broker: dead,
                 stalled_after_seconds: 600,
+                leave_when_lost_seconds: None,
             }
         });
     let rates = vec((1..=BROKERS, any::<bool>(), select(vec![7_u64, 1000, 9_999])), 0..3);

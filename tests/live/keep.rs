@@ -27,10 +27,11 @@ impl Keeper {
         self.folder.path().join(name)
     }
 
-    /// The command line of a look under these terms for a lost broker.
+    /// The command line of a look under these terms for a lost broker. What is outside its map may move at once.
     fn words(&self, throttle: &str, terms: &str, more: &[&str]) -> Vec<String> {
         let policy = format!(
-            "version: 1\nthrottle: {throttle}\npolicies:\n  lostBroker: {{mode: act, {terms}}}\n"
+            "version: 1\nthrottle: {throttle}\npolicies:\n  lostBroker: {{mode: act, {terms}}}\n  \
+             drift: {{mode: act, for: 0s}}\n"
         );
         fs::write(self.path("policy.yaml"), policy).unwrap();
         let file = |name: &str| self.path(name).to_str().unwrap().to_owned();
@@ -48,6 +49,31 @@ impl Keeper {
 
     fn noted(&self) -> Value {
         json(&self.path("notes.json"))
+    }
+
+    /// The id of the plan that is proposed for a need.
+    fn proposed(&self, need: &str) -> String {
+        let noted = self.noted();
+        let proposals = noted["proposals"].as_array().unwrap();
+        let proposal = proposals.iter().find(|it| it["need"] == need).expect(need);
+        proposal["plan"]["plan_id"].as_str().unwrap().to_owned()
+    }
+
+    /// `plans`, with these words.
+    fn plans(&self, words: &[&str]) -> Ended {
+        let notes = self.path("notes.json");
+        topicmappr(words.iter().chain(&["--notes", notes.to_str().unwrap()]))
+    }
+
+    /// Looks until all else is well, so that the plan for this need waits for an approval, and approves it.
+    fn approves(&self, need: &str, terms: &str, more: &[&str]) {
+        let asks = || {
+            let ended = self.looks(terms, more).with(5);
+            assert!(!ended.stderr.contains("it is given"), "{}", ended.stderr);
+            ended.stderr.contains(&format!("{need}: waits for approval")).then_some(())
+        };
+        until("the plan to wait for an approval", SOON, asks).unwrap();
+        self.plans(&["plans", "approve", &self.proposed(need)]).with(0);
     }
 
     fn journal(&self) -> PathBuf {
@@ -122,11 +148,8 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
         ended.stderr.contains("waits for approval").then_some(ended)
     };
     until("all else to be well", SOON, asks).unwrap().complaining_of("warnings: few-racks");
-    let noted = keeper.noted();
-    let id = noted["proposals"][0]["plan"]["plan_id"].as_str().unwrap().to_owned();
-    let notes = keeper.path("notes.json");
-    let plans =
-        |words: &[&str]| topicmappr(words.iter().chain(&["--notes", notes.to_str().unwrap()]));
+    let id = keeper.proposed("lost-broker 1002");
+    let plans = |words: &[&str]| keeper.plans(words);
     let listed = plans(&["plans", "list"]).with(0);
     assert!(listed.stdout.contains("lost-broker 1002: waits for approval"), "{}", listed.stdout);
     plans(&["plans", "approve", "0000000000ff"]).with(2).complaining_of("no plan with this id");
@@ -150,4 +173,38 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     keeper.begins_anew();
     traffic.settle();
     keeper.looks(again, &[]).with(0).complaining_of("Nothing calls for a plan");
+
+    a_loss_ends_a_plan_for_something_else(&cluster, &traffic, &keeper);
+}
+
+/// A slow plan is carried out for topics outside of their map, and a broker dies.
+fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, keeper: &Keeper) {
+    traffic.create(&[("slow".to_owned(), vec![vec![1001, 1002]; 6])].into());
+    traffic.write(&(0..6).map(|p| (("slow".to_owned(), p), 500_000)).collect());
+    let terms = "for: 20s, rest: 0s";
+    let map = ["--map", r#"all: ".*" => [1001, 1003, 1004]"#];
+    // The topic of claims has three replicas, and there are two racks: a warning.
+    keeper.approves("drift", terms, &map);
+    let mut one_by_one = command();
+    one_by_one.args(keeper.words("20KB/s", terms, &map)).env("TOPICMAPPR_MAX_MOVES", "1");
+    let mut run = Run::of(one_by_one);
+    let submitted =
+        || fs::read_to_string(keeper.journal()).is_ok_and(|text| text.contains("submitted"));
+    until("the first move", SOON, || (!run.is_up() || submitted()).then_some(())).unwrap();
+    assert!(run.is_up(), "{:?}", run.end());
+    cluster.kill_broker(1002).unwrap();
+    traffic.without(1002);
+    run.end().with(0).complaining_of("broker 1002 is lost: the plan is cancelled");
+    keeper.begins_anew();
+    let before = traffic.seen();
+    assert!(before.iter().any(|((topic, _), it)| topic == "slow" && it.replicas.contains(&1002)));
+
+    // It has been lost for long enough at the first look.
+    keeper.approves("lost-broker 1002", terms, &map);
+    // The broker never gives back the throttle that the first plan set on it. keep waits no longer for it than `execute` does.
+    keeper.looks(terms, &map).with(6).complaining_of("lost-broker 1002: begins");
+    traffic.settle();
+    let left = traffic.seen();
+    assert!(left.values().all(|one| !one.replicas.contains(&1002)), "{left:?}");
+    keeper.begins_anew();
 }

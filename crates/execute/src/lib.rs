@@ -33,6 +33,7 @@ mod journal;
 pub mod keep;
 mod ledger;
 mod legs;
+mod losses;
 mod move_state;
 mod next;
 mod others;
@@ -70,6 +71,7 @@ pub use inventory::{
 pub use journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
 pub use ledger::{DAEMON, HeldSetting, Ledger, LedgerEntry, LedgerHolder, Owner, RequestedRate};
 pub use legs::legs;
+pub use losses::Losses;
 pub use move_state::{MoveHindrance, MoveState, WhyLeft};
 pub use next::{next, throttled_topics};
 pub use others::Others;

@@ -111,6 +111,9 @@ pub struct ExecutionLimits {
     pub on_dead_broker: OnDeadBroker,
     /// A copy counts as stalled after this long without a byte, in seconds.
     pub stalled_after_seconds: u64,
+    /// The run ends when a broker that the plan does not replace has been lost for this long, in seconds. Moves in flight and
+    /// their throttle stay.
+    pub leave_when_lost_seconds: Option<u64>,
 }
 
 /// What happens to a move in flight whose destination dies (`--on-dead-broker`).
@@ -132,6 +135,7 @@ impl Default for ExecutionLimits {
             until_seconds: None,
             on_dead_broker: OnDeadBroker::Wait,
             stalled_after_seconds: 600,
+            leave_when_lost_seconds: None,
         }
     }
 }

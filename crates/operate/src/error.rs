@@ -69,6 +69,14 @@ pub enum Error {
         /// The unexpected answer, or why there was none.
         problem: String,
     },
+    /// Brokers were lost during a plan for something else.
+    #[error("broker {} has been lost for {lost_for:?}: the plan is left as it is", mapper::joined(.brokers))]
+    BrokersLost {
+        /// The brokers.
+        brokers: BTreeSet<BrokerId>,
+        /// For how long.
+        lost_for: Duration,
+    },
     /// The cluster runs on ZooKeeper.
     #[error("this cluster keeps its metadata in ZooKeeper: it has no quorum of controllers")]
     NoQuorum,

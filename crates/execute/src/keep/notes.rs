@@ -2,10 +2,10 @@
 
 use super::DAY_SECONDS;
 use super::policy::{KeepPolicy, Trigger};
-use mapper::Bytes;
+use mapper::{BrokerId, Bytes};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -140,6 +140,24 @@ impl KeepNotes {
     pub fn of_the_last_day(&self, now_seconds: u64) -> impl Iterator<Item = &BegunPlan> {
         let late = move |plan: &&BegunPlan| plan.ended_ago(now_seconds) < DAY_SECONDS;
         self.begun.iter().filter(late)
+    }
+
+    /// The same notes after a plan that was left because these brokers have been lost for long enough. During a plan no look is
+    /// taken, so that the time since the last one says nothing about the clock.
+    #[must_use]
+    pub fn with_lost(
+        &self,
+        brokers: &BTreeSet<BrokerId>,
+        now_seconds: u64,
+        policy: &KeepPolicy,
+    ) -> Self {
+        let (mut notes, _) = self.by_the_clock(now_seconds, policy);
+        let lasted = policy.replaces_lost_after_seconds().unwrap_or_default();
+        let lost = |id: &BrokerId| Need { trigger: Trigger::LostBroker, subject: id.to_string() };
+        let since = now_seconds.saturating_sub(lasted);
+        notes.since_seconds.extend(brokers.iter().map(|id| (lost(id), since)));
+        notes.looked_at_seconds = Some(now_seconds);
+        notes
     }
 
     /// The same notes, without a plan that could not begin.

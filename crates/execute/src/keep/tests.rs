@@ -274,3 +274,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_broker_that_was_lost_during_another_plan_is_replaced_at_the_next_look() {
+    let policy = policy(KeepMode::Act);
+    let (_, began) = looks(3, &[seen("drift", 10)], &policy);
+    assert_eq!(began.begun.len(), 1);
+    // The plan took a day, and no look was taken.
+    let left = NOW + 86_400;
+    let notes = began.with_lost(&[BrokerId(3)].into(), left, &policy);
+    let faults = ClusterFaults { lost: [BrokerId(3)].into(), ..ClusterFaults::default() };
+    let needs = vec![seen("drift", 10), seen("lost-broker 3", 10)];
+    let look = KeepLook { faults, ..look(left + 20, needs) };
+    let (proposals, _) = keep(&look, &notes, &PlanAnswers::default(), &policy);
+    assert_eq!(proposals[0].state, ProposalState::Begins, "{proposals:?}");
+    assert_eq!(held(&proposals[1]), "lost: broker 3");
+}

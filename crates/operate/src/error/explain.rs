@@ -32,6 +32,7 @@ impl Error {
             | Self::Held(_)
             | Self::LockLost { .. } => ("held", Status::Held),
             Self::NoDaemon { .. } => ("no-autothrottle", Status::NoPlan),
+            Self::BrokersLost { .. } => ("broker-lost", Status::Partly),
             Self::WouldBeUnavailable { .. } => ("unavailable", Status::NoPlan),
             Self::NoQuorum => ("no-quorum", Status::NoPlan),
             Self::StaticQuorum => ("static-quorum", Status::NoPlan),
@@ -87,6 +88,7 @@ impl Error {
             Self::Lines(LinesError::Locked { .. }) | Self::HeldBy { .. } => END_IT_FIRST,
             Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::NoDaemon { .. } => NO_DAEMON,
+            Self::BrokersLost { .. } => "cancel takes back what is in flight, --resume goes on",
             Self::WouldBeUnavailable { .. } => UNAVAILABLE,
             Self::NoQuorum => NO_QUORUM,
             Self::StaticQuorum => STATIC_QUORUM,

@@ -3,7 +3,7 @@
 use super::observe::Look;
 use super::{Execution, Signal, emptied};
 use crate::error::Error;
-use execute::{ExecutionHistory, ExecutionOutcome, Round};
+use execute::{ExecutionHistory, ExecutionOutcome, JournalEntry, Round};
 use mapper::{BrokerId, ExposureSeconds, Undrained, undrained};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -45,6 +45,17 @@ pub enum Why {
 }
 
 impl Execution<'_> {
+    /// Ends the run if a broker has been lost for too long. Moves in flight and their throttle stay.
+    pub(super) fn leave_when_lost(&mut self, look: &Look) -> Result<(), Error> {
+        let Some(seconds) = self.task.terms.limits.leave_when_lost_seconds else { return Ok(()) };
+        let brokers = self.observer.losses.look(self.task.plan, &look.seen, seconds);
+        if brokers.is_empty() {
+            return Ok(());
+        }
+        self.write(vec![JournalEntry::Detached])?;
+        Err(Error::BrokersLost { brokers, lost_for: Duration::from_secs(seconds) })
+    }
+
     /// The result of a run whose outcome is known.
     pub(super) async fn over(
         &self,

@@ -46,7 +46,7 @@ pub use other_ledger::{OtherLedger, Shown};
 pub use outage::Outage;
 pub use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
-pub use places::{Places, journal_of, plan_id, read_plan};
+pub use places::{Places, has_arrived, journal_of, plan_id, read_plan};
 pub use requests::{Answer, ask};
 
 use crate::error::{Error, may_pass};
@@ -202,6 +202,7 @@ impl<'c> Execution<'c> {
                 continue;
             }
             self.notice_stalls(&look)?;
+            self.leave_when_lost(&look)?;
             let until = self.announce(&look, &mut round, context).await?;
             if self.hears(&look, &round, context).await? {
                 // The measured rate belongs to another throttle.

@@ -8,8 +8,8 @@ use super::missing_topics::gone;
 use super::rest::rest;
 use crate::error::Error;
 use execute::{
-    Abandoned, CopyProgress, Cordon, ExecutionHistory, Exposure, Key, Ledger, Others, Running,
-    Seen, Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
+    Abandoned, CopyProgress, Cordon, ExecutionHistory, Exposure, Key, Ledger, Losses, Others,
+    Running, Seen, Settling, Stall, Stored, Task, ThrottleResource, Watch, throttled_topics,
 };
 use jiff::Timestamp;
 use kafka::admin::{ConfigKeys, ConfigResource, Cordons, LogDirFacts, Topics};
@@ -39,6 +39,7 @@ pub struct Observer {
     abandoned: Abandoned,
     watch: Watch,
     pub(super) exposure: Exposure,
+    pub(super) losses: Losses,
     /// How long the last look took, with the pause after it, in seconds.
     look_seconds: u64,
     /// The time of the first look: monotonic, and in seconds since 1970.

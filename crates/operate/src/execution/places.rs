@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::files;
+use coordination::{LinesFile, LinesKind};
+use execute::{ExecutionHistory, legs};
 use mapper::{Plan, PlanFile};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -61,6 +63,15 @@ pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     let plan = file.plan.ok_or_else(|| local::Error::NotOurs(path.to_owned()))?;
     let id = plan_id(&plan);
     Ok((plan, id))
+}
+
+/// Whether every move of this plan has arrived, as its journal says. Of an execution that ends in part, then only configs are left,
+/// on brokers that do not answer.
+pub fn has_arrived(path: &Path) -> Result<bool, Error> {
+    let (plan, _) = read_plan(path)?;
+    let lines = LinesFile::read(&journal_of(path, None), LinesKind::Journal)?;
+    let completed = ExecutionHistory::replay(lines).completed;
+    Ok((0..legs(&plan).moves.len()).all(|index| completed.contains(&index)))
 }
 
 /// The hash of a plan as this program writes it. It does not depend on the file's compression or layout.

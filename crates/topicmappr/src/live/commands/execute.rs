@@ -66,6 +66,12 @@ pub(crate) struct Args {
     /// The report names the broker that holds them back. A bare number is seconds.
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "10m")]
     stalled_after: Duration,
+    /// End when another broker has been lost for this long
+    ///
+    /// Another broker is one with replicas that the plan does not replace. Moves in flight and their throttle stay,
+    /// and the exit code is 6. A bare number is seconds.
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    leave_when_lost: Option<Duration>,
     /// Start no move after this time (UTC): 06:00, or 2026-11-21T06:00:00Z
     ///
     /// The command ends with exit code 6 when the moves in flight have arrived.
@@ -154,6 +160,7 @@ impl Args {
             until_seconds: self.until.as_deref().map(until).transpose()?,
             on_dead_broker: self.on_dead_broker,
             stalled_after_seconds: self.stalled_after.as_secs(),
+            leave_when_lost_seconds: self.leave_when_lost.map(|time| time.as_secs()),
             ..ExecutionLimits::default()
         };
         let pace = match (self.throttle, self.daemon.is_given()) {

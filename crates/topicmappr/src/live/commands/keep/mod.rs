@@ -1,13 +1,13 @@
 //! `keep`: looks at a cluster again and again, proposes plans by a policy, and carries out those that the policy or an
 //! operator allows. One at a time, each by `execute` with a throttle.
 
+mod carry_out;
 mod ended;
 mod policy_file;
 mod proposals;
 
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::live::cli::run_words;
 use crate::live::views::KeepView;
 use crate::session::Session;
 use console::units::seconds;
@@ -23,7 +23,7 @@ use operate::record_place::RecordPlace;
 use operate::runtime;
 use proposals::{KeepScope, Planning};
 use std::future::pending;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -212,94 +212,6 @@ impl Args {
         let (place, state, found) = (self.notes.to_string(), state.clone(), found.to_owned());
         Err(operate::Error::OtherState { place, state, found }.into())
     }
-
-    fn begin(
-        &self,
-        plan: &Path,
-        proposal: &Proposal,
-        policy: &KeepPolicy,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Status, Error> {
-        let ended = self.carry_out(plan, policy, false, session);
-        if !matches!(ended, Ok(Status::Done)) && !journal_of(plan, None).exists() {
-            // An approval is for this plan, so it stays a proposal.
-            files::rename(plan, &self.proposed(&proposal.need))?;
-            self.take_back(proposal, session)?;
-        }
-        ended
-    }
-
-    /// Removes the record of a plan from the notes: the execution refused before it had a journal.
-    fn take_back(&self, proposal: &Proposal, session: &Session<'_, '_>) -> Result<(), Error> {
-        let Some(plan) = &proposal.plan else { return Ok(()) };
-        let access = session.global.kubernetes.access(session.environment);
-        session.global.talk.wait_for(async {
-            let (place, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
-            let notes = record.notes.clone().without(&plan.plan_id);
-            Ok(place.write(&KeepRecord { notes, ..record }, &access).await?)
-        })
-    }
-
-    /// Continues the plan that has begun, in the hours of the policy.
-    fn go_on(
-        &self,
-        plan: &Path,
-        policy: &KeepPolicy,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Status, Error> {
-        if let Some(hours) =
-            policy.hours.filter(|it| it.left_seconds(runtime::now_seconds()).is_none())
-        {
-            session.say(&Note::new(format!("a plan has begun, and goes on at {hours}")))?;
-            return Ok(Status::Partly);
-        }
-        self.carry_out(plan, policy, true, session)
-    }
-
-    /// The journal of a plan that is done is removed: the next look is as after no plan.
-    fn carry_out(
-        &self,
-        plan: &Path,
-        policy: &KeepPolicy,
-        resumes: bool,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Status, Error> {
-        let mut flags = vec![format!("--throttle={}B/s", policy.throttle.0)];
-        flags.extend(resumes.then(|| "--resume".to_owned()));
-        if let Some(hours) = policy.hours {
-            let until = hours.until_seconds;
-            flags.push(format!("--until={:02}:{:02}", until / 3600 % 24, until / 60 % 60));
-        }
-        let (status, done) = match run_words(&on_plan("execute", plan, flags, session), session) {
-            // Copies that have not begun are no longer needed.
-            Err(Error::Returned { brokers }) => {
-                let ids = mapper::joined(brokers.keys());
-                let back = format!("broker {ids} is back: the plan is cancelled");
-                session.say(&Note::new(&back))?;
-                let status = run_words(&on_plan("cancel", plan, Vec::new(), session), session)?;
-                (status, ("PlanCancelled", back))
-            }
-            ended => (ended?, ("PlanDone", "every move of the plan is done".to_owned())),
-        };
-        let unfinished = |status: Status| {
-            let code = status.code();
-            (
-                "PlanUnfinished",
-                format!("it ended with exit code {code}; the next look goes on with it"),
-            )
-        };
-        let (reason, note) = if status == Status::Done { done } else { unfinished(status) };
-        let access = session.global.kubernetes.access(session.environment);
-        let told = announce(&self.notes, &access, reason, &note);
-        session.global.talk.clone().wait_for(async {
-            told.await;
-            Ok(())
-        })?;
-        if status == Status::Done {
-            files::remove(&journal_of(plan, None))?;
-        }
-        Ok(status)
-    }
 }
 
 /// The proposals whose state is another one than at the last look.
@@ -323,18 +235,4 @@ fn reason(state: &ProposalState) -> &'static str {
         ProposalState::ForApproval => "PlanProposed",
         ProposalState::Begins => "PlanBegins",
     }
-}
-
-/// A command line about a plan, in the same cluster.
-fn on_plan(
-    command: &str,
-    plan: &Path,
-    flags: Vec<String>,
-    session: &Session<'_, '_>,
-) -> Vec<String> {
-    let mut words = vec![command.to_owned(), plan.display().to_string(), "--yes".to_owned()];
-    words.extend(flags);
-    words.extend(session.cluster_flags());
-    words.extend(session.global.kubernetes.as_flags());
-    words
 }
