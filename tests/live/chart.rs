@@ -283,13 +283,17 @@ fn the_plain_manifests_are_what_the_chart_renders() {
     }
 }
 
-/// The names of everything that Prometheus' operator watches: daemon and brokers.
+/// Everything that Prometheus' operator watches: daemon, keep and brokers.
 fn watched_by_prometheus() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("values.yaml");
-    fs::write(&values, "serviceMonitor: {enabled: true, labels: {release: prometheus}}").unwrap();
+    fs::write(
+        &values,
+        "keep: {enabled: true}\nserviceMonitor: {enabled: true, labels: {release: prometheus}}",
+    )
+    .unwrap();
     let mut all = rendered(&[&example("brokers.yaml"), &values]);
-    ["autothrottle.yaml", "brokers.yaml"].map(|name| all.remove(name).unwrap()).into()
+    ["autothrottle.yaml", "brokers.yaml", "keep.yaml"].map(|name| all.remove(name).unwrap()).into()
 }
 
 /// Each ServiceMonitor selects the right Services, and these have the scraped port.
@@ -304,7 +308,7 @@ fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
     });
     let (monitors, services) = found.unwrap();
     let names: Vec<String> = monitors.iter().map(ResourceExt::name_any).collect();
-    assert_eq!(names, ["autothrottle", "topicmappr-brokers"]);
+    assert_eq!(names, ["autothrottle", "topicmappr-brokers", "topicmappr-keep"]);
     for monitor in &monitors {
         assert_eq!(monitor.labels()["release"], "prometheus");
         let spec = &monitor.data["spec"];
@@ -326,6 +330,7 @@ fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
         let scraped: Vec<String> = scraped.map(ResourceExt::name_any).collect();
         let wanted: &[&str] = match monitor.name_any().as_str() {
             "autothrottle" => &["autothrottle"],
+            "topicmappr-keep" => &["topicmappr-keep"],
             _ => &["kafka-events", "kafka-logs"],
         };
         assert_eq!(scraped, wanted, "{spec:#}");

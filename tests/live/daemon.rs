@@ -151,7 +151,7 @@ impl Daemon {
     }
 }
 
-fn plain(port: u16, request: &str) -> Option<String> {
+pub(crate) fn plain(port: u16, request: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     stream.write_all(request.as_bytes()).ok()?;

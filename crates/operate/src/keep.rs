@@ -146,15 +146,14 @@ pub async fn answered(notes: &RecordPlace, read: &ReadAnswers, access: &Access) 
 
 /// What a `KafkaPlan` shows.
 fn status(proposal: &Proposal) -> Value {
-    let (state, reasons) = match &proposal.state {
+    let reasons = match &proposal.state {
         ProposalState::Young { needed_seconds, .. } => {
-            ("Young", vec![format!("it has to last for {needed_seconds} s")])
+            vec![format!("it has to last for {needed_seconds} s")]
         }
-        ProposalState::Held { why } => ("Held", why.clone()),
-        ProposalState::ForApproval => ("ForApproval", Vec::new()),
-        ProposalState::Begins => ("Begins", Vec::new()),
+        ProposalState::Held { why } => why.clone(),
+        ProposalState::ForApproval | ProposalState::Begins => Vec::new(),
     };
-    let mut status = json!({"state": state, "reasons": reasons});
+    let mut status = json!({"state": state_name(&proposal.state), "reasons": reasons});
     if let Some(plan) = &proposal.plan {
         status["planId"] = json!(plan.plan_id);
         status["bytes"] = json!(plan.bytes);
@@ -165,6 +164,16 @@ fn status(proposal: &Proposal) -> Value {
         }
     }
     status
+}
+
+/// The state, as `KafkaPlan`s and metrics name it.
+pub(crate) fn state_name(state: &ProposalState) -> &'static str {
+    match state {
+        ProposalState::Young { .. } => "Young",
+        ProposalState::Held { .. } => "Held",
+        ProposalState::ForApproval => "ForApproval",
+        ProposalState::Begins => "Begins",
+    }
 }
 
 /// Where operators' answers are, next to notes in a file.

@@ -11,6 +11,7 @@ pub mod erasures;
 pub mod error;
 pub mod events;
 pub mod execution;
+pub mod exported;
 pub mod http_server;
 pub mod keep;
 pub mod ledger_records;

@@ -9,9 +9,10 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
-use testbed::{Cluster, Kubernetes, until};
+use testbed::{Cluster, Kubernetes, lone_port, until};
 
 use crate::binary::{Run, command};
+use crate::daemon::plain;
 use crate::traffic::{SOON, Traffic};
 
 const RIGHTS: &str = include_str!("../../../deploy/manifests/keep.yaml");
@@ -47,7 +48,7 @@ fn looked_at(kubernetes: &Kubernetes) -> Option<u64> {
 }
 
 /// Runs `keep` with the rights of its manifest. It looks again only after ten minutes, or when it is answered.
-fn keep(cluster: &Cluster, account: &Path, folder: &Path) -> Run {
+fn keep(cluster: &Cluster, account: &Path, folder: &Path, port: u16) -> Run {
     let policy = "version: 1\nthrottle: 50MB/s\npolicies:\n  drift: {mode: propose, for: 0s}\n";
     let file = folder.join("policy.yaml");
     fs::write(&file, policy).unwrap();
@@ -55,6 +56,7 @@ fn keep(cluster: &Cluster, account: &Path, folder: &Path) -> Run {
     keep.args(["keep", "--every", "10m", "--bootstrap-server", &cluster.bootstrap()]);
     keep.arg("--policy").arg(&file).arg("--work-dir").arg(folder.join("work"));
     keep.args(["--notes", "configmap:kafka/topicmappr-keep"]);
+    keep.arg(format!("--listen=127.0.0.1:{port}"));
     keep.args(["--maps", "configmap:kafka/topic-maps", "--namespace", "kafka"]);
     // The brokers share the disk of the test machine, which may be nearly full.
     keep.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
@@ -84,7 +86,8 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
 
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("work")).unwrap();
-    let mut run = keep(&cluster, &account, folder.path());
+    let port = lone_port().unwrap();
+    let mut run = keep(&cluster, &account, folder.path(), port);
     let log = || fs::read_to_string(folder.path().join("log")).unwrap();
     let proposed = until("the proposal", SOON, || {
         status(&kubernetes).filter(|status| status["state"] == "ForApproval")
@@ -92,6 +95,9 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let proposed = proposed.unwrap_or_else(|why| panic!("{why}: {}", log()));
     assert!(proposed["bytes"].as_u64().unwrap() >= 1_000_000, "{proposed}");
     let id = proposed["planId"].as_str().unwrap().to_owned();
+    let metrics = plain(port, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let shown = r#"topicmappr_keep_proposals{need="drift",state="ForApproval"} 1"#;
+    assert!(metrics.contains(shown), "{metrics}");
 
     // Another plan's id approves nothing.
     let before = looked_at(&kubernetes).unwrap();

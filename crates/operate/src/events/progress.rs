@@ -34,8 +34,9 @@ pub struct Progress {
     pub bytes: Bytes,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_second: Option<Rate>,
+    /// How long the rest takes at the measured rate, in seconds; `None`: not measured yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    left_seconds: Option<u64>,
+    pub left_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<String>,
     /// Replicas in flight that receive no data; empty: none.

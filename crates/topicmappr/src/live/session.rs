@@ -9,7 +9,7 @@ use mapper::maps::MapSet;
 use operate::cluster::{ClusterAccess, Servers, Source};
 use operate::events::{DriverEvent, EventListener, RunContext};
 use operate::pods::documents_of;
-use operate::{live, runtime};
+use operate::{exported, live, runtime};
 use std::io;
 use std::path::{Path, PathBuf};
 use tracing::level_filters::LevelFilter;
@@ -79,7 +79,10 @@ impl EventListener for Session<'_, '_> {
     fn hear(&mut self, event: &DriverEvent<'_>) -> io::Result<()> {
         let heard = match event {
             DriverEvent::Note(note) => self.say(note),
-            DriverEvent::Progress(progress) => self.event(progress),
+            DriverEvent::Progress(progress) => {
+                exported::progressed(Some(progress));
+                self.event(progress)
+            }
             DriverEvent::CatchUp(progress) => self.event(progress),
             DriverEvent::Roll(event) => self.event(event),
             DriverEvent::Voters(event) => self.event(event),

@@ -10,7 +10,7 @@ use mapper::Reason;
 use operate::events::Note;
 use operate::execution::{has_arrived, journal_of, read_plan};
 use operate::keep::{KeepRecord, StoredRecord, announce};
-use operate::{Status, runtime};
+use operate::{Status, exported, runtime};
 use std::path::Path;
 
 impl Args {
@@ -96,6 +96,7 @@ impl Args {
     ) -> Result<Status, Error> {
         let flags = execution_flags(plan, policy, resumes)?;
         let ended = run_words(&on_plan("execute", plan, flags, session), session);
+        exported::progressed(None);
         let (status, done) = match self.why_cancelled(&ended, policy, session)? {
             Some(why) => {
                 let why = format!("{why}: the plan is cancelled");

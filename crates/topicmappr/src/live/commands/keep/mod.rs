@@ -18,9 +18,10 @@ use local::maps::Maps;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of};
+use operate::http_server::{ServerNames, host_name};
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
 use operate::record_place::RecordPlace;
-use operate::runtime;
+use operate::{exported, runtime};
 use proposals::{KeepScope, Planning};
 use std::future::pending;
 use std::path::PathBuf;
@@ -44,6 +45,14 @@ pub(crate) struct Args {
     /// Look again after this time; without it, look once
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     every: Option<Duration>,
+    /// Serve Prometheus' metrics here, at /metrics
+    #[arg(long, value_name = "HOST:PORT", requires = "every")]
+    listen: Option<String>,
+    /// Accept requests to --listen under this name too; repeatable
+    ///
+    /// localhost and IP addresses are always accepted.
+    #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
+    listen_host: Vec<String>,
     /// Show what would be done, and change nothing
     ///
     /// The exit code is 5 if something would be proposed or done.
@@ -59,6 +68,9 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // An execution handles signals. After it, they end this process again.
         end_by_signals()?;
     }
+    if let Some(address) = &args.listen {
+        exported::serve(address, ServerNames::of("--listen-host", &args.listen_host))?;
+    }
     loop {
         let looked = args.look_and_act(&policy, session);
         let Some(pause) = every else { return looked.map(|it| it.status) };
@@ -71,6 +83,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             Ok(_) => args.pause(pause, session)?,
             Err(error) => {
                 // Nothing has begun, or its journal says how far it is. The next look sees what is so.
+                exported::look_failed();
                 session.say(&Note::new(format!("this look failed: {error}")))?;
                 args.pause(pause, session)?;
             }
@@ -115,6 +128,7 @@ impl Args {
         let look = self.look(&facts, &maps, &before, policy)?;
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
         notes.cluster_id = cluster_id;
+        exported::looked(&proposals);
         session.event(&KeepView { proposals: &proposals, dry_run: self.dry_run })?;
         let status = if proposals.is_empty() { Status::Done } else { Status::Findings };
         let found = LookEnd { status, acts: false };
