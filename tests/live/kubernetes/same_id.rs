@@ -132,8 +132,8 @@ fn keep_tells_of_the_loss(scene: &Scene) {
     let here = |arg: String| match arg.split_once('=') {
         Some(("--work-dir", _)) => Some(format!("--work-dir={}", work.display())),
         Some(("--policy", _)) => Some(format!("--policy={}", policy_file.display())),
-        // One look. This cluster has no maps.
-        Some(("--every" | "--maps", _)) => None,
+        // One look, which serves no metrics. This cluster has no maps.
+        Some(("--every" | "--listen" | "--maps", _)) => None,
         _ => Some(arg),
     };
     let mut keep = command();
