@@ -13,7 +13,7 @@ use crate::{listener, tls};
 use rustls_pki_types::ServerName;
 use std::io;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -87,15 +87,13 @@ impl Dialer {
     pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
         let patience = self.settings.setup_timeout;
         let unreached = |cause| Error::Unreachable { failures: [(address.clone(), cause)].into() };
-        let connecting = async {
-            let resolved = tokio::net::lookup_host((address.host.as_str(), address.port))
-                .await
-                .map_err(Unreached::Unresolved)?;
-            let resolved: Vec<_> = resolved.collect();
-            TcpStream::connect(resolved.as_slice()).await.map_err(Unreached::Refused)
+        let by = Instant::now() + patience;
+        let lookup = tokio::net::lookup_host((address.host.as_str(), address.port));
+        let resolved: Vec<_> = named(lookup, by).await.map_err(unreached)?.collect();
+        let tcp = match timeout_at(by, TcpStream::connect(resolved.as_slice())).await {
+            Ok(tcp) => tcp.map_err(|error| unreached(Unreached::Refused(error)))?,
+            Err(_) => return Err(unreached(Unreached::Silent(patience))),
         };
-        let tcp = timeout(patience, connecting).await.unwrap_or(Err(Unreached::Silent(patience)));
-        let tcp = tcp.map_err(unreached)?;
         tcp.set_nodelay(true).map_err(|error| unreached(Unreached::Refused(error)))?;
         Ok(tcp)
     }
@@ -145,4 +143,27 @@ impl Dialer {
 fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+}
+
+/// The answer of name servers. If none answers, no firewall to the broker is the reason.
+async fn named<T>(
+    lookup: impl Future<Output = io::Result<T>>,
+    by: Instant,
+) -> Result<T, Unreached> {
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, "no name server answers");
+    timeout_at(by, lookup).await.unwrap_or_else(|_| Err(silent())).map_err(Unreached::Unresolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+
+    #[tokio::test]
+    async fn a_name_server_that_is_silent_is_named() {
+        let by = Instant::now() + std::time::Duration::from_millis(1);
+        let unresolved = named(pending::<io::Result<()>>(), by).await.unwrap_err();
+        let said = "the name cannot be resolved (no name server answers)";
+        assert_eq!(unresolved.to_string(), said);
+    }
 }
