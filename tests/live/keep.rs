@@ -207,4 +207,9 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
     let left = traffic.seen();
     assert!(left.values().all(|one| !one.replicas.contains(&1002)), "{left:?}");
     keeper.begins_anew();
+    // It counts against the policy, and is no proposal any more.
+    let noted = keeper.noted();
+    let begun = noted["begun"].as_array().unwrap();
+    assert_eq!(begun.last().unwrap()["need"], "lost-broker 1002", "{noted}");
+    assert!(keeper.path("work/keep.json").exists(), "it has not gone back to the proposals");
 }

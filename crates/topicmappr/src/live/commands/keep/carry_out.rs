@@ -22,12 +22,13 @@ impl Args {
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
         let ended = self.carry_out(plan, policy, false, session);
-        if !matches!(ended, Ok(Status::Done)) && !journal_of(plan, None).exists() {
+        let is_over = matches!(ended, Ok(PlanEnd { is_over: true, .. }));
+        if !is_over && !journal_of(plan, None).exists() {
             // An approval is for this plan, so it stays a proposal.
             files::rename(plan, &self.proposed(&proposal.need))?;
             self.take_back(proposal, session)?;
         }
-        ended
+        ended.map(|end| end.status)
     }
 
     /// Removes the record of a plan from the notes: the execution refused before it had a journal.
@@ -63,7 +64,7 @@ impl Args {
             session.say(&Note::new(format!("a plan has begun, and goes on at {hours}")))?;
             return Ok(Status::Partly);
         }
-        self.carry_out(plan, policy, true, session)
+        self.carry_out(plan, policy, true, session).map(|end| end.status)
     }
 
     /// Why the rest of a plan is not carried out, if it is not: its copies are no longer needed, or others are needed first.
@@ -93,7 +94,7 @@ impl Args {
         policy: &KeepPolicy,
         resumes: bool,
         session: &mut Session<'_, '_>,
-    ) -> Result<Status, Error> {
+    ) -> Result<PlanEnd, Error> {
         let flags = execution_flags(plan, policy, resumes)?;
         let ended = run_words(&on_plan("execute", plan, flags, session), session);
         exported::progressed(None);
@@ -110,7 +111,7 @@ impl Args {
             }
         };
         // What was left out is no longer as in the plan, and a broker that is gone may never answer again.
-        let over = matches!(status, Status::Done | Status::NoPlan)
+        let is_over = matches!(status, Status::Done | Status::NoPlan)
             || (status == Status::Partly && has_arrived(plan)?);
         let unfinished = |status: Status| {
             let code = status.code();
@@ -119,18 +120,25 @@ impl Args {
                 format!("it ended with exit code {code}; the next look goes on with it"),
             )
         };
-        let (reason, note) = if over { done } else { unfinished(status) };
+        let (reason, note) = if is_over { done } else { unfinished(status) };
         let access = session.global.kubernetes.access(session.environment);
         let told = announce(&self.notes, &access, reason, &note);
         session.global.talk.clone().wait_for(async {
             told.await;
             Ok(())
         })?;
-        if over {
+        if is_over {
             files::remove(&journal_of(plan, None))?;
         }
-        Ok(status)
+        Ok(PlanEnd { status, is_over })
     }
+}
+
+/// How an execution of a plan ended.
+struct PlanEnd {
+    status: Status,
+    /// Nothing is left to go on with, and the journal is removed.
+    is_over: bool,
 }
 
 /// What became of a plan that is over.
