@@ -134,11 +134,11 @@ impl KeepPolicy {
         self.triggers.get(&trigger).filter(|terms| terms.mode != KeepMode::Off)
     }
 
-    /// After how long `keep` replaces a lost broker by itself, in seconds; `None`: it does not.
+    /// After how long `keep` replaces a lost broker by itself, in seconds, at least 1; `None`: it does not.
     #[must_use]
     pub fn replaces_lost_after_seconds(&self) -> Option<u64> {
         let terms = self.terms(Trigger::LostBroker);
-        terms.filter(|terms| terms.mode == KeepMode::Act).map(|terms| terms.for_seconds)
+        terms.filter(|terms| terms.mode == KeepMode::Act).map(|terms| terms.for_seconds.max(1))
     }
 
     /// The longest time between two looks that counts in full. After a longer one nothing is known of the time between: the

@@ -290,3 +290,13 @@ fn a_broker_that_was_lost_during_another_plan_is_replaced_at_the_next_look() {
     assert_eq!(proposals[0].state, ProposalState::Begins, "{proposals:?}");
     assert_eq!(held(&proposals[1]), "lost: broker 3");
 }
+
+#[test]
+fn a_broker_is_lost_for_a_second_at_least() {
+    let mut policy = policy(KeepMode::Act);
+    assert_eq!(policy.replaces_lost_after_seconds(), Some(1800));
+    policy.triggers.get_mut(&Trigger::LostBroker).unwrap().for_seconds = 0;
+    assert_eq!(policy.replaces_lost_after_seconds(), Some(1), "execute takes no 0");
+    policy.triggers.get_mut(&Trigger::LostBroker).unwrap().mode = KeepMode::Propose;
+    assert_eq!(policy.replaces_lost_after_seconds(), None);
+}
