@@ -288,7 +288,8 @@ fn a_machine_dies(release: &Release) {
     release.is_ready(7);
 }
 
-/// Controllers of the machine get new disks, too. So does keep, whose claim the next upgrade makes again: its notes are elsewhere.
+/// Controllers of the machine get new disks, too. So does keep, whose claim the next upgrade makes again, once it is gone: its
+/// notes are elsewhere.
 fn disks_of_the_machine(release: &Release, node: &str) {
     // The volumes of a node have its name and a number.
     let volumes = format!("{node}-");
@@ -313,6 +314,15 @@ fn disks_of_the_machine(release: &Release, node: &str) {
         Ok(())
     });
     freed.unwrap();
+    // Until the pod of the machine is gone, a claim that was deleted still counts as there, and an upgrade makes no other.
+    let is_gone = || {
+        let found = release.nodes().kubernetes().run("keep's claim", |client| async move {
+            Ok(Api::<PersistentVolumeClaim>::namespaced(client, "kafka").get_opt(KEEP).await?)
+        });
+        let stays = |claim: PersistentVolumeClaim| claim.metadata.deletion_timestamp.is_none();
+        found.unwrap().is_none_or(stays).then_some(())
+    };
+    until("keep's lost claim to go", LONG, is_gone).unwrap();
 }
 
 /// The StatefulSet shrinks by a broker that has replicas. keep waits, then gives the broker up by itself. Its registration
