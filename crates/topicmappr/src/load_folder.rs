@@ -105,6 +105,27 @@ pub(crate) fn history(cluster: &Snapshot, folder: &Path) -> Result<StorageHistor
     Ok(history)
 }
 
+/// The history in a folder. It is read again only when there are other records.
+#[cfg(feature = "live")]
+#[derive(Default)]
+pub(crate) struct KnownHistory(Option<(Vec<HourFile>, StorageHistory)>);
+
+#[cfg(feature = "live")]
+impl KnownHistory {
+    pub(crate) fn of(
+        &mut self,
+        cluster: &Snapshot,
+        folder: &Path,
+    ) -> Result<&StorageHistory, Error> {
+        let now = records(folder)?;
+        let known = match self.0.take().filter(|(files, _)| *files == now) {
+            Some(known) => known,
+            None => (now, history(cluster, folder)?),
+        };
+        Ok(&self.0.insert(known).1)
+    }
+}
+
 /// The recorded load that a plan uses.
 pub(crate) struct LoadInUse {
     load: RecordedLoad,

@@ -42,6 +42,7 @@ impl ClusterFaults {
             Trigger::LostBroker => {}
             Trigger::LeavingBroker
             | Trigger::FullDisk
+            | Trigger::FillingDisk
             | Trigger::Drift
             | Trigger::NewBroker
             | Trigger::Imbalance => {

@@ -10,15 +10,17 @@ use std::collections::BTreeSet;
 type Homes<'a> = Vec<Option<&'a BTreeSet<BrokerId>>>;
 
 /// What calls for a plan, the most urgent first. Whether a load is uneven shows only the plan that evens it, so
-/// [`Trigger::Imbalance`] is always there.
+/// [`Trigger::Imbalance`] is always there. `later`: the same cluster as it is expected to be, if that is known.
 ///
 /// # Errors
 /// The assignments contradict the snapshot.
 pub fn needs(
     snapshot: &Snapshot,
+    later: Option<&Snapshot>,
     assignments: &[Assignment],
     policy: &KeepPolicy,
 ) -> Result<Vec<Need>, NoPlan> {
+    let snapshot = &*snapshot.with_free_storage();
     let taken = assign(snapshot, assignments)?;
     let homes: Homes<'_> =
         taken.into_iter().map(|at| Some(&assignments.get(at?)?.brokers)).collect();
@@ -39,6 +41,13 @@ pub fn needs(
             Trigger::FullDisk => {
                 let full = |broker: &&Broker| is_full(broker, policy);
                 about(live().filter(full).map(|broker| broker.id).collect())
+            }
+            Trigger::FillingDisk => {
+                let fills = |broker: &&Broker| {
+                    let then = later.and_then(|later| later.broker(broker.id));
+                    !is_full(broker, policy) && then.is_some_and(|then| is_full(then, policy))
+                };
+                about(live().filter(fills).map(|broker| broker.id).collect())
             }
             Trigger::Drift => whole(drifts(snapshot, &homes)),
             Trigger::NewBroker => {

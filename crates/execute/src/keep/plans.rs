@@ -36,7 +36,7 @@ impl Need {
             Trigger::NewBroker => {
                 Request::Scale(Scale { terms: terms(Mends::Nothing), balance: Balance::default() })
             }
-            Trigger::FullDisk => {
+            Trigger::FullDisk | Trigger::FillingDisk => {
                 let below = policy.relieved;
                 let relieve = self.broker().map(|broker| Relieve { broker, below });
                 let plain = Rebalance::new(terms(Mends::Nothing), Balance::default());
@@ -47,6 +47,12 @@ impl Need {
                 Request::Rebalance(Rebalance::new(terms(Mends::Nothing), balance))
             }
         }
+    }
+
+    /// The cluster that its plan is for: as it is now, or as it is expected to be.
+    #[must_use]
+    pub fn seen_in<'s>(&self, now: &'s Snapshot, later: Option<&'s Snapshot>) -> &'s Snapshot {
+        later.filter(|_| self.trigger == Trigger::FillingDisk).unwrap_or(now)
     }
 
     fn broker(&self) -> Option<BrokerId> {

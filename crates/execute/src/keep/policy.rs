@@ -29,6 +29,8 @@ pub enum Trigger {
     LeavingBroker,
     /// A disk is fuller than a mark.
     FullDisk,
+    /// A disk is expected to be fuller than that mark.
+    FillingDisk,
     /// Topics have replicas outside the brokers of their map.
     Drift,
     /// A live broker holds no replica.
@@ -39,10 +41,11 @@ pub enum Trigger {
 
 impl Trigger {
     /// All of them, the most urgent first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::LostBroker,
         Self::LeavingBroker,
         Self::FullDisk,
+        Self::FillingDisk,
         Self::Drift,
         Self::NewBroker,
         Self::Imbalance,
@@ -55,6 +58,7 @@ impl Trigger {
             Self::LostBroker => "lost-broker",
             Self::LeavingBroker => "leaving-broker",
             Self::FullDisk => "full-disk",
+            Self::FillingDisk => "filling-disk",
             Self::Drift => "drift",
             Self::NewBroker => "new-broker",
             Self::Imbalance => "imbalance",
@@ -99,6 +103,8 @@ pub struct KeepPolicy {
     pub full: Ratio,
     /// A plan for [`Trigger::FullDisk`] leaves this share of it used.
     pub relieved: Ratio,
+    /// How far [`Trigger::FillingDisk`] looks ahead, in days.
+    pub ahead_days: usize,
     /// What [`Trigger::Imbalance`] evens, the most important first.
     pub goals: Vec<BalanceGoal>,
     /// The most loaded broker has to lose at least this share of its load by a plan for [`Trigger::Imbalance`].
@@ -119,6 +125,7 @@ impl Default for KeepPolicy {
             throttle: Rate(0),
             full: Ratio::from_percent(85),
             relieved: Ratio::from_percent(80),
+            ahead_days: 7,
             goals: vec![BalanceGoal::Storage],
             band: Ratio::from_percent(10),
             storage_headroom: Ratio::from_percent(10),
@@ -134,6 +141,12 @@ impl KeepPolicy {
         self.triggers.get(&trigger).filter(|terms| terms.mode != KeepMode::Off)
     }
 
+    /// How many days ahead `keep` has to know the cluster; `None`: no plan depends on it.
+    #[must_use]
+    pub fn looks_ahead_days(&self) -> Option<usize> {
+        self.terms(Trigger::FillingDisk).map(|_| self.ahead_days)
+    }
+
     /// After how long `keep` replaces a lost broker by itself, in seconds, at least 1; `None`: it does not.
     #[must_use]
     pub fn replaces_lost_after_seconds(&self) -> Option<u64> {
@@ -143,7 +156,8 @@ impl KeepPolicy {
 
     /// The longest time between two looks that counts in full. After a longer one nothing is known of the time between: the
     /// clock may have been set, or the need may have been gone.
-    pub(super) fn between_looks_seconds(&self) -> u64 {
+    #[must_use]
+    pub fn between_looks_seconds(&self) -> u64 {
         let waits = Trigger::ALL.into_iter().filter_map(|trigger| self.terms(trigger));
         let waits = waits.map(|terms| terms.for_seconds).filter(|seconds| *seconds > 0);
         (waits.min().unwrap_or(DAY_SECONDS) / 2).max(1)

@@ -255,7 +255,8 @@ impl<C: Course> ReplayState<'_, C> {
         if self.flight.is_some() {
             return Ok(());
         }
-        let found = needs(snapshot, &assignments, self.policy).map_err(ReplayError::Assignments)?;
+        let found =
+            needs(snapshot, None, &assignments, self.policy).map_err(ReplayError::Assignments)?;
         let mut before = std::mem::take(&mut self.proposed);
         let mut seen = Vec::new();
         for need in found {

@@ -1,6 +1,7 @@
 use super::*;
 use health::Ailment;
-use mapper::BrokerId;
+use mapper::snapshot::{Broker, Partition, Parts, Topic};
+use mapper::{BrokerId, PartitionId, Snapshot};
 use proptest::prelude::*;
 
 const NOW: u64 = 1_000_000;
@@ -299,4 +300,42 @@ fn a_broker_is_lost_for_a_second_at_least() {
     assert_eq!(policy.replaces_lost_after_seconds(), Some(1), "execute takes no 0");
     policy.triggers.get_mut(&Trigger::LostBroker).unwrap().mode = KeepMode::Propose;
     assert_eq!(policy.replaces_lost_after_seconds(), None);
+}
+
+/// Two brokers of 100 bytes each, and what is used on them.
+fn used(bytes: [u64; 2]) -> Snapshot {
+    let broker = |(at, used): (u32, u64)| Broker {
+        storage_total: Some(Bytes(100)),
+        storage_free: Some(Bytes(100 - used)),
+        ..Broker::new(BrokerId(at))
+    };
+    let brokers = (1..).zip(bytes).map(broker).collect();
+    Snapshot::new(Parts { brokers, ..Parts::default() }).unwrap()
+}
+
+#[test]
+fn a_disk_fills_if_it_is_only_expected_to_be_full() {
+    let terms = policy(KeepMode::Act).triggers[&Trigger::FullDisk];
+    let both = [Trigger::FullDisk, Trigger::FillingDisk].map(|trigger| (trigger, terms)).into();
+    let policy = KeepPolicy { triggers: both, ..KeepPolicy::default() };
+    let (now, then) = (used([90, 50]), used([95, 90]));
+    let found = |later| -> Vec<String> {
+        needs(&now, later, &[], &policy).unwrap().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(found(None), ["full-disk 1"]);
+    assert_eq!(found(Some(&then)), ["full-disk 1", "filling-disk 2"]);
+    // Its plan is one for that day, and that of a full disk is for today.
+    let day = |text: &str| std::ptr::eq(need(text).seen_in(&now, Some(&then)), &then);
+    assert_eq!(["full-disk 1", "filling-disk 2"].map(day), [false, true]);
+    assert_eq!(policy.looks_ahead_days(), Some(7));
+    assert_eq!(KeepPolicy::default().looks_ahead_days(), None);
+    // Of a broker that tells only its size, the replicas tell what is free.
+    let mut partition = Partition::new(PartitionId(0), [BrokerId(1)]);
+    partition.size = Some(Bytes(90));
+    let topics =
+        vec![Topic { name: "t".to_owned(), partitions: vec![partition], ..Topic::default() }];
+    let brokers = vec![Broker { storage_total: Some(Bytes(100)), ..Broker::new(BrokerId(1)) }];
+    let told = Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap();
+    let found = needs(&told, None, &[], &policy).unwrap();
+    assert_eq!(found, [need("full-disk 1")]);
 }

@@ -3,6 +3,7 @@
 use super::{Broker, EVERY_LOG_DIR, Leader, Parts, Snapshot};
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Snapshot {
@@ -46,6 +47,29 @@ impl Snapshot {
         };
         parts.brokers = ids.into_iter().map(storage).collect();
         Self { parts }
+    }
+
+    /// The same cluster, with what is free on brokers that tell only their size: what their replicas leave.
+    #[must_use]
+    pub fn with_free_storage(&self) -> Cow<'_, Self> {
+        let lacks = |broker: &Broker| broker.storage_free.is_none();
+        if !self.brokers().iter().any(lacks) {
+            return Cow::Borrowed(self);
+        }
+        let mut parts = self.parts.clone();
+        let mut held: BTreeMap<BrokerId, Option<u64>> = BTreeMap::new();
+        for partition in self.topics().iter().flat_map(|topic| &topic.partitions) {
+            for id in &partition.replicas {
+                let sum = held.entry(*id).or_insert(Some(0));
+                *sum = sum.zip(partition.size_on(*id)).map(|(sum, size)| sum + size.0);
+            }
+        }
+        for broker in parts.brokers.iter_mut().filter(|broker| lacks(broker)) {
+            let used = held.get(&broker.id).copied().unwrap_or(Some(0));
+            let free = |(total, used): (Bytes, u64)| Bytes(total.0.saturating_sub(used));
+            broker.storage_free = broker.storage_total.zip(used).map(free);
+        }
+        Cow::Owned(Self { parts })
     }
 
     /// The same cluster with other disks (`--broker-storage`). Used storage is then the sum of the replicas, because

@@ -41,7 +41,8 @@ pub(crate) fn report(
     if let Some(folder) = &args.load_folder {
         match load_folder::history(&snapshot, folder) {
             Ok(history) => {
-                around.forecast = Some(Outlook::of(&history.forecast(&snapshot), folder));
+                around.forecast =
+                    Some(Outlook::of(&history.forecast(&snapshot.with_free_storage()), folder));
             }
             // A new folder. What is wrong now matters more.
             Err(error @ Error::FewRecords { .. }) => {

@@ -89,7 +89,7 @@ fn span(text: &str) -> Result<SignedDuration, String> {
 }
 
 /// Whole days, as far as forecasts reach.
-fn ahead(text: &str) -> Result<usize, String> {
+pub(crate) fn ahead(text: &str) -> Result<usize, String> {
     let days = text.trim().trim_start_matches('+').strip_suffix('d');
     let days = days.and_then(|number| number.parse().ok());
     days.filter(|days| (1..=HORIZON_DAYS).contains(days))

@@ -18,6 +18,8 @@ mod warns;
 pub(crate) use brokers::{BrokerList, holders, known_brokers, refuse_unknown};
 #[cfg(feature = "live")]
 pub(crate) use kubernetes::KubernetesArgs;
+#[cfg(feature = "live")]
+pub(crate) use load::ahead;
 pub(crate) use load::{ForecastArgs, LoadArgs, LoadWindow, RecordArgs};
 pub(crate) use maps::MapArgs;
 pub(crate) use outputs::{OutputFormat, TalkArgs, WhenColor};

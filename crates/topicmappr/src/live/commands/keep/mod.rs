@@ -9,12 +9,14 @@ mod proposals;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::live::views::KeepView;
+use crate::load_folder::KnownHistory;
 use crate::session::Session;
 use console::units::seconds;
 use execute::keep::{ClusterFaults, KeepLook, KeepPolicy, Need, Proposal, ProposalState, keep};
 use health::ailments;
 use local::files;
 use local::maps::Maps;
+use mapper::Snapshot;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of};
@@ -42,6 +44,11 @@ pub(crate) struct Args {
     /// The folder must outlive the process.
     #[arg(long, value_name = "DIR", default_value = ".")]
     work_dir: PathBuf,
+    /// Expect sizes from the records in this folder, for filling disks
+    ///
+    /// snapshot --load-folder writes them, each hour.
+    #[arg(long, value_name = "DIR")]
+    load_folder: Option<PathBuf>,
     /// Look again after this time; without it, look once
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     every: Option<Duration>,
@@ -62,7 +69,8 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     session.global.source.brokers()?;
-    let mut policy = policy_file::read(&args.policy)?;
+    let mut policy = args.policy()?;
+    let mut history = KnownHistory::default();
     let every = args.every.filter(|_| !args.dry_run);
     if every.is_some() {
         // An execution handles signals. After it, they end this process again.
@@ -72,7 +80,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         exported::serve(address, ServerNames::of("--listen-host", &args.listen_host))?;
     }
     loop {
-        let looked = args.look_and_act(&policy, session);
+        let looked = args.look_and_act(&policy, &mut history, session);
         let Some(pause) = every else { return looked.map(|it| it.status) };
         match looked {
             Ok(LookEnd { status: status @ (Status::Interrupted | Status::Terminated), .. }) => {
@@ -88,7 +96,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 args.pause(pause, session)?;
             }
         }
-        match policy_file::read(&args.policy) {
+        match args.policy() {
             Ok(changed) => policy = changed,
             Err(error) => {
                 session.say(&Note::new(format!("the policy stays as it was: {error}")))?
@@ -112,9 +120,44 @@ struct Before {
 }
 
 impl Args {
+    fn policy(&self) -> Result<KeepPolicy, Error> {
+        let policy = policy_file::read(&self.policy)?;
+        match policy.looks_ahead_days().is_some() && self.load_folder.is_none() {
+            true => Err(Error::flags("the policy fillingDisk needs --load-folder DIR")),
+            false => Ok(policy),
+        }
+    }
+
+    /// The cluster as the policy wants to know it, if there are enough records.
+    fn later(
+        &self,
+        now: &Snapshot,
+        policy: &KeepPolicy,
+        history: &mut KnownHistory,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Option<Snapshot>, Error> {
+        let Some((days, folder)) = policy.looks_ahead_days().zip(self.load_folder.as_deref())
+        else {
+            return Ok(None);
+        };
+        match history.of(now, folder) {
+            Ok(history) => {
+                let then = history.forecast(&now.with_free_storage()).cluster_in(days);
+                Ok(Some(then.map_err(|problem| Error::OddNumbers { problem })?))
+            }
+            // A new folder. What is wrong now matters more.
+            Err(error @ Error::FewRecords { .. }) => {
+                session.say(&Note::new(format!("filling disks are not known: {error}")))?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn look_and_act(
         &self,
         policy: &KeepPolicy,
+        history: &mut KnownHistory,
         session: &mut Session<'_, '_>,
     ) -> Result<LookEnd, Error> {
         let plan = self.plan();
@@ -125,7 +168,8 @@ impl Args {
         let Before { place, record: before, read } = self.before(session)?;
         let cluster_id = facts.snapshot.cluster_id().unwrap_or_default().to_owned();
         self.refuse_another(&before, &cluster_id)?;
-        let look = self.look(&facts, &maps, &before, policy)?;
+        let later = self.later(&facts.snapshot, policy, history, session)?;
+        let look = self.look(&facts, later, &maps, &before, policy)?;
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
         notes.cluster_id = cluster_id;
         exported::looked(&proposals);
@@ -197,6 +241,7 @@ impl Args {
     fn look(
         &self,
         facts: &Facts,
+        later: Option<Snapshot>,
         maps: &Maps,
         before: &KeepRecord,
         policy: &KeepPolicy,
@@ -205,6 +250,7 @@ impl Args {
         let writes = !self.dry_run;
         let planning = Planning {
             facts,
+            later,
             policy,
             scope: KeepScope::of(&facts.snapshot, maps)?,
             ended: ended::plans(&self.work_dir, &self.plan(), &before.notes, at_seconds, writes)?,

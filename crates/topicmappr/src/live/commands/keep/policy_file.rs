@@ -1,6 +1,7 @@
 //! The policy file of `keep`.
 
 use crate::error::Error;
+use crate::flags::ahead;
 use console::units::{duration, percent, rate, size};
 use execute::keep::{Hours, KeepMode, KeepPolicy, Trigger, TriggerTerms};
 use jiff::civil::Time;
@@ -30,6 +31,7 @@ struct PoliciesFile {
     lost_broker: Option<TermsFile>,
     leaving_broker: Option<TermsFile>,
     full_disk: Option<TermsFile>,
+    filling_disk: Option<TermsFile>,
     drift: Option<TermsFile>,
     new_broker: Option<TermsFile>,
     imbalance: Option<TermsFile>,
@@ -46,6 +48,8 @@ struct TermsFile {
     above: Option<String>,
     /// Only of a full disk.
     to: Option<String>,
+    /// Only of a filling disk.
+    within: Option<String>,
     /// Only of an imbalance.
     goals: Option<Vec<BalanceGoal>>,
     /// Only of an imbalance.
@@ -67,8 +71,15 @@ fn parse(text: &str) -> Result<KeepPolicy, String> {
     if file.version != VERSION {
         return Err(format!("version {} is none that this program reads", file.version));
     }
-    let PoliciesFile { lost_broker, leaving_broker, full_disk, drift, new_broker, imbalance } =
-        file.policies;
+    let PoliciesFile {
+        lost_broker,
+        leaving_broker,
+        full_disk,
+        filling_disk,
+        drift,
+        new_broker,
+        imbalance,
+    } = file.policies;
     let mut policy = KeepPolicy {
         throttle: at("throttle", rate(&file.throttle))?,
         bytes_per_day: given("bytesPerDay", file.bytes_per_day.as_deref(), size)?,
@@ -82,6 +93,7 @@ fn parse(text: &str) -> Result<KeepPolicy, String> {
         (Trigger::LostBroker, lost_broker),
         (Trigger::LeavingBroker, leaving_broker),
         (Trigger::FullDisk, full_disk),
+        (Trigger::FillingDisk, filling_disk),
         (Trigger::Drift, drift),
         (Trigger::NewBroker, new_broker),
         (Trigger::Imbalance, imbalance),
@@ -102,6 +114,7 @@ impl TermsFile {
         };
         is(Trigger::FullDisk, "above", self.above.is_some())?;
         is(Trigger::FullDisk, "to", self.to.is_some())?;
+        is(Trigger::FillingDisk, "within", self.within.is_some())?;
         is(Trigger::Imbalance, "goals", self.goals.is_some())?;
         is(Trigger::Imbalance, "band", self.band.is_some())?;
         // A cordon is an operator's word, so it need not last. Brokers that are lost one after the other are left to
@@ -109,9 +122,10 @@ impl TermsFile {
         let (waits, rests) = match trigger {
             Trigger::LeavingBroker => (0, 0),
             Trigger::FullDisk | Trigger::Drift => (HALF_AN_HOUR, 0),
-            Trigger::LostBroker | Trigger::NewBroker | Trigger::Imbalance => {
-                (HALF_AN_HOUR, DAY_SECONDS)
-            }
+            Trigger::LostBroker
+            | Trigger::FillingDisk
+            | Trigger::NewBroker
+            | Trigger::Imbalance => (HALF_AN_HOUR, DAY_SECONDS),
         };
         let seconds = |key: &str, text: Option<&str>, otherwise: u64| {
             Ok::<u64, String>(given(key, text, duration)?.map_or(otherwise, |time| time.as_secs()))
@@ -127,6 +141,9 @@ impl TermsFile {
         }
         if let Some(to) = given("to", self.to.as_deref(), percent)? {
             policy.relieved = to;
+        }
+        if let Some(days) = given("within", self.within.as_deref(), ahead)? {
+            policy.ahead_days = days;
         }
         if policy.relieved >= policy.full {
             let why =
@@ -193,7 +210,8 @@ mod tests {
     fn a_policy_is_read_with_its_defaults() {
         let text = format!(
             "{SMALL}  lostBroker: {{mode: act, maxBytes: 2TB}}\n  leavingBroker: {{mode: propose}}\n  \
-             imbalance: {{mode: propose, goals: [storage, leaders], band: 20%, for: 6h}}\n\
+             imbalance: {{mode: propose, goals: [storage, leaders], band: 20%, for: 6h}}\n  \
+             fillingDisk: {{mode: propose, within: 3d}}\n\
              hours: 22:00-06:30\nbytesPerDay: 1TB\n"
         );
         let policy = parse(&text).unwrap();
@@ -206,12 +224,17 @@ mod tests {
         assert_eq!(policy.triggers[&Trigger::Imbalance].rest_seconds, DAY_SECONDS);
         assert_eq!(policy.triggers[&Trigger::Imbalance].for_seconds, 6 * 3600);
         assert_eq!(policy.goals, [BalanceGoal::Storage, BalanceGoal::Leaders]);
+        assert_eq!(policy.looks_ahead_days(), Some(3));
         assert!(!policy.triggers.contains_key(&Trigger::Drift));
     }
 
     #[test]
     fn what_a_policy_cannot_mean_is_refused_by_name() {
         let why = |lines: &str| parse(&format!("{SMALL}{lines}")).unwrap_err();
+        assert!(
+            why("  fullDisk: {mode: act, within: 7d}\n")
+                .contains("policy full-disk: within belongs to the policy filling-disk")
+        );
         assert!(
             why("  drift: {mode: act, band: 10%}\n")
                 .contains("policy drift: band belongs to the policy imbalance")

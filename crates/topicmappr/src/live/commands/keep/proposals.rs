@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 /// What is planned with at one look.
 pub(super) struct Planning<'a> {
     pub(super) facts: &'a Facts,
+    /// The cluster as it is expected to be, if that is known.
+    pub(super) later: Option<Snapshot>,
     pub(super) policy: &'a KeepPolicy,
     pub(super) scope: KeepScope,
     /// The plans that ended in the last 24 hours.
@@ -57,9 +59,9 @@ impl Planning<'_> {
         if self.writes {
             files::make_folder(&self.folder)?;
         }
-        let snapshot = &self.facts.snapshot;
+        let (snapshot, later) = (&self.facts.snapshot, self.later.as_ref());
         let mut seen = Vec::new();
-        for need in execute::keep::needs(snapshot, &self.scope.assignments, self.policy)? {
+        for need in execute::keep::needs(snapshot, later, &self.scope.assignments, self.policy)? {
             let plan = match self.planned(&need) {
                 Ok(None) => continue,
                 Ok(Some(planned)) => Ok(planned),
@@ -78,7 +80,8 @@ impl Planning<'_> {
 
     /// The plan that was proposed before, if it still fits, or a new one.
     fn planned(&self, need: &Need) -> Result<Option<PlannedNeed>, Error> {
-        let (snapshot, path) = (&self.facts.snapshot, path(&self.folder, need));
+        let path = path(&self.folder, need);
+        let snapshot = need.seen_in(&self.facts.snapshot, self.later.as_ref());
         let proposed = read_plan(&path).ok().map(|(plan, _)| plan);
         let make = || {
             let request = |by| need.request(self.scope.assignments.clone(), by, self.policy);
