@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 pub struct ClusterFaults {
     /// Brokers that hold replicas and are not live.
     pub lost: BTreeSet<BrokerId>,
+    /// Brokers with a disk so full that they may stop.
+    pub full: BTreeSet<BrokerId>,
     /// Everything else, as text.
     pub other: BTreeSet<String>,
 }
@@ -24,6 +26,9 @@ impl ClusterFaults {
             if let Ailment::Lost { broker, .. } | Ailment::Fenced { broker, .. } = ailment {
                 found.lost.insert(*broker);
             }
+            if let Ailment::FullDisk { broker, now: true, .. } = ailment {
+                found.full.insert(*broker);
+            }
         }
         for ailment in ailments {
             found.other.extend(trouble(ailment, &found.lost));
@@ -32,9 +37,11 @@ impl ClusterFaults {
     }
 
     /// Why a plan for this need has to wait. A lost broker is replaced only if it is all that is wrong. Every other plan
-    /// waits for a whole cluster.
+    /// waits for a whole cluster. A nearly full disk is what a plan for full disks mends: it copies nothing to such a disk.
     pub(super) fn against(&self, need: &Need) -> Vec<String> {
         let mut why: Vec<String> = self.other.iter().cloned().collect();
+        let full = self.full.iter().filter(|_| need.trigger != Trigger::FullDisk);
+        why.extend(full.map(|broker| format!("the disk of broker {broker} is nearly full")));
         match need.trigger {
             Trigger::LostBroker if self.lost.len() > 1 => {
                 why.push(format!("more than one broker is lost: {}", joined(&self.lost)));
@@ -62,7 +69,10 @@ fn trouble(ailment: &Ailment, lost: &BTreeSet<BrokerId>) -> Option<String> {
     };
     match ailment {
         // Plans give a cordoned broker no replicas, so it is no trouble. A full disk is a need, and plans make it emptier.
-        Ailment::Lost { .. } | Ailment::Fenced { .. } | Ailment::Cordoned { .. } => None,
+        Ailment::Lost { .. }
+        | Ailment::Fenced { .. }
+        | Ailment::Cordoned { .. }
+        | Ailment::FullDisk { .. } => None,
         Ailment::UnderMinIsr { partitions, missing }
         | Ailment::AtMinIsr { partitions, missing }
         | Ailment::UnderReplicated { partitions, missing } => {
@@ -72,10 +82,6 @@ fn trouble(ailment: &Ailment, lost: &BTreeSet<BrokerId>) -> Option<String> {
         }
         Ailment::Offline { partitions, .. } => {
             Some(format!("{} no leader", counted(partitions, "has", "have")))
-        }
-        // So full that the broker may stop: an operator has to look.
-        Ailment::FullDisk { broker, now, .. } => {
-            now.then(|| format!("the disk of broker {broker} is nearly full"))
         }
         Ailment::FailedLogDir { broker, .. } => {
             Some(format!("a log dir of broker {broker} has failed"))

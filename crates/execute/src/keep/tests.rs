@@ -189,13 +189,19 @@ fn everything_but_the_repair_waits_for_a_whole_cluster() {
     let lost = |id| Ailment::Lost { broker: BrokerId(id), replicas: 1, bytes: Bytes(10) };
     let at = |missing| Ailment::AtMinIsr { partitions: BTreeSet::new(), missing };
     let faults = ClusterFaults::of(&[lost(3), at(of(&[3]))]);
-    assert_eq!(faults, ClusterFaults { lost: of(&[3]), other: BTreeSet::new() });
+    assert_eq!(faults, ClusterFaults { lost: of(&[3]), ..ClusterFaults::default() });
     assert_eq!(faults.against(&need("lost-broker 3")), Vec::<String>::new());
     assert_eq!(faults.against(&need("drift")), ["lost: broker 3"]);
     let two = ClusterFaults::of(&[lost(3), lost(4)]);
     assert_eq!(two.against(&need("lost-broker 3")), ["more than one broker is lost: 3, 4"]);
     let lags = ClusterFaults::of(&[lost(3), at(of(&[3, 4]))]);
     assert_eq!(lags.against(&need("lost-broker 3")).len(), 1);
+    // Only the plan that makes room goes on.
+    let full = ClusterFaults { full: of(&[1]), ..ClusterFaults::default() };
+    assert_eq!(full.against(&need("full-disk 1")), Vec::<String>::new());
+    for other in ["lost-broker 3", "filling-disk 2", "drift"] {
+        assert_eq!(full.against(&need(other)), ["the disk of broker 1 is nearly full"]);
+    }
 }
 
 /// What happens at one look: which needs are there, with the bytes of their plans, and whether the cluster is busy.
