@@ -417,6 +417,7 @@ fn what_keep_notes_is_as_its_schema_says() {
     let need = |text: &str| text.parse::<Need>().unwrap();
     let plan = PlannedNeed {
         plan_id: "sha256:00".to_owned(),
+        what: "12 partitions of events, from broker 1001 to 1004".to_owned(),
         bytes: Bytes(5),
         bound_bytes: Some(Bytes(4)),
         seconds: 1,

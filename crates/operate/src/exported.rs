@@ -163,6 +163,7 @@ mod tests {
         let planned = PlannedNeed {
             plan_id: "sha256:1".to_owned(),
             bytes: Bytes(77),
+            what: String::new(),
             bound_bytes: None,
             seconds: 1,
             warnings: [].into(),

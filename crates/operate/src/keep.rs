@@ -156,6 +156,7 @@ fn status(proposal: &Proposal) -> Value {
     let mut status = json!({"state": state_name(&proposal.state), "reasons": reasons});
     if let Some(plan) = &proposal.plan {
         status["planId"] = json!(plan.plan_id);
+        status["what"] = json!(plan.what);
         status["bytes"] = json!(plan.bytes);
         status["seconds"] = json!(plan.seconds);
         status["warnings"] = json!(plan.warnings);

@@ -29,6 +29,9 @@ const DAY_SECONDS: u64 = 86_400;
 pub struct PlannedNeed {
     /// The plan's id.
     pub plan_id: String,
+    /// What it changes, in words.
+    #[serde(default)]
+    pub what: String,
     /// The bytes that it copies.
     pub bytes: Bytes,
     /// The proven least bytes of any plan for the same, where a bound is known.
@@ -248,7 +251,10 @@ impl fmt::Display for Proposal {
             ProposalState::Begins => write!(f, "begins"),
         }?;
         match &self.plan {
-            Some(plan) => write!(f, " (plan {}, {})", plan.plan_id, plan.bytes),
+            Some(plan) => {
+                write!(f, " (plan {}, {}", plan.plan_id, plan.bytes)?;
+                if plan.what.is_empty() { f.write_str(")") } else { write!(f, ": {})", plan.what) }
+            }
             None => Ok(()),
         }
     }

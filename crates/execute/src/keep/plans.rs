@@ -5,10 +5,12 @@ use super::notes::Need;
 use super::policy::{KeepPolicy, Trigger};
 use mapper::{
     Assignment, Balance, BrokerId, Bytes, Figures, Mends, Move, PartitionId, PlaceBy, Plan,
-    PlanTerms, Rebalance, Rebuild, Relieve, Request, Scale, Snapshot,
+    PlanTerms, Rebalance, Rebuild, Relieve, Request, Scale, Snapshot, counted, few,
 };
 use std::collections::BTreeSet;
 
+/// How many topics and brokers a sentence names.
+const NAMED: usize = 5;
 /// The warning about a plan that takes data back to where an earlier plan took it from.
 const MOVES_BACK: &str = "moves-back";
 
@@ -103,7 +105,24 @@ impl Need {
         let repairs = self.trigger == Trigger::LostBroker;
         let back = !repairs && bytes_back(plan, earlier) > Bytes(0);
         let warnings = back.then(|| MOVES_BACK.to_owned()).into_iter().collect();
-        PlannedNeed { plan_id, bytes, bound_bytes: plan.bound_bytes, seconds, warnings }
+        let (what, bound_bytes) = (what(plan), plan.bound_bytes);
+        PlannedNeed { plan_id, what, bytes, bound_bytes, seconds, warnings }
+    }
+}
+
+/// How many partitions of which topics change, and which brokers give and get replicas.
+fn what(plan: &Plan) -> String {
+    let topics: BTreeSet<&str> = plan.moves.iter().map(|change| &*change.topic).collect();
+    let gives: BTreeSet<BrokerId> = plan.moves.iter().flat_map(Move::removed).collect();
+    let gets: BTreeSet<BrokerId> = plan.moves.iter().flat_map(Move::added).collect();
+    let partitions =
+        format!("{} of {}", counted(plan.moves.len(), "partition"), few(topics, NAMED));
+    let [gives, gets] = [gives, gets].map(|brokers| few(brokers, NAMED));
+    match (gives.as_str(), gets.as_str()) {
+        ("", "") => format!("preferred leaders of {partitions}"),
+        (from, "") => format!("{partitions}, off broker {from}"),
+        ("", to) => format!("{partitions}, to broker {to}"),
+        (from, to) => format!("{partitions}, from broker {from} to {to}"),
     }
 }
 

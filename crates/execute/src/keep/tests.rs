@@ -14,6 +14,7 @@ fn need(text: &str) -> Need {
 fn seen(text: &str, bytes: u64) -> SeenNeed {
     let plan = PlannedNeed {
         plan_id: format!("plan of {text}"),
+        what: String::new(),
         bytes: Bytes(bytes),
         bound_bytes: None,
         seconds: bytes,

@@ -154,6 +154,8 @@ fn a_plan_that_takes_data_back_waits_for_an_approval() {
     assert_eq!(warnings(std::slice::from_ref(&there)), ["moves-back".to_owned()].into());
     assert_eq!(bytes_back(&back, [&there]), there.bytes_moved().unwrap());
     assert_eq!(bytes_back(&there, [&there]), Bytes(0));
+    let what = drift.planned("id".to_owned(), &there, [], &policy).what;
+    assert_eq!(what, "12 partitions of t0, t5, from broker 0, 1, 2 to 3, 4, 5");
 }
 
 #[test]

@@ -26,6 +26,9 @@ impl fmt::Display for KeepView<'_> {
                 let id = plan.plan_id.trim_start_matches("sha256:");
                 let short = id.get(..SHORT).unwrap_or(id);
                 writeln!(f, "  plan {short}: {}, about {}", plan.bytes, duration(plan.seconds))?;
+                if !plan.what.is_empty() {
+                    writeln!(f, "  moves {}", plan.what)?;
+                }
             }
             if let Some(plan) = proposal.plan.as_ref().filter(|plan| !plan.warnings.is_empty()) {
                 writeln!(f, "  warnings: {}", mapper::joined(&plan.warnings))?;
