@@ -4,11 +4,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use testbed::{Cluster, until};
 
 use crate::binary::{Ended, Run, command, json, topicmappr};
 use crate::traffic::{SOON, Traffic};
+use crate::znodes::gzip;
+
+/// All brokers share one disk, which may be nearly full.
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
 
 /// `keep` with its files, for one cluster.
 struct Keeper {
@@ -38,9 +43,7 @@ impl Keeper {
         let (policy, notes, work) = (file("policy.yaml"), file("notes.json"), file("work"));
         let words = ["keep", "--bootstrap-server", &self.bootstrap, "--policy", &policy];
         let files = ["--notes", &notes, "--work-dir", &work];
-        // All brokers share one disk, which may be nearly full.
-        let storage = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
-        words.iter().chain(&files).chain(&storage).chain(more).map(|it| (*it).to_owned()).collect()
+        words.iter().chain(&files).chain(&STORAGE).chain(more).map(|it| (*it).to_owned()).collect()
     }
 
     fn looks(&self, terms: &str, more: &[&str]) -> Ended {
@@ -111,6 +114,7 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     traffic.write(&(0..2).map(|p| (("events".to_owned(), p), 500_000)).collect());
     let keeper = Keeper::of(&cluster);
     keeper.looks("maxBytes: 1GB", &[]).with(0).complaining_of("Nothing calls for a plan");
+    records_tell_of_a_disk_that_fills(&traffic, &keeper);
 
     cluster.kill_broker(1003).unwrap();
     traffic.without(1003);
@@ -175,6 +179,52 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     keeper.looks(again, &[]).with(0).complaining_of("Nothing calls for a plan");
 
     a_loss_ends_a_plan_for_something_else(&cluster, &traffic, &keeper);
+}
+
+/// Records in which partitions grow until their brokers are full in a week, and the same records replayed.
+fn records_tell_of_a_disk_that_fills(traffic: &Traffic, keeper: &Keeper) {
+    traffic.create(&[("grows".to_owned(), vec![vec![1001, 1002]; 4])].into());
+    traffic.write(&(0..4).map(|p| (("grows".to_owned(), p), 10_000)).collect());
+    let now = keeper.path("now.json");
+    let file = now.to_str().unwrap();
+    let captures = ["snapshot", "--bootstrap-server", &keeper.bootstrap, "--out-file", file];
+    topicmappr(captures.iter().chain(&STORAGE)).with(0);
+    let mut record = json(&now);
+    let captured: Timestamp = record["captured_at"].as_str().unwrap().parse().unwrap();
+    let load = keeper.path("load");
+    fs::create_dir(&load).unwrap();
+    for days_ago in (0..4).rev() {
+        let at = captured - SignedDuration::from_hours(24 * days_ago);
+        record["captured_at"] = at.to_string().into();
+        for topic in record["topics"].as_array_mut().unwrap() {
+            // 8 kB/s are 4.8 GB in a week, of which 2.8 GB are there. A broker with 9 GB gets four times the rest.
+            let rate = if topic["name"] == "grows" { 8_000 } else { 0 };
+            for partition in topic["partitions"].as_array_mut().unwrap() {
+                partition["bytes_in_per_second"] = rate.into();
+                if rate > 0 {
+                    partition["size_bytes"] = (1_000_000_000 * (3 - days_ago).min(2)).into();
+                }
+            }
+        }
+        let name = at.strftime("load-%Y-%m-%dT%H.json.gz").to_string();
+        fs::write(load.join(name), gzip(record.to_string().as_bytes())).unwrap();
+    }
+    let load = load.to_str().unwrap();
+    let filling = "maxBytes: 1GB}\n  fillingDisk: {mode: propose, within: 7d";
+    keeper.looks(filling, &[]).with(2).complaining_of("fillingDisk needs --load-folder");
+    let looks = keeper.looks(filling, &["--load-folder", load]).with(5);
+    looks.complaining_of("filling-disk 1001: seen for 0 s");
+    let plan = json(&keeper.path("work/keep/proposed/filling-disk-1001.json"));
+    let moves = plan["partitions"].as_array().unwrap();
+    assert!(!moves.is_empty() && moves.iter().all(|it| it["topic"] == "grows"), "{plan}");
+
+    // In the replay the disks have become full, one after the other.
+    let policy = keeper.path("policy.yaml");
+    let text = "version: 1\nthrottle: 50MB/s\npolicies:\n  fullDisk: {mode: propose}\n";
+    fs::write(&policy, text).unwrap();
+    let replays = ["plans", "replay", "--policy", policy.to_str().unwrap(), "--load-folder", load];
+    let replayed = topicmappr(replays).with(0);
+    assert!(replayed.stdout.contains("full-disk 1001"), "{}", replayed.stdout);
 }
 
 /// A slow plan is carried out for topics outside of their map, and a broker dies.

@@ -126,6 +126,21 @@ impl KnownHistory {
     }
 }
 
+/// Gives each record, the oldest first, with the seconds since 1970 of its hour. All are of one cluster.
+#[cfg(feature = "live")]
+pub(crate) fn each(folder: &Path, mut give: impl FnMut(u64, Snapshot)) -> Result<(), Error> {
+    let mut first: Option<Snapshot> = None;
+    for (at, path) in &records(folder)? {
+        let record = source::snapshot(path)?;
+        if let Some(first) = &first {
+            same_cluster(first, &record, path)?;
+        }
+        first.get_or_insert_with(|| record.clone());
+        give(at.as_second().unsigned_abs(), record);
+    }
+    Ok(())
+}
+
 /// The recorded load that a plan uses.
 pub(crate) struct LoadInUse {
     load: RecordedLoad,

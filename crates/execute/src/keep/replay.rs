@@ -9,7 +9,7 @@ use super::{
     SeenNeed, Trigger, TriggerTerms, bytes_back, keep, needs,
 };
 use health::ailments;
-use mapper::snapshot::{Broker, Parts};
+use mapper::snapshot::{Broker, Parts, Topic};
 use mapper::{
     Assignment, BrokerId, Bytes, NoPlan, PartitionId, PlaceBy, Plan, Rate, Snapshot, SnapshotError,
     plan,
@@ -20,21 +20,29 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How often a clairvoyant looks: more often than it has needs.
 const CLAIRVOYANT_LOOKS: u64 = 40;
 
+mod recorded;
 mod seeded;
 
+pub use recorded::RecordedCourse;
 pub use seeded::SeededWeek;
 
-/// Something that happens to a broker.
+/// Something that happens to a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
-    /// It dies.
+    /// A broker dies.
     Lost(BrokerId),
-    /// It is back, with what it held.
+    /// A broker is back, with what it held.
     Back(BrokerId),
-    /// It is new.
+    /// A broker is new.
     Joined(Box<Broker>),
-    /// An operator cordons it.
+    /// An operator cordons a broker.
     Cordoned(BrokerId),
+    /// An operator ends the cordon of a broker.
+    Uncordoned(BrokerId),
+    /// A topic is new, or its last partitions are.
+    Grown(Box<Topic>),
+    /// A topic is gone.
+    Deleted(String),
 }
 
 /// What happens to a cluster, whatever is planned.
@@ -42,7 +50,7 @@ pub trait Course {
     /// The size of a partition at this time; `None`: as before.
     fn size(&self, topic: &str, partition: PartitionId, at_seconds: u64) -> Option<Bytes>;
 
-    /// What happens to brokers after the first of these times, up to the second.
+    /// What happens to brokers and topics after the first of these times, up to the second.
     fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<Happening>;
 }
 
@@ -117,7 +125,7 @@ pub fn replay<C: Course>(
     let mut run = ReplayState {
         policy,
         course,
-        parts: start.clone().into_parts(),
+        parts: followed_parts(start),
         notes: KeepNotes::default(),
         proposed: BTreeMap::new(),
         flight: None,
@@ -127,13 +135,34 @@ pub fn replay<C: Course>(
     let step = look_seconds.max(1);
     let mut now = from_seconds;
     while now < until_seconds {
-        run.change(now.saturating_sub(step), now);
+        run.change(now.saturating_sub(step), now)?;
         let snapshot = Snapshot::new(run.parts.clone()).map_err(ReplayError::Snapshot)?;
         run.replayed.broker_seconds_over_mark += step * run.over_mark(&snapshot);
         run.look(&snapshot, scope(&snapshot), now)?;
         now += step;
     }
     Ok(run.replayed)
+}
+
+/// What a replay follows of a cluster: the disks of a broker count as one, and the replicas of a partition have one size.
+fn followed_parts(start: &Snapshot) -> Parts {
+    let mut parts = start.clone().into_parts();
+    parts.brokers = parts.brokers.into_iter().map(followed).collect();
+    parts.topics.iter_mut().for_each(follow);
+    parts
+}
+
+fn followed(mut broker: Broker) -> Broker {
+    broker.forget_log_dirs();
+    broker
+}
+
+fn follow(topic: &mut Topic) {
+    topic.log_dir_paths.clear();
+    for facts in topic.partitions.iter_mut().filter_map(|partition| partition.facts.as_mut()) {
+        facts.log_dirs.clear();
+        facts.replica_sizes.clear();
+    }
 }
 
 /// The least that the same policy would copy if it knew the end: one time, with the sizes and brokers of the end, without any
@@ -189,7 +218,7 @@ impl<C: Course> Course for TheEnd<'_, C> {
 
 impl<C: Course> ReplayState<'_, C> {
     /// The cluster after what happened between two looks.
-    fn change(&mut self, after: u64, now: u64) {
+    fn change(&mut self, after: u64, now: u64) -> Result<(), ReplayError> {
         for happening in self.course.happenings(after, now) {
             let mut with = |id: BrokerId, change: fn(&mut Broker)| {
                 self.parts.brokers.iter_mut().filter(|broker| broker.id == id).for_each(change);
@@ -200,11 +229,17 @@ impl<C: Course> ReplayState<'_, C> {
                 Happening::Cordoned(id) => with(id, |broker| {
                     broker.cordoned_log_dirs = vec![mapper::snapshot::EVERY_LOG_DIR.to_owned()];
                 }),
-                Happening::Joined(broker) => self.parts.brokers.push(*broker),
+                Happening::Uncordoned(id) => with(id, |broker| broker.cordoned_log_dirs.clear()),
+                Happening::Joined(broker) => self.parts.brokers.push(followed(*broker)),
+                Happening::Grown(mut topic) => {
+                    follow(&mut topic);
+                    recorded::grow(&mut self.parts.topics, *topic);
+                }
+                Happening::Deleted(name) => self.parts.topics.retain(|it| it.name != name),
             }
         }
         if let Some(flight) = self.flight.take_if(|flight| flight.until_seconds <= now) {
-            self.arrive(flight.plan, now);
+            self.arrive(flight.plan, now)?;
         }
         let mut used: BTreeMap<BrokerId, u64> = BTreeMap::new();
         for topic in &mut self.parts.topics {
@@ -223,18 +258,15 @@ impl<C: Course> ReplayState<'_, C> {
             broker.storage_free =
                 broker.storage_total.map(|total| Bytes(total.0.saturating_sub(used)));
         }
+        Ok(())
     }
 
-    fn arrive(&mut self, plan: Plan, now: u64) {
-        for change in &plan.moves {
-            let topic = self.parts.topics.iter_mut().find(|topic| topic.name == *change.topic);
-            let partitions = topic.into_iter().flat_map(|topic| &mut topic.partitions);
-            for partition in partitions.filter(|partition| partition.id == change.partition) {
-                partition.replicas = change.to.clone();
-            }
-        }
+    fn arrive(&mut self, plan: Plan, now: u64) -> Result<(), ReplayError> {
+        let before = Snapshot::new(self.parts.clone()).map_err(ReplayError::Snapshot)?;
+        self.parts = before.after(&plan).into_parts();
         self.ended.push((now, plan));
         self.ended.retain(|(at, _)| now - at < DAY_SECONDS);
+        Ok(())
     }
 
     fn over_mark(&self, snapshot: &Snapshot) -> u64 {

@@ -32,7 +32,7 @@ impl Broker {
     }
 
     /// Removes the log dirs, but remembers if all of them are cordoned.
-    pub(super) fn forget_log_dirs(&mut self) {
+    pub fn forget_log_dirs(&mut self) {
         if self.is_cordoned() {
             self.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
         }

@@ -1,6 +1,6 @@
 use super::super::{KeepMode, Trigger, TriggerTerms};
 use super::*;
-use mapper::snapshot::{Partition, Topic};
+use mapper::snapshot::{Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Topic};
 use mapper::{Rate, Ratio, TopicSelection};
 use proptest::prelude::*;
 
@@ -140,6 +140,39 @@ fn a_disk_that_fills_is_relieved_and_no_season_moves_data_to_and_fro() {
 }
 
 #[test]
+fn leaders_and_disks_of_a_real_cluster_are_followed() {
+    let mut parts = cluster().into_parts();
+    for broker in &mut parts.brokers {
+        let (total, free) = (broker.storage_total, broker.storage_free);
+        broker.log_dirs = vec![LogDir { path: "/data".to_owned(), total, free }];
+    }
+    for topic in &mut parts.topics {
+        topic.log_dir_paths = vec!["/data".to_owned()];
+        for partition in &mut topic.partitions {
+            let isr = Some(partition.replicas.clone());
+            let leader = Leader::Broker(partition.replicas[0]);
+            let replica_sizes = partition.replicas.iter().map(|_| partition.size).collect();
+            let log_dirs = partition.replicas.iter().map(|_| Some(LogDirIndex(0))).collect();
+            let facts = PartitionFacts {
+                isr,
+                leader,
+                replica_sizes,
+                log_dirs,
+                ..PartitionFacts::default()
+            };
+            partition.facts = Some(Box::new(facts));
+        }
+    }
+    let start = Snapshot::new(parts).unwrap();
+    let course =
+        Growth { permille_a_day: [400, 0, 0, 0, 0, 0], season_percent: 0, happenings: Vec::new() };
+    let all = policy(&[Trigger::FullDisk]);
+    let told = replay(&start, &course, WEEK, &all, &everywhere).unwrap();
+    assert_eq!(told, week(&course, &all), "as where nothing but sizes is told");
+    assert!(!told.plans.is_empty());
+}
+
+#[test]
 fn a_plan_that_takes_data_back_waits_for_an_approval() {
     let policy = policy(&[Trigger::Imbalance]);
     let [need, drift]: [Need; 2] = ["imbalance", "drift"].map(|text| text.parse().unwrap());
@@ -256,4 +289,54 @@ proptest! {
         prop_assert_eq!(replayed.bytes_back, Bytes(0), "{:?}", replayed.plans);
         prop_assert!(replayed.plans.len() <= 8, "{:?}", replayed.plans);
     }
+}
+
+/// A record of the cluster, changed.
+fn record(change: impl FnOnce(&mut Parts)) -> Snapshot {
+    let mut parts = cluster().into_parts();
+    change(&mut parts);
+    Snapshot::new(parts).unwrap()
+}
+
+#[test]
+fn records_are_replayed_with_the_cluster_that_they_show() {
+    let mut course = RecordedCourse::default();
+    course.see(NOON, &cluster());
+    let grown = |parts: &mut Parts| {
+        parts.topics[0].partitions.iter_mut().for_each(|one| one.size = Some(Bytes(2 * SIZE)));
+    };
+    course.see(NOON + HOUR, &record(grown));
+    course.see(NOON + 2 * HOUR, &record(|parts| parts.brokers[5].live = false));
+    course.see(
+        NOON + 10 * HOUR,
+        &record(|parts| {
+            parts.brokers.truncate(5);
+            parts.topics.remove(5);
+            parts.topics[1].partitions.push(Partition::new(PartitionId(10), [BrokerId(0)]));
+            parts.topics.push(Topic { name: "t9".to_owned(), ..parts.topics[0].clone() });
+        }),
+    );
+    let size =
+        |hours: u64| course.size("t0", PartitionId(3), NOON + hours * HOUR).unwrap().0 / SIZE;
+    assert_eq!([0, 1, 2].map(size), [1, 2, 1]);
+    let all = course.happenings(NOON, NOON + 10 * HOUR);
+    let [
+        Happening::Lost(lost),
+        Happening::Grown(more),
+        Happening::Grown(new),
+        Happening::Deleted(gone),
+    ] = all.as_slice()
+    else {
+        panic!("{all:?}")
+    };
+    assert_eq!((lost.0, &*more.name, &*new.name, &**gone), (5, "t1", "t9", "t5"));
+
+    let until = NOON + 12 * HOUR;
+    let lost = policy(&[Trigger::LostBroker]);
+    let replayed = replay(&cluster(), &course, (NOON, until, HOUR), &lost, &everywhere).unwrap();
+    let [plan] = replayed.plans.as_slice() else { panic!("{replayed:?}") };
+    assert_eq!(
+        (plan.need.to_string().as_str(), plan.at_seconds),
+        ("lost-broker 5", NOON + 4 * HOUR)
+    );
 }

@@ -1,5 +1,7 @@
 //! `plans`: what `keep` proposes, and an operator's answers.
 
+mod replay;
+
 use crate::error::Error;
 use crate::live::views::KeepView;
 use crate::session::Session;
@@ -20,6 +22,10 @@ pub(crate) enum Command {
     Approve(AnswerArgs),
     /// Tell keep never to carry out a plan
     Reject(AnswerArgs),
+    /// Show what a policy would have done with recorded load
+    ///
+    /// Plans without warnings count as approved at once, others never. What was moved in that time is left out.
+    Replay(replay::ReplayArgs),
 }
 
 /// Where `keep` has its notes.
@@ -49,6 +55,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
         }
         Command::Approve(args) => args.answer(true, session),
         Command::Reject(args) => args.answer(false, session),
+        Command::Replay(args) => replay::run(args, session),
     }
 }
 

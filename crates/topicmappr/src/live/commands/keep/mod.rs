@@ -3,7 +3,7 @@
 
 mod carry_out;
 mod ended;
-mod policy_file;
+pub(super) mod policy_file;
 mod proposals;
 
 use crate::error::Error;
@@ -24,7 +24,8 @@ use operate::http_server::{ServerNames, host_name};
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
 use operate::record_place::RecordPlace;
 use operate::{exported, runtime};
-use proposals::{KeepScope, Planning};
+pub(super) use proposals::KeepScope;
+use proposals::Planning;
 use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;

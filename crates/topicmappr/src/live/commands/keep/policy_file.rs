@@ -57,7 +57,7 @@ struct TermsFile {
 }
 
 /// Reads the policy.
-pub(super) fn read(path: &Path) -> Result<KeepPolicy, Error> {
+pub(in crate::live) fn read(path: &Path) -> Result<KeepPolicy, Error> {
     let text = files::read_text(path)?;
     parse(&text).map_err(|problem| {
         local::Error::flag("--policy", path.display().to_string(), problem).into()

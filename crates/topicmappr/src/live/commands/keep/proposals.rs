@@ -28,15 +28,15 @@ pub(super) struct Planning<'a> {
 }
 
 /// The topics, with the brokers that they may be on.
-pub(super) struct KeepScope {
-    pub(super) assignments: Vec<Assignment>,
+pub(in crate::live) struct KeepScope {
+    pub(in crate::live) assignments: Vec<Assignment>,
     findings: Vec<MapFinding>,
     unmapped: Vec<Unmapped>,
 }
 
 impl KeepScope {
     /// By the maps; without maps, every topic on every live broker.
-    pub(super) fn of(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
+    pub(in crate::live) fn of(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
         if maps.written().is_empty() {
             let live = snapshot.brokers().iter().filter(|broker| broker.live);
             let everywhere =
