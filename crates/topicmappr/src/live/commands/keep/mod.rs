@@ -12,14 +12,16 @@ use crate::live::views::KeepView;
 use crate::load_folder::KnownHistory;
 use crate::session::Session;
 use console::units::seconds;
-use execute::keep::{ClusterFaults, KeepLook, KeepPolicy, Need, Proposal, ProposalState, keep};
+use execute::keep::{
+    BegunPlan, ClusterFaults, KeepLook, KeepNotes, KeepPolicy, Need, Proposal, ProposalState, keep,
+};
 use health::ailments;
 use local::files;
 use local::maps::Maps;
 use mapper::Snapshot;
 use operate::Status;
 use operate::events::Note;
-use operate::execution::{end_by_signals, journal_of};
+use operate::execution::{end_by_signals, journal_of, read_plan};
 use operate::http_server::{ServerNames, host_name};
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
 use operate::record_place::RecordPlace;
@@ -88,13 +90,13 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 return Ok(status);
             }
             // The next look sees at once whether the need is gone.
-            Ok(LookEnd { status: Status::Done, acts: true }) => {}
-            Ok(_) => args.pause(pause, session)?,
+            Ok(LookEnd { status: Status::Done, acts: true, .. }) => {}
+            Ok(end) => args.pause(pause, end.read, session)?,
             Err(error) => {
                 // Nothing has begun, or its journal says how far it is. The next look sees what is so.
                 exported::look_failed();
                 session.say(&Note::new(format!("this look failed: {error}")))?;
-                args.pause(pause, session)?;
+                args.pause(pause, None, session)?;
             }
         }
         match args.policy() {
@@ -111,6 +113,8 @@ struct LookEnd {
     status: Status,
     /// Whether a plan was carried out.
     acts: bool,
+    /// What operators had said, if that is as before.
+    read: Option<ReadAnswers>,
 }
 
 /// The record of the last look, and what operators have said since.
@@ -163,12 +167,14 @@ impl Args {
     ) -> Result<LookEnd, Error> {
         let plan = self.plan();
         if journal_of(&plan, None).exists() && !self.dry_run {
-            return Ok(LookEnd { status: self.go_on(&plan, policy, session)?, acts: true });
+            let status = self.go_on(&plan, policy, session)?;
+            return Ok(LookEnd { status, acts: true, read: None });
         }
         let (facts, maps) = session.facts_with_maps()?;
         let Before { place, record: before, read } = self.before(session)?;
         let cluster_id = facts.snapshot.cluster_id().unwrap_or_default().to_owned();
         self.refuse_another(&before, &cluster_id)?;
+        let before = KeepRecord { notes: self.without_unbegun(before.notes), ..before };
         let later = self.later(&facts.snapshot, policy, history, session)?;
         let look = self.look(&facts, later, &maps, &before, policy)?;
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
@@ -176,9 +182,9 @@ impl Args {
         exported::looked(&proposals);
         session.event(&KeepView { proposals: &proposals, dry_run: self.dry_run })?;
         let status = if proposals.is_empty() { Status::Done } else { Status::Findings };
-        let found = LookEnd { status, acts: false };
+        let found = |read| Ok(LookEnd { status, acts: false, read: Some(read) });
         if self.dry_run {
-            return Ok(found);
+            return found(read);
         }
         let begins = proposals.iter().find(|it| it.state == ProposalState::Begins).cloned();
         let record = KeepRecord { notes, proposals };
@@ -194,18 +200,29 @@ impl Args {
             }
             Ok(())
         })?;
-        let Some(proposal) = begins else { return Ok(found) };
+        let Some(proposal) = begins else { return found(read) };
         // Only a run that has recorded its plan replaces the last one. Another run may still execute that.
         files::rename(&self.proposed(&proposal.need), &plan)?;
-        Ok(LookEnd { status: self.begin(&plan, &proposal, policy, session)?, acts: true })
+        let status = self.begin(&plan, &proposal, policy, session)?;
+        Ok(LookEnd { status, acts: true, read: None })
     }
 
     /// Waits for the next look; an answer of an operator ends the wait.
-    fn pause(&self, pause: Duration, session: &Session<'_, '_>) -> Result<(), Error> {
+    fn pause(
+        &self,
+        pause: Duration,
+        read: Option<ReadAnswers>,
+        session: &Session<'_, '_>,
+    ) -> Result<(), Error> {
         let access = session.global.kubernetes.access(session.environment);
         session.global.talk.wait_for(async {
             let waits = async {
-                match answers(&self.notes, &access).await {
+                // What was said during the look counts, too.
+                let read = match read {
+                    Some(read) => Ok(read),
+                    None => answers(&self.notes, &access).await,
+                };
+                match read {
                     Ok(read) => answered(&self.notes, &read, &access).await,
                     Err(_) => pending().await,
                 }
@@ -263,6 +280,18 @@ impl Args {
         let missing = facts.notes.iter();
         faults.other.extend(missing.map(|note| format!("not everything is told: {}", note.text)));
         Ok(KeepLook { at_seconds, needs: planning.seen()?, faults, busy: None })
+    }
+
+    /// The notes without a plan that is still a proposal: after the note, this process ended before it began.
+    fn without_unbegun(&self, notes: KeepNotes) -> KeepNotes {
+        let mut open = notes.begun.iter().filter(|plan| plan.ended_seconds.is_none());
+        let is_proposed = |plan: &&BegunPlan| {
+            read_plan(&self.proposed(&plan.need)).is_ok_and(|(_, id)| id == plan.plan_id)
+        };
+        match open.find(is_proposed).map(|plan| plan.plan_id.clone()) {
+            Some(id) => notes.without(&id),
+            None => notes,
+        }
     }
 
     fn refuse_another(&self, before: &KeepRecord, found: &str) -> Result<(), Error> {
