@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The pauses before each retry of a read.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+/// The size limit of an answer that is only dropped.
+const MOST_OF_AN_ANSWER: usize = 1 << 16;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How many characters of a server's message are shown.
 const SHOWN_CHARACTERS: usize = 300;
@@ -81,17 +83,38 @@ impl Http {
         most_bytes: usize,
     ) -> Result<Vec<u8>, MetricsError> {
         let shown = shown(&url);
+        self.patiently(&shown, most_bytes, || self.client.get(url.clone())).await
+    }
+
+    /// Sends JSON to a URL that is not shown, with retries: what is told twice does no harm.
+    pub(crate) async fn post_patiently(
+        &self,
+        url: &Url,
+        shown: &str,
+        json: Vec<u8>,
+    ) -> Result<(), MetricsError> {
+        let request = || self.post_of(url.clone(), json.clone());
+        self.patiently(shown, MOST_OF_AN_ANSWER, request).await.map(drop)
+    }
+
+    async fn patiently(
+        &self,
+        shown: &str,
+        most_bytes: usize,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<u8>, MetricsError> {
         let mut last = None;
+        let once = async || match self.with_secrets(request()).send().await {
+            Ok(response) => self.read(response, shown, most_bytes).await,
+            Err(error) => {
+                Err(No { again: true, after: None, error: self.unreachable(shown, error) })
+            }
+        };
         let tries = async {
             for pause in PAUSES {
-                let no = match self.with_secrets(self.client.get(url.clone())).send().await {
-                    Ok(response) => match self.read(response, &shown, most_bytes).await {
-                        Ok(body) => return Ok(body),
-                        Err(no) => no,
-                    },
-                    Err(error) => {
-                        No { again: true, after: None, error: self.unreachable(&shown, error) }
-                    }
+                let no = match once().await {
+                    Ok(body) => return Ok(body),
+                    Err(no) => no,
                 };
                 if !no.again {
                     return Err(no.error);
@@ -100,12 +123,12 @@ impl Http {
                 last = Some(no.error);
                 tokio::time::sleep(no.after.unwrap_or(pause)).await;
             }
-            self.get(url, most_bytes).await
+            once().await.map_err(|no| no.error)
         };
         match tokio::time::timeout(self.timeout, tries).await {
             Ok(answer) => answer,
             Err(_) => Err(last.unwrap_or_else(|| MetricsError::Unreachable {
-                url: shown.clone(),
+                url: shown.to_owned(),
                 reason: format!("no answer within {} s", self.timeout.as_secs_f64()),
             })),
         }
@@ -114,11 +137,16 @@ impl Http {
     /// Sends JSON, once, because it may change something.
     pub(crate) async fn post(&self, url: Url, json: Vec<u8>) -> Result<(), MetricsError> {
         let shown = shown(&url);
-        let request = self.client.post(url).header("content-type", "application/json").body(json);
-        match self.with_secrets(request).send().await {
-            Ok(answer) => self.read(answer, &shown, 1 << 16).await.map(drop).map_err(|no| no.error),
+        match self.with_secrets(self.post_of(url, json)).send().await {
+            Ok(answer) => {
+                self.read(answer, &shown, MOST_OF_AN_ANSWER).await.map(drop).map_err(|no| no.error)
+            }
             Err(error) => Err(self.unreachable(&shown, error)),
         }
+    }
+
+    fn post_of(&self, url: Url, json: Vec<u8>) -> RequestBuilder {
+        self.client.post(url).header("content-type", "application/json").body(json)
     }
 
     async fn read(&self, response: Response, url: &str, most_bytes: usize) -> Result<Vec<u8>, No> {

@@ -37,6 +37,7 @@ mod secret;
 mod selector;
 mod settings;
 mod sidecar;
+mod webhook;
 
 pub use backend::Backend;
 pub use base_url::{BaseUrl, warn_if_open};
@@ -55,6 +56,7 @@ pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::HeaderSecret;
 pub use settings::{BackendChoice, MetricsSettings};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};
+pub use webhook::{Webhook, WebhookFormat};
 
 #[cfg(test)]
 mod tests {

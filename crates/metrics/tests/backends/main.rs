@@ -8,6 +8,7 @@ mod exporter;
 mod limits;
 mod prometheus;
 mod server;
+mod webhook;
 
 use mapper::BrokerId;
 use mappr_metrics::BrokerAddress;

@@ -1,12 +1,13 @@
 //! Carries a plan out by `execute`, and cancels it where it is no longer wanted.
 
-use super::Args;
+use super::{Args, tags};
 use crate::error::{Beyond, Error};
 use crate::live::cli::run_words;
 use crate::session::Session;
 use execute::keep::{KeepNotes, KeepPolicy, Proposal};
 use local::files;
 use mapper::Reason;
+use metrics::Event;
 use operate::events::Note;
 use operate::execution::{has_arrived, journal_of, read_plan};
 use operate::keep::{KeepRecord, StoredRecord, announce};
@@ -122,9 +123,11 @@ impl Args {
         };
         let (reason, note) = if is_over { done } else { unfinished(status) };
         let access = session.global.kubernetes.access(session.environment);
-        let told = announce(&self.notes, &access, reason, &note);
+        let (written, id) = read_plan(plan)?;
+        let tags = tags(written.cluster_id.as_deref().unwrap_or_default(), &id);
         session.global.talk.clone().wait_for(async {
-            told.await;
+            announce(&self.notes, &access, reason, &note).await;
+            self.webhook.tell(Event { title: reason.to_owned(), text: note, tags }).await;
             Ok(())
         })?;
         if is_over {

@@ -5,12 +5,14 @@ mod carry_out;
 mod ended;
 pub(super) mod policy_file;
 mod proposals;
+mod webhook;
 
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::live::views::KeepView;
 use crate::load_folder::KnownHistory;
 use crate::session::Session;
+use ::kubernetes::Access;
 use console::units::seconds;
 use execute::keep::{
     BegunPlan, ClusterFaults, KeepLook, KeepNotes, KeepPolicy, Need, Proposal, ProposalState, keep,
@@ -18,7 +20,9 @@ use execute::keep::{
 use health::ailments;
 use local::files;
 use local::maps::Maps;
+use local::words::quoted;
 use mapper::Snapshot;
+use metrics::Event;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of, read_plan};
@@ -32,6 +36,7 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
+use webhook::WebhookArgs;
 
 /// The flags of `keep`.
 #[derive(Debug, clap::Args)]
@@ -63,6 +68,8 @@ pub(crate) struct Args {
     /// localhost and IP addresses are always accepted.
     #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
     listen_host: Vec<String>,
+    #[command(flatten)]
+    webhook: WebhookArgs,
     /// Show what would be done, and change nothing
     ///
     /// The exit code is 5 if something would be proposed or done.
@@ -72,6 +79,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     session.global.source.brokers()?;
+    args.webhook.check()?;
     let mut policy = args.policy()?;
     let mut history = KnownHistory::default();
     let every = args.every.filter(|_| !args.dry_run);
@@ -195,8 +203,7 @@ impl Args {
             show(&self.notes, &record.proposals, &read, &access).await?;
             place.write(&record, &access).await?;
             for proposal in news(&before.proposals, &record.proposals) {
-                announce(&self.notes, &access, reason(&proposal.state), &proposal.to_string())
-                    .await;
+                self.tell(&access, &record.notes.cluster_id, proposal).await;
             }
             Ok(())
         })?;
@@ -205,6 +212,22 @@ impl Args {
         files::rename(&self.proposed(&proposal.need), &plan)?;
         let status = self.begin(&plan, &proposal, policy, session)?;
         Ok(LookEnd { status, acts: true, read: None })
+    }
+
+    /// Tells operators about a proposal: by an Event, and by the webhook if there is a plan to decide on, or that begins.
+    async fn tell(&self, access: &Access, cluster_id: &str, proposal: &Proposal) {
+        let (reason, mut text) = (reason(&proposal.state), proposal.to_string());
+        announce(&self.notes, access, reason, &text).await;
+        let Some(plan) = &proposal.plan else { return };
+        let waits = proposal.state == ProposalState::ForApproval;
+        if waits {
+            let (id, notes) = (&plan.plan_id, quoted(&self.notes.to_string()));
+            text.push_str(&format!("\ntopicmappr plans approve {id} --notes {notes}"));
+        }
+        if waits || proposal.state == ProposalState::Begins {
+            let tags = tags(cluster_id, &plan.plan_id);
+            self.webhook.tell(Event { title: reason.to_owned(), text, tags }).await;
+        }
     }
 
     /// Waits for the next look; an answer of an operator ends the wait.
@@ -315,6 +338,11 @@ fn news<'p>(before: &[Proposal], now: &'p [Proposal]) -> Vec<&'p Proposal> {
         last.is_some_and(|last| same(&last.state, &it.state))
     };
     now.iter().filter(|it| !known(it)).collect()
+}
+
+/// The tags of an event about a plan.
+fn tags(cluster_id: &str, plan_id: &str) -> Vec<String> {
+    vec![format!("cluster:{cluster_id}"), format!("plan:{}", plan_id.trim_start_matches("sha256:"))]
 }
 
 /// The name of an Event.
