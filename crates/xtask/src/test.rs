@@ -40,11 +40,10 @@ const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
-/// The part of the names of tests that wait most of their time. They run among the smaller suites, so that both lanes end
-/// together.
-const OUTAGES: &str = "outages::";
+/// The parts of the names of tests that run among the smaller suites, so that both lanes end together.
+const AMONG: [&str; 2] = ["outages::", "closed_loop::"];
 /// The modules that run apart from the rest of the largest live suite.
-const APART: [&str; 2] = [NODES, OUTAGES];
+const APART: [&str; 3] = [NODES, AMONG[0], AMONG[1]];
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
@@ -262,7 +261,9 @@ fn with_the_largest<'a>(
         Ok((whole.has(module) && part.tests > 0).then_some(part))
     };
     let mut runs = one_by_one(part(NODES)?.into_iter(), binaries)?;
-    suites.extend(part(OUTAGES)?);
+    for module in AMONG {
+        suites.extend(part(module)?);
+    }
     let largest = whole.select(Part::Without(&APART))?;
     runs.extend(two_at_a_time(Some(largest), suites, binaries)?);
     Ok(runs)
