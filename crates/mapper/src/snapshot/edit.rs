@@ -52,7 +52,7 @@ impl Snapshot {
     /// The same cluster, with what is free on brokers that tell only their size: what their replicas leave.
     #[must_use]
     pub fn with_free_storage(&self) -> Cow<'_, Self> {
-        let lacks = |broker: &Broker| broker.storage_free.is_none();
+        let lacks = |it: &Broker| it.storage_total.is_some() && it.storage_free.is_none();
         if !self.brokers().iter().any(lacks) {
             return Cow::Borrowed(self);
         }
