@@ -6,7 +6,7 @@ use crate::live::cli::run_words;
 use crate::session::Session;
 use execute::keep::{KeepNotes, KeepPolicy, Proposal};
 use local::files;
-use mapper::Reason;
+use mapper::{Plan, Reason};
 use metrics::Event;
 use operate::events::Note;
 use operate::execution::{has_arrived, journal_of, read_plan};
@@ -96,7 +96,8 @@ impl Args {
         resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<PlanEnd, Error> {
-        let flags = execution_flags(plan, policy, resumes)?;
+        let (written, id) = read_plan(plan)?;
+        let flags = execution_flags(&written, policy, resumes);
         let ended = run_words(&on_plan("execute", plan, flags, session), session);
         exported::progressed(None);
         let (status, done) = match self.why_cancelled(&ended, policy, session)? {
@@ -123,7 +124,6 @@ impl Args {
         };
         let (reason, note) = if is_over { done } else { unfinished(status) };
         let access = session.global.kubernetes.access(session.environment);
-        let (written, id) = read_plan(plan)?;
         let tags = tags(written.cluster_id.as_deref().unwrap_or_default(), &id);
         session.global.talk.clone().wait_for(async {
             announce(&self.notes, &access, reason, &note).await;
@@ -154,7 +154,7 @@ fn done(status: Status) -> &'static str {
 }
 
 /// The flags of an execution, beyond those of the cluster.
-fn execution_flags(plan: &Path, policy: &KeepPolicy, resumes: bool) -> Result<Vec<String>, Error> {
+fn execution_flags(plan: &Plan, policy: &KeepPolicy, resumes: bool) -> Vec<String> {
     let mut flags = vec![format!("--throttle={}B/s", policy.throttle.0)];
     flags.extend(resumes.then(|| "--resume".to_owned()));
     if let Some(hours) = policy.hours {
@@ -162,11 +162,11 @@ fn execution_flags(plan: &Path, policy: &KeepPolicy, resumes: bool) -> Result<Ve
         flags.push(format!("--until={:02}:{:02}", until / 3600 % 24, until / 60 % 60));
     }
     // Nothing is more urgent than a plan for a lost broker.
-    let replaces = read_plan(plan)?.0.moves.iter().any(|change| change.reason == Reason::Lost);
+    let replaces = plan.moves.iter().any(|change| change.reason == Reason::Lost);
     if let Some(seconds) = policy.replaces_lost_after_seconds().filter(|_| !replaces) {
         flags.push(format!("--leave-when-lost={seconds}"));
     }
-    Ok(flags)
+    flags
 }
 
 /// A command line about a plan, in the same cluster.
