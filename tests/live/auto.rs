@@ -9,7 +9,7 @@ use testbed::{Mode, lone_port, until};
 use crate::autothrottle::{Situation, situation};
 use crate::binary::{Run, SOLE, topicmappr};
 use crate::daemon::{Daemon, TOKEN};
-use crate::traffic::{SOON, Traffic};
+use crate::traffic::SOON;
 
 /// Without metrics the daemon uses the least rate. Its rounds are rare, so a quick reaction shows that a move was
 /// announced.
@@ -109,9 +109,7 @@ fn nothing_begins_that_the_daemon_does_not_pace(mode: Mode) {
     let ended = run.end().with(0);
     assert!(ended.stderr.contains("paces nothing new"), "{}", ended.stderr);
     assert!(auto.written("submitted") >= 3, "two at a time");
-    let seen = Traffic::of(&auto.situation.cluster).seen();
-    let moved = seen.iter().filter(|((topic, _), _)| topic == "events");
-    assert!(moved.clone().all(|(_, seen)| seen.replicas == [1003, 1002]), "{seen:?}");
+    auto.situation.await_the_end_of_the_move(&daemon);
     auto.situation.await_what_was_before(|| daemon.said());
 }
 
