@@ -17,14 +17,15 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "error: {error}");
         return operate::Status::Outside.into();
     }
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let (stdin, stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
     let mut streams = Streams {
         in_is_terminal: stdin.is_terminal(),
         out_is_terminal: stdout.is_terminal(),
         err_is_terminal: stderr.is_terminal(),
         stdin: &mut stdin.lock(),
         out: &mut BufWriter::new(stdout.lock()),
-        err: &mut stderr.lock(),
+        // Not locked: other threads log to it.
+        err: &mut stderr,
     };
     let environment = Environment::of_process();
     topicmappr::run(std::env::args_os(), &environment, &mut streams).into()
