@@ -23,7 +23,10 @@ impl ClusterFaults {
     pub fn of(ailments: &[Ailment]) -> Self {
         let mut found = Self::default();
         for ailment in ailments {
-            if let Ailment::Lost { broker, .. } | Ailment::Fenced { broker, .. } = ailment {
+            if let Ailment::Lost { broker, replicas, .. } | Ailment::Fenced { broker, replicas, .. } =
+                ailment
+                && *replicas > 0
+            {
                 found.lost.insert(*broker);
             }
             if let Ailment::FullDisk { broker, now: true, .. } = ailment {

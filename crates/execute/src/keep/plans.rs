@@ -5,7 +5,7 @@ use super::notes::Need;
 use super::policy::{KeepPolicy, Trigger};
 use mapper::{
     Assignment, Balance, BrokerId, Bytes, Figures, Mends, Move, PartitionId, PlaceBy, Plan,
-    PlanTerms, Rebalance, Rebuild, Relieve, Request, Scale, Snapshot, counted, few,
+    PlanTerms, Rebalance, Rebuild, Relieve, Request, Scale, Snapshot, Violation, counted, few,
 };
 use std::collections::BTreeSet;
 
@@ -13,6 +13,11 @@ use std::collections::BTreeSet;
 const NAMED: usize = 5;
 /// The warning about a plan that takes data back to where an earlier plan took it from.
 const MOVES_BACK: &str = "moves-back";
+
+/// A plan whose copies have grown by more than one part in this many is another plan.
+const GROWS_BY: u64 = 10;
+/// So much is no matter, however small a plan is.
+const LITTLE: Bytes = Bytes(100_000_000);
 
 impl Need {
     /// What the planners are asked for this need. `place_by`: how lost replicas are placed, by what is known.
@@ -133,7 +138,24 @@ fn fits(plan: &Plan, snapshot: &Snapshot) -> bool {
         let partition = topic.and_then(|topic| topic.partition(change.partition));
         partition.is_some_and(|partition| partition.replicas == change.from)
     };
-    plan.moves.iter().all(same) && mapper::check(snapshot, plan).is_empty()
+    plan.moves.iter().all(same) && keeps_its_promises(plan, snapshot)
+}
+
+/// Whether a plan breaks no promise with the sizes of now, and copies about as much as it says. Clients write all the time: a plan
+/// that had to tell each size exactly would be another one at each look, and no approval would last.
+fn keeps_its_promises(plan: &Plan, snapshot: &Snapshot) -> bool {
+    let grown = |violation: &Violation| {
+        if matches!(violation, Violation::Figures { .. }) {
+            return Some(0);
+        }
+        let Violation::Bytes { stated: Some(stated), found: Some(found), .. } = violation else {
+            return None;
+        };
+        Some(found.0.saturating_sub(stated.0))
+    };
+    let grown: Option<u64> = mapper::check(snapshot, plan).iter().map(grown).sum();
+    let most = plan.bytes_moved().map_or(0, |bytes| bytes.0 / GROWS_BY).max(LITTLE.0);
+    grown.is_some_and(|grown| grown <= most)
 }
 
 /// What a plan copies to brokers from which earlier plans took it.

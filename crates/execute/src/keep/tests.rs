@@ -1,7 +1,7 @@
 use super::*;
 use health::Ailment;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
-use mapper::{BrokerId, PartitionId, Snapshot};
+use mapper::{Assignment, BrokerId, PartitionId, PlaceBy, Snapshot, TopicSelection};
 use proptest::prelude::*;
 
 const NOW: u64 = 1_000_000;
@@ -195,6 +195,9 @@ fn everything_but_the_repair_waits_for_a_whole_cluster() {
     assert_eq!(faults.against(&need("drift")), ["lost: broker 3"]);
     let two = ClusterFaults::of(&[lost(3), lost(4)]);
     assert_eq!(two.against(&need("lost-broker 3")), ["more than one broker is lost: 3, 4"]);
+    // A dead broker that holds nothing any more is no loss: its plan is done.
+    let empty = Ailment::Fenced { broker: BrokerId(4), replicas: 0, bytes: Bytes(0) };
+    assert_eq!(ClusterFaults::of(&[lost(3), empty]).lost, of(&[3]));
     let lags = ClusterFaults::of(&[lost(3), at(of(&[3, 4]))]);
     assert_eq!(lags.against(&need("lost-broker 3")).len(), 1);
     // Only the plan that makes room goes on.
@@ -345,4 +348,39 @@ fn a_disk_fills_if_it_is_only_expected_to_be_full() {
     let told = Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap();
     let found = needs(&told, None, &[], &policy).unwrap();
     assert_eq!(found, [need("full-disk 1")]);
+}
+
+/// One partition of this size on broker 1, of two.
+fn sized(bytes: u64) -> Snapshot {
+    let broker = |id| Broker {
+        storage_total: Some(Bytes(1 << 40)),
+        storage_free: Some(Bytes(1 << 39)),
+        ..Broker::new(BrokerId(id))
+    };
+    let mut partition = Partition::new(PartitionId(0), [BrokerId(1)]);
+    partition.size = Some(Bytes(bytes));
+    let topics =
+        vec![Topic { name: "t".to_owned(), partitions: vec![partition], ..Topic::default() }];
+    let brokers = [1, 2].map(broker).into();
+    Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap()
+}
+
+#[test]
+fn a_proposed_plan_stays_while_clients_write_and_becomes_another_if_it_copies_a_tenth_more() {
+    const GB: u64 = 1_000_000_000;
+    let policy = policy(KeepMode::Propose);
+    let made_of = |bytes| {
+        let all = Assignment::new(TopicSelection::Rest, [BrokerId(2)].into());
+        let request = need("drift").request(vec![all], PlaceBy::Storage, &policy);
+        mapper::plan(&sized(bytes), &request)
+    };
+    let proposed = made_of(10 * GB).unwrap();
+    let stays = |bytes: u64| {
+        let new = || made_of(bytes);
+        let plan = need("drift").plan(Some(proposed.clone()), &sized(bytes), &policy, new);
+        let (plan, is_new) = plan.unwrap().unwrap();
+        assert_eq!(plan == proposed, !is_new);
+        !is_new
+    };
+    assert_eq!([10 * GB, 11 * GB, 9 * GB, 11 * GB + 1].map(stays), [true, true, true, false]);
 }
