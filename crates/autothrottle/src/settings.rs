@@ -12,15 +12,14 @@ use console::Environment;
 use coordination::{Role, Store};
 use mapper::Ratio;
 use metrics::Backend;
-use operate::http_server::{ServerNames, Tls};
-use operate::watched::Watched;
+use operate::http_server::{ServerNames, Tls, Token};
 use operate::{live, stores};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use throttle::{HealthLimits, ThrottleLimits, ThrottleTerms};
+
+const TOKEN_FLAG: &str = "--api-token-file";
 
 /// The request of a run.
 pub(crate) struct DaemonSettings {
@@ -54,41 +53,6 @@ pub(crate) struct ApiSettings {
     pub(crate) token: Option<Token>,
     pub(crate) tls: Option<Tls>,
     pub(crate) insecure: bool,
-}
-
-/// A secret that changes need: given, or in a file that may be replaced.
-#[derive(Clone)]
-pub(crate) struct Token(Arc<dyn Fn() -> String + Send + Sync>);
-
-impl Token {
-    /// What it is now.
-    pub(crate) fn now(&self) -> String {
-        (self.0)()
-    }
-
-    fn in_file(path: &Path) -> Result<Self, Error> {
-        let shown = path.display().to_string();
-        let watched = Watched::open(&[path], move |texts| {
-            let token = String::from_utf8_lossy(&texts[0]).trim().to_owned();
-            match token.is_empty() {
-                false => Ok(token),
-                true => Err(no_token(shown.clone())),
-            }
-        })?;
-        Ok(Self(Arc::new(move || watched.now())))
-    }
-}
-
-impl From<String> for Token {
-    fn from(token: String) -> Self {
-        Self(Arc::new(move || token.clone()))
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
 }
 
 impl DaemonSettings {
@@ -225,8 +189,11 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
         .into());
     }
     let token = match &args.api_token_file {
-        Some(path) => Some(Token::in_file(path)?),
-        None => environment.get("AUTOTHROTTLE_API_TOKEN").map(given).transpose()?,
+        Some(path) => Some(Token::in_file(TOKEN_FLAG, path)?),
+        None => environment
+            .get("AUTOTHROTTLE_API_TOKEN")
+            .map(|token| Token::given(TOKEN_FLAG, token))
+            .transpose()?,
     };
     let wrong = |path: &Path, problem| Error::Tls { path: path.to_owned(), problem };
     let tls = match args.api_tls_cert.as_deref().zip(args.api_tls_key.as_deref()) {
@@ -234,17 +201,6 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
         None => None,
     };
     Ok(Some(ApiSettings { listen: args.api_listen, token, tls, insecure: args.api_insecure }))
-}
-
-fn given(token: &str) -> Result<Token, Error> {
-    match token.trim() {
-        "" => Err(no_token(String::new())),
-        token => Ok(Token::from(token.to_owned())),
-    }
-}
-
-fn no_token(value: String) -> Error {
-    local::Error::flag("--api-token-file", value, "there is no token in it").into()
 }
 
 /// The listed names, and the name in the listen address.
@@ -373,7 +329,7 @@ mod tests {
     fn the_token_comes_from_the_environment_and_is_never_shown() {
         let variables = [("AUTOTHROTTLE_API_TOKEN", "hunter2\n")];
         let api = settings("autothrottle --state-file s", &variables).unwrap().api.unwrap();
-        assert_eq!(api.token.as_ref().unwrap().now(), "hunter2");
+        assert!(api.token.as_ref().unwrap().is("hunter2"));
         assert!(!format!("{api:?}").contains("hunter2"));
     }
 
@@ -385,7 +341,7 @@ mod tests {
         let refused = settings(&line, &[]).err().unwrap();
         assert!(refused.to_string().contains("there is no token in it"), "{refused}");
         std::fs::write(file.path(), " hunter2\n").unwrap();
-        assert_eq!(settings(&line, &[]).unwrap().api.unwrap().token.unwrap().now(), "hunter2");
+        assert!(settings(&line, &[]).unwrap().api.unwrap().token.unwrap().is("hunter2"));
     }
 
     #[test]

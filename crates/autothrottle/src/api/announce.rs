@@ -3,7 +3,6 @@
 use super::Api;
 use super::change::{MOST_MEGABYTES, not_written};
 use super::overrides::floors;
-use super::reply::Reply;
 use crate::announced::Untaken;
 use crate::error::Error;
 use axum::Json;
@@ -13,6 +12,7 @@ use axum::http::StatusCode;
 use mapper::counted;
 use mapper::{BrokerId, Rate, Replicas, TopicPartition};
 use operate::execution::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, OnBroker};
+use operate::http_server::Reply;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -2,13 +2,13 @@
 
 use super::Api;
 use super::overrides::{broker_of, described, floors, told};
-use super::reply::Reply;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use mapper::counted;
 use mapper::{BrokerId, Rate};
 use operate::Status;
+use operate::http_server::Reply;
 use serde::Deserialize;
 use serde_json::json;
 use throttle::RateOverride;

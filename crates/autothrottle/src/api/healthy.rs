@@ -1,10 +1,10 @@
 //! Whether the daemon lives, and whether it does its work.
 
 use super::Api;
-use super::reply::Reply;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mapper::counted;
+use operate::http_server::Reply;
 use serde_json::json;
 use std::time::Duration;
 

@@ -7,9 +7,7 @@ mod change;
 mod door;
 mod healthy;
 mod overrides;
-mod page;
 mod prometheus;
-mod reply;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,15 +19,17 @@ use crate::announced::Announced;
 use crate::board::Board;
 use crate::book::Book;
 use crate::error::Error;
-use crate::settings::{ApiSettings, Token};
+use crate::settings::ApiSettings;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use operate::http_server::ServerNames;
-use reply::Reply;
+use operate::http_server::{Reply, ServerNames, Token, in_the_form_that_is_asked_for, live_page};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
+
+/// The page, which reads `/v1/state`. `{token}`: whether it offers changes, which need one.
+const PAGE: &str = include_str!("page.html");
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ pub(crate) async fn start(
 }
 
 fn router(api: Api, token: Option<Token>) -> Router {
-    let guarded = token.is_some();
+    let guarded = if token.is_some() { "yes" } else { "no" };
     let changes = Router::new()
         .route(
             "/v1/announce",
@@ -85,14 +85,11 @@ fn router(api: Api, token: Option<Token>) -> Router {
         .route("/throttle/remove/{id}", post(change::remove_for_one))
         .route("/throttle/{id}", post(change::set_for_one));
     let changes = match token {
-        Some(token) => changes.route_layer(axum::middleware::from_fn_with_state(
-            door::TokenGuard(token),
-            door::guard,
-        )),
+        Some(token) => token.guards(changes),
         None => changes,
     };
     Router::new()
-        .route("/", get(async move || page::page(guarded)))
+        .route("/", get(async move || live_page(&PAGE.replace("{token}", guarded))))
         .route("/throttle", get(overrides::of_all))
         .route("/throttle/{id}", get(overrides::of_one))
         .route("/v1/state", get(state::state))
@@ -100,8 +97,8 @@ fn router(api: Api, token: Option<Token>) -> Router {
         .route("/healthz", get(healthy::healthz))
         .route("/readyz", get(healthy::readyz))
         .merge(changes)
-        .fallback(Reply::no_such_path)
+        .fallback(async || Reply::no_such_path("/, /throttle, /v1/state, /metrics"))
         .method_not_allowed_fallback(Reply::no_such_method)
-        .layer(axum::middleware::from_fn(reply::in_the_form_that_is_asked_for))
+        .layer(axum::middleware::from_fn(in_the_form_that_is_asked_for))
         .with_state(api)
 }

@@ -1,10 +1,10 @@
 //! What overrides are in force.
 
 use super::Api;
-use super::reply::Reply;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mapper::{BrokerId, Rate};
+use operate::http_server::Reply;
 use serde_json::{Value, json};
 use throttle::{RateOverride, ReplicationRole};
 

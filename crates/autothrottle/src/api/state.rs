@@ -1,7 +1,6 @@
 //! `/v1/state`: everything that the last round saw and decided.
 
 use super::Api;
-use super::reply::Reply;
 use crate::board::{BoardContent, DoneRound};
 use crate::history::RoundSample;
 use axum::Json;
@@ -9,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use execute::Stray;
 use mapper::{BrokerId, PartitionId, Rate};
+use operate::http_server::Reply;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use throttle::{

@@ -29,7 +29,7 @@ async fn fixture(token: Option<&str>) -> Fixture {
     board.succeeded(round());
     let announced = Arc::new(Announced::to("this".to_owned()));
     let api = Api::new(book, board, Arc::new(Notify::new()), announced);
-    let router = router(api.clone(), token.map(|token| Token::from(token.to_owned())));
+    let router = router(api.clone(), token.map(|token| Token::given("", token).unwrap()));
     Fixture { api, router, folder }
 }
 

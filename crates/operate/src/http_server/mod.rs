@@ -8,11 +8,17 @@
 //! - A foreign page in a browser changes nothing.
 
 mod guard;
+mod page;
+mod reply;
 mod room;
 mod tls;
+mod token;
 
 pub use guard::{ServerNames, host_name};
+pub use page::{live_page, page};
+pub use reply::{Reply, in_the_form_that_is_asked_for};
 pub use tls::Tls;
+pub use token::Token;
 
 use axum::Router;
 use axum::body::Body;

@@ -1,21 +1,30 @@
-//! `/`: one page that needs no other file, and reads `/v1/state`.
+//! Pages that need no other file, and read what they show from this server.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use axum::response::{IntoResponse, Response};
 
-/// The page. `{token}`: whether changes need one.
-const PAGE: &str = include_str!("page.html");
 /// The page loads nothing from other servers, sends nothing to them, and cannot be framed.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page, which offers changes only where they need a token.
-pub(super) fn page(token: bool) -> Response {
+/// What the pages of both programs look like, and the functions that they share.
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Answers with a page in HTML, with the style at `{style}` and the functions at `{script}`.
+#[must_use]
+pub fn live_page(template: &str) -> Response {
+    page(template.replace("{style}", STYLE).replace("{script}", SCRIPT))
+}
+
+/// Answers with a page in HTML.
+#[must_use]
+pub fn page(html: String) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_FRAME_OPTIONS, "DENY"),
         (CACHE_CONTROL, "no-store"),
     ];
-    (headers, PAGE.replace("{token}", if token { "yes" } else { "no" })).into_response()
+    (headers, html).into_response()
 }

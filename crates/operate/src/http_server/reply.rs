@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// What a handler answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
+pub struct Reply {
     status: StatusCode,
     text: String,
     json: Value,
@@ -18,36 +18,35 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// It is done, or this is so.
-    pub(crate) fn ok(text: impl Into<String>, json: Value) -> Self {
+    pub fn ok(text: impl Into<String>, json: Value) -> Self {
         Self { status: StatusCode::OK, text: text.into(), json }
     }
 
     /// It was not done, and why.
-    pub(crate) fn error(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub fn error(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let json = json!({"error": {"code": code, "message": message}});
         Self { status, text: format!("error: {message}"), json }
     }
 
     /// The request makes no sense.
-    pub(crate) fn bad(message: impl Into<String>) -> Self {
+    pub fn bad(message: impl Into<String>) -> Self {
         Self::refused(StatusCode::BAD_REQUEST, message)
     }
 
     /// The same, with the status that says more.
-    pub(crate) fn refused(status: StatusCode, message: impl Into<String>) -> Self {
+    pub fn refused(status: StatusCode, message: impl Into<String>) -> Self {
         Self::error(status, "bad-request", message)
     }
 
-    pub(crate) async fn no_such_path() -> Self {
-        Self::error(
-            StatusCode::NOT_FOUND,
-            "no-such-path",
-            "there is nothing here: see /, /throttle, /v1/state, /metrics",
-        )
+    /// There is no such path; `known`: those that there are.
+    pub fn no_such_path(known: &str) -> Self {
+        let message = format!("there is nothing here: see {known}");
+        Self::error(StatusCode::NOT_FOUND, "no-such-path", message)
     }
 
-    pub(crate) async fn no_such_method() -> Self {
+    /// The path does not take this method.
+    pub async fn no_such_method() -> Self {
         Self::error(StatusCode::METHOD_NOT_ALLOWED, "method", "this path does not take this method")
     }
 }
@@ -61,7 +60,7 @@ impl IntoResponse for Reply {
 }
 
 /// Puts the words in, once it is known who reads them.
-pub(crate) async fn in_the_form_that_is_asked_for(request: Request, next: Next) -> Response {
+pub async fn in_the_form_that_is_asked_for(request: Request, next: Next) -> Response {
     let json = wants_json(request.headers());
     let response = next.run(request).await;
     let Some(reply) = response.extensions().get::<Reply>().cloned() else { return response };
