@@ -97,10 +97,9 @@ pub(crate) fn history(cluster: &Snapshot, folder: &Path) -> Result<StorageHistor
         return Err(Error::FewRecords { folder, hours, needed: FORECAST_HOURS });
     }
     let mut history = StorageHistory::until(newest);
-    for (at, path) in &all {
-        let record = source::snapshot(path)?;
-        same_cluster(cluster, &record, path)?;
-        history.see(hour(*at), &record);
+    for record in of_cluster(cluster, &all) {
+        let (at, record) = record?;
+        history.see(hour(at), &record);
     }
     Ok(history)
 }
@@ -129,16 +128,25 @@ impl KnownHistory {
 /// Gives each record, the oldest first, with the seconds since 1970 of its hour. All are of one cluster.
 #[cfg(feature = "live")]
 pub(crate) fn each(folder: &Path, mut give: impl FnMut(u64, Snapshot)) -> Result<(), Error> {
-    let mut first: Option<Snapshot> = None;
-    for (at, path) in &records(folder)? {
-        let record = source::snapshot(path)?;
-        if let Some(first) = &first {
-            same_cluster(first, &record, path)?;
-        }
-        first.get_or_insert_with(|| record.clone());
+    let all = records(folder)?;
+    let Some((_, first)) = all.first() else { return Ok(()) };
+    for record in of_cluster(&source::snapshot(first)?, &all) {
+        let (at, record) = record?;
         give(at.as_second().unsigned_abs(), record);
     }
     Ok(())
+}
+
+/// Reads these records. Those of another cluster would rate topics that only have the same names.
+fn of_cluster<'a>(
+    cluster: &'a Snapshot,
+    files: impl IntoIterator<Item = &'a HourFile>,
+) -> impl Iterator<Item = Result<(Timestamp, Snapshot), Error>> {
+    files.into_iter().map(|(at, path)| {
+        let record = source::snapshot(path)?;
+        same_cluster(cluster, &record, path)?;
+        Ok((*at, record))
+    })
 }
 
 /// The recorded load that a plan uses.
@@ -163,10 +171,8 @@ impl LoadInUse {
         let counted: Vec<&HourFile> = all.iter().filter(counts).collect();
         let cluster = facts.snapshot;
         let mut load = RecordedLoad::default();
-        for (_, path) in &counted {
-            let record = source::snapshot(path)?;
-            same_cluster(&cluster, &record, path)?;
-            load.see(&cluster, &record);
+        for record in of_cluster(&cluster, counted.iter().copied()) {
+            load.see(&cluster, &record?.1);
         }
         let mut notes: Vec<Note> = stale(&cluster, newest).into_iter().collect();
         let rated = load.rated(cluster, window.percentile);
@@ -207,7 +213,6 @@ fn none(folder: &Path) -> Error {
     ))
 }
 
-/// Records of another cluster would rate topics that only have the same names.
 fn same_cluster(cluster: &Snapshot, record: &Snapshot, path: &Path) -> Result<(), Error> {
     match cluster.cluster_id().zip(record.cluster_id()) {
         Some((here, other)) if here != other => Err(Error::flags(format!(

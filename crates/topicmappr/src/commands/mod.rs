@@ -9,6 +9,6 @@ pub(crate) mod rebalance;
 pub(crate) mod rebuild;
 pub(crate) mod replace;
 pub(crate) mod scale;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod snapshot;
 pub(crate) mod version;

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 /// The scope of a plan, resolved.
 #[derive(Default)]
-pub(super) struct PlanScope {
-    pub(super) assignments: Vec<Assignment>,
+pub(crate) struct PlanScope {
+    pub(crate) assignments: Vec<Assignment>,
     /// The findings of resolving the maps.
-    pub(super) findings: Vec<MapFinding>,
+    pub(crate) findings: Vec<MapFinding>,
     /// Topics that no map takes.
-    pub(super) unmapped: Vec<Unmapped>,
+    pub(crate) unmapped: Vec<Unmapped>,
 }
 
 impl PlanScope {
@@ -31,11 +31,28 @@ impl PlanScope {
         snapshot: &Snapshot,
         maps: &Maps,
     ) -> Result<Self, Error> {
-        let resolved = maps.resolve(Some(snapshot));
-        let mut assignments = resolved.assignments()?.to_vec();
+        let mut scope = Self::whole(snapshot, maps)?;
         if !topics.chooses_all() {
-            assignments = narrowed(assignments, snapshot, &topics.scope(Some(".*"))?)?;
+            let chosen = topics.scope(Some(".*"))?;
+            scope.assignments = narrowed(scope.assignments, snapshot, &chosen)?;
         }
+        Ok(scope)
+    }
+
+    /// From the maps; without any, every topic on every live broker.
+    #[cfg(feature = "live")]
+    pub(crate) fn of_cluster(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
+        if !maps.written().is_empty() {
+            return Self::whole(snapshot, maps);
+        }
+        let live = snapshot.brokers().iter().filter(|broker| broker.live);
+        let live = live.map(|broker| broker.id).collect();
+        Ok(Self::of(Assignment::new(TopicSelection::Rest, live)))
+    }
+
+    fn whole(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
+        let resolved = maps.resolve(Some(snapshot));
+        let assignments = resolved.assignments()?.to_vec();
         Ok(Self { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
     }
 }

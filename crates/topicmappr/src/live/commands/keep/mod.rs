@@ -7,6 +7,7 @@ pub(super) mod policy_file;
 mod proposals;
 mod webhook;
 
+use crate::commands::scope::PlanScope;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::live::views::KeepView;
@@ -30,7 +31,6 @@ use operate::http_server::{ServerNames, host_name};
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
 use operate::record_place::RecordPlace;
 use operate::{exported, runtime};
-pub(super) use proposals::KeepScope;
 use proposals::Planning;
 use std::future::pending;
 use std::path::PathBuf;
@@ -293,7 +293,7 @@ impl Args {
             facts,
             later,
             policy,
-            scope: KeepScope::of(&facts.snapshot, maps)?,
+            scope: PlanScope::of_cluster(&facts.snapshot, maps)?,
             ended: ended::plans(&self.work_dir, &self.plan(), &before.notes, at_seconds, writes)?,
             folder: self.proposals(),
             writes,

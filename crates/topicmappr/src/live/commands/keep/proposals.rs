@@ -1,14 +1,13 @@
 //! The plan for each need, in a file that stays until it does not fit the cluster any more. So a plan that an operator
 //! approves is the one that is carried out.
 
+use crate::commands::scope::PlanScope;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::planning::{self, Planned};
 use execute::keep::{KeepPolicy, Need, PlannedNeed, SeenNeed, Trigger};
 use local::files::{self, OutFile};
-use local::maps::Maps;
-use mapper::maps::{MapFinding, Unmapped};
-use mapper::{Assignment, Plan, Snapshot, TopicSelection};
+use mapper::{Plan, Snapshot};
 use operate::execution::{plan_id, read_plan};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,38 +18,12 @@ pub(super) struct Planning<'a> {
     /// The cluster as it is expected to be, if that is known.
     pub(super) later: Option<Snapshot>,
     pub(super) policy: &'a KeepPolicy,
-    pub(super) scope: KeepScope,
+    pub(super) scope: PlanScope,
     /// The plans that ended in the last 24 hours.
     pub(super) ended: Vec<Plan>,
     pub(super) folder: PathBuf,
     /// Whether new plans are written. Otherwise nothing is.
     pub(super) writes: bool,
-}
-
-/// The topics, with the brokers that they may be on.
-pub(in crate::live) struct KeepScope {
-    pub(in crate::live) assignments: Vec<Assignment>,
-    findings: Vec<MapFinding>,
-    unmapped: Vec<Unmapped>,
-}
-
-impl KeepScope {
-    /// By the maps; without maps, every topic on every live broker.
-    pub(in crate::live) fn of(snapshot: &Snapshot, maps: &Maps) -> Result<Self, Error> {
-        if maps.written().is_empty() {
-            let live = snapshot.brokers().iter().filter(|broker| broker.live);
-            let everywhere =
-                Assignment::new(TopicSelection::Rest, live.map(|broker| broker.id).collect());
-            return Ok(Self {
-                assignments: vec![everywhere],
-                findings: Vec::new(),
-                unmapped: Vec::new(),
-            });
-        }
-        let resolved = maps.resolve(Some(snapshot));
-        let assignments = resolved.assignments()?.to_vec();
-        Ok(Self { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
-    }
 }
 
 impl Planning<'_> {

@@ -1,7 +1,8 @@
 //! `plans replay`: what a policy would have done with recorded load, or with a week that is made from a seed.
 
+use crate::commands::scope::PlanScope;
 use crate::error::Error;
-use crate::live::commands::keep::{KeepScope, policy_file};
+use crate::live::commands::keep::policy_file;
 use crate::live::views::{ReplayView, ReplayedLoad};
 use crate::load_folder;
 use crate::session::Session;
@@ -95,7 +96,7 @@ impl<C: Course> Replaying<C> {
         // The error of a look, after which nothing is planned.
         let wrong = OnceCell::new();
         let scope = |snapshot: &Snapshot| -> Vec<Assignment> {
-            let scope = KeepScope::of(snapshot, maps);
+            let scope = PlanScope::of_cluster(snapshot, maps);
             scope.map(|scope| scope.assignments).unwrap_or_else(|error| {
                 wrong.get_or_init(|| error);
                 Vec::new()
