@@ -16,7 +16,7 @@ use std::fmt;
 const STYLE: &str = include_str!("page.css");
 
 /// More moves than this make a page that no browser scrolls well.
-const MOVES: usize = 2_000;
+const MOVES: usize = 10_000;
 
 /// The page of one plan.
 pub(crate) struct Page<'a> {

@@ -9,6 +9,9 @@ use local::words::{counted, listed};
 use mapper::{BrokerId, LeftOut, Move, Plan, joined};
 use std::fmt;
 
+/// A browser lays out so many moves at once, and the others when they come into view.
+const PART: usize = 250;
+
 /// A section with a table; a column whose name starts with `>` holds numbers.
 fn table(
     title: &str,
@@ -16,7 +19,19 @@ fn table(
     f: &mut fmt::Formatter<'_>,
     rows: impl FnOnce(&mut fmt::Formatter<'_>) -> fmt::Result,
 ) -> fmt::Result {
-    writeln!(f, "<section>\n<h2>{}</h2>\n<div class=\"wide\">\n<table>\n<thead><tr>", Text(title))?;
+    writeln!(f, "<section>\n<h2>{}</h2>", Text(title))?;
+    part("wide", columns, f, rows)?;
+    writeln!(f, "</section>")
+}
+
+/// A table by itself.
+fn part(
+    class: &str,
+    columns: &[&str],
+    f: &mut fmt::Formatter<'_>,
+    rows: impl FnOnce(&mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    writeln!(f, "<div class=\"{class}\">\n<table>\n<thead><tr>")?;
     for column in columns {
         match column.strip_prefix('>') {
             Some(name) => writeln!(f, "<th class=\"n\">{}</th>", Text(name))?,
@@ -25,7 +40,7 @@ fn table(
     }
     writeln!(f, "</tr></thead>\n<tbody>")?;
     rows(f)?;
-    writeln!(f, "</tbody>\n</table>\n</div>\n</section>")
+    writeln!(f, "</tbody>\n</table>\n</div>")
 }
 
 fn row<'c>(
@@ -90,12 +105,14 @@ pub(super) fn moves(plan: &Plan, most: usize, f: &mut fmt::Formatter<'_>) -> fmt
         return writeln!(f, "<p class=\"good\">Nothing moves: {}.</p>", nothing::why(plan));
     }
     let count = plan.moves.len();
-    table(&format!("Moves: {count}"), &COLUMNS, f, |f| {
-        for (index, change) in plan.moves.iter().enumerate().take(most) {
-            one(index, change, f)?;
-        }
-        Ok(())
-    })?;
+    writeln!(f, "<section>\n<h2>Moves: {count}</h2>")?;
+    let shown: Vec<(usize, &Move)> = plan.moves.iter().enumerate().take(most).collect();
+    for moves in shown.chunks(PART) {
+        part("wide part", &COLUMNS, f, |f| {
+            moves.iter().try_for_each(|(index, change)| one(*index, change, f))
+        })?;
+    }
+    writeln!(f, "</section>")?;
     if count > most {
         let more = count - most;
         writeln!(f, "<p class=\"note\">and {more} more: topicmappr plan show PLAN --moves</p>")?;
