@@ -124,14 +124,12 @@ impl Browser {
 }
 
 /// Pictures of a page for `docs`, on request: wide in light mode, and narrow (a phone) in dark mode.
-pub(crate) fn pictures(url: &str, words: &str) {
+pub(crate) fn pictures(name: &str, url: &str, words: &str) {
     let Ok(folder) = env::var("MAPPR_PICTURES") else { return };
-    let views =
-        [("autothrottle", (1200, 900), "light"), ("autothrottle-phone", (390, 844), "dark")];
-    for (name, size, scheme) in views {
+    for (suffix, size, scheme) in [("", (1200, 900), "light"), ("-phone", (390, 844), "dark")] {
         let mut page = Browser::open(url, size, scheme);
         page.await_words(words);
-        page.picture(&Path::new(&folder).join(format!("{name}.png")));
+        page.picture(&Path::new(&folder).join(format!("{name}{suffix}.png")));
     }
 }
 

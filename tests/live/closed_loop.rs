@@ -193,7 +193,7 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
     let measured = || scene.rate().filter(|rate| *rate > least(&scene));
     until("more than the least rate", SOON, measured)
         .unwrap_or_else(|why| panic!("{why}: {:?}\n{}", scene.rate(), daemon.said()));
-    pictures(&daemon.url(), "MB left");
+    pictures("autothrottle", &daemon.url(), "MB left");
 
     daemon.kill();
     scene.stays_paced("killed");

@@ -2,13 +2,16 @@
 //! and with warnings only if an operator approves.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use testbed::{Cluster, until};
+use testbed::{Cluster, lone_port, until};
 
 use crate::binary::{Ended, Run, command, json, topicmappr};
+use crate::browser::{Browser, pictures};
 use crate::traffic::{SOON, Traffic};
 use crate::znodes::gzip;
 
@@ -43,7 +46,8 @@ impl Keeper {
         let (policy, notes, work) = (file("policy.yaml"), file("notes.json"), file("work"));
         let words = ["keep", "--bootstrap-server", &self.bootstrap, "--policy", &policy];
         let files = ["--notes", &notes, "--work-dir", &work];
-        words.iter().chain(&files).chain(&STORAGE).chain(more).map(|it| (*it).to_owned()).collect()
+        let storage: &[&str] = if more.contains(&STORAGE[0]) { &[] } else { &STORAGE };
+        words.iter().chain(&files).chain(storage).chain(more).map(|it| (*it).to_owned()).collect()
     }
 
     fn looks(&self, terms: &str, more: &[&str]) -> Ended {
@@ -234,17 +238,26 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
     let terms = "for: 20s, rest: 0s";
     let map = ["--map", r#"all: ".*" => [1001, 1003, 1004]"#];
     // The topic of claims has three replicas, and there are two racks: a warning.
-    keeper.approves("drift", terms, &map);
+    let listen = format!("127.0.0.1:{}", lone_port().unwrap());
+    let token = keeper.path("token");
+    fs::write(&token, "secret\n").unwrap();
+    let disks = [STORAGE[0], "1001=16MB,1002=16MB,1003=16MB,1004=16MB"];
+    let page = ["--listen", &listen, "--token-file", token.to_str().unwrap()];
+    let serves = [&["--every=1s"], &disks[..], &page].concat();
     let mut one_by_one = command();
-    one_by_one.args(keeper.words("20KB/s", terms, &map)).env("TOPICMAPPR_MAX_MOVES", "1");
-    let mut run = Run::of(one_by_one);
-    let submitted =
-        || fs::read_to_string(keeper.journal()).is_ok_and(|text| text.contains("submitted"));
-    until("the first move", SOON, || (!run.is_up() || submitted()).then_some(())).unwrap();
-    assert!(run.is_up(), "{:?}", run.end());
+    one_by_one.args(keeper.words("20KB/s", terms, &[&map[..], &serves].concat()));
+    one_by_one.env("TOPICMAPPR_MAX_MOVES", "1");
+    let run = Run::logging(one_by_one, &keeper.path("log"));
+    an_operator_approves_on_the_page(&listen, keeper);
     cluster.kill_broker(1002).unwrap();
     traffic.without(1002);
-    run.end().with(0).complaining_of("broker 1002 is lost: the plan is cancelled");
+    let cancelled = || {
+        let log = fs::read_to_string(keeper.path("log")).unwrap();
+        let told = log.contains("broker 1002 is lost: the plan is cancelled");
+        (told && !keeper.journal().exists()).then_some(())
+    };
+    until("the plan to be cancelled", SOON, cancelled).unwrap();
+    run.kill();
     keeper.begins_anew();
     let before = traffic.seen();
     assert!(before.iter().any(|((topic, _), it)| topic == "slow" && it.replicas.contains(&1002)));
@@ -262,4 +275,49 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
     let begun = noted["begun"].as_array().unwrap();
     assert_eq!(begun.last().unwrap()["need"], "lost-broker 1002", "{noted}");
     assert!(keeper.path("work/keep.json").exists(), "it has not gone back to the proposals");
+}
+
+/// Only the token approves, and only on a page of this server.
+fn an_operator_approves_on_the_page(listen: &str, keeper: &Keeper) {
+    let url = format!("http://{listen}/");
+    let mut page = Browser::open(&url, (1200, 900), "light");
+    for words in ["drift", "waits for approval", "few-racks", "Each move"] {
+        page.await_words(words);
+    }
+    let report = "fetch(document.querySelector('#proposals a').href).then(it => it.text())";
+    let report = page.run(report);
+    assert!(report.as_str().unwrap().contains("Keeps every promise"), "{report}");
+    let id = keeper.proposed("drift");
+    let foreign = post(listen, &format!("/v1/plans/{}/approve", &id["sha256:".len()..]));
+    assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+    let approve = "{ const all = [...document.querySelectorAll('button')]; \
+                   const approve = all.find(it => it.textContent.startsWith('Approve')); \
+                   approve.click(); approve.click(); }";
+    page.run(approve);
+    page.await_words("changes need the token");
+    let answers = keeper.path("notes.json.answers");
+    let approved = || json(&answers)["approved"].to_string();
+    assert!(!approved().contains(&id), "{}", approved());
+    page.run("document.getElementById('token').value = 'secret'");
+    page.run(approve);
+    page.await_words("the plan for drift is approved");
+    page.await_words("Carried out now");
+    page.await_words("moves done");
+    let mut phone = Browser::open(&url, (390, 844), "dark");
+    phone.await_words("moves done");
+    assert!(phone.fits(), "a phone need not scroll sideways");
+    pictures("keep", &url, "moves done");
+}
+
+/// What is answered to a page of another server that has the token.
+fn post(listen: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(listen).unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {listen}\r\nOrigin: http://evil.example\r\n\
+         Authorization: Bearer secret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

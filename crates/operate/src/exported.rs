@@ -1,8 +1,6 @@
 //! What a run that looks again and again tells Prometheus: `GET /metrics`. Each process has one set of numbers.
 
-use crate::error::Error;
 use crate::events::Progress;
-use crate::http_server::{self, ServerNames};
 use crate::keep::state_name;
 use crate::runtime::now_seconds;
 use axum::Router;
@@ -11,15 +9,16 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use execute::keep::Proposal;
+use mapper::Bytes;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::time::Duration;
 
 type MetricLabels = Vec<(&'static str, String)>;
 
@@ -30,18 +29,30 @@ struct RunNumbers {
     looks: u64,
     failed_looks: u64,
     looked_seconds: u64,
+    took: Duration,
     proposals: Vec<Proposal>,
     progress: Option<Progress>,
+    course: Vec<CoursePoint>,
 }
+
+/// How far an execution was at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct CoursePoint {
+    at_seconds: u64,
+    copied_bytes: Bytes,
+}
+
+/// The most points of a course. Of more, every second one is left out: a curve of days needs no more than one of minutes.
+const POINTS: usize = 240;
 
 fn numbers() -> MutexGuard<'static, RunNumbers> {
     NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes what a look came to.
-pub fn looked(proposals: &[Proposal]) {
+/// Notes what a look came to, and how long it took, plans included.
+pub fn looked(proposals: &[Proposal], took: Duration) {
     let mut now = numbers();
-    (now.looks, now.looked_seconds) = (now.looks + 1, now_seconds());
+    (now.looks, now.looked_seconds, now.took) = (now.looks + 1, now_seconds(), took);
     now.proposals = proposals.to_vec();
 }
 
@@ -52,24 +63,30 @@ pub fn look_failed() {
 
 /// Notes how far an execution is; `None`: none is carried out.
 pub fn progressed(progress: Option<&Progress>) {
-    numbers().progress = progress.cloned();
+    let mut now = numbers();
+    now.progress = progress.cloned();
+    match progress {
+        Some(progress) => {
+            let point =
+                CoursePoint { at_seconds: now_seconds(), copied_bytes: progress.copied_bytes };
+            now.course.push(point);
+            if now.course.len() > POINTS {
+                now.course = now.course.iter().step_by(2).copied().collect();
+            }
+        }
+        None => now.course.clear(),
+    }
 }
 
-/// Serves the numbers from a thread of its own, until the process ends.
-///
-/// # Errors
-/// The address is none, or is taken.
-pub fn serve(address: &str, names: ServerNames) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::Runtime)?;
-    let wrong = |error: std::io::Error| {
-        local::Error::flag("--listen", address.to_owned(), error.to_string())
-    };
-    let addresses: Vec<SocketAddr> = address.to_socket_addrs().map_err(wrong)?.collect();
-    let listener = runtime.block_on(async { http_server::listen(&addresses) }).map_err(wrong)?;
-    let routes = Router::new().route("/metrics", get(answer));
-    thread::spawn(move || runtime.block_on(http_server::serve(listener, routes, names, None)));
-    Ok(())
+/// How far an execution is, and was since it began, if one is carried out.
+pub(crate) fn progress() -> (Option<Progress>, Vec<CoursePoint>) {
+    let now = numbers();
+    (now.progress.clone(), now.course.clone())
+}
+
+/// The route of the numbers.
+pub(crate) fn routes() -> Router {
+    Router::new().route("/metrics", get(answer))
 }
 
 async fn answer() -> Response {
@@ -85,8 +102,10 @@ impl RunNumbers {
         looks: 0,
         failed_looks: 0,
         looked_seconds: 0,
+        took: Duration::ZERO,
         proposals: Vec::new(),
         progress: None,
+        course: Vec::new(),
     };
 
     fn page(&self) -> Result<String, fmt::Error> {
@@ -101,6 +120,8 @@ impl RunNumbers {
         }
         let at = ConstGauge::new(self.looked_seconds);
         keep.register("looked_timestamp_seconds", "When the last look succeeded", at);
+        let took = ConstGauge::new(self.took.as_secs_f64());
+        keep.register("look_seconds", "What the last look took, plans included", took);
         self.proposals(keep);
         if let Some(progress) = &self.progress {
             execution(progress, registry.sub_registry_with_prefix("execution"));
@@ -111,18 +132,27 @@ impl RunNumbers {
     }
 
     fn proposals(&self, keep: &mut Registry) {
-        let [states, bytes] = std::array::from_fn(|_| Family::<MetricLabels, Gauge>::default());
+        let [states, bytes, bounds, seconds] =
+            std::array::from_fn(|_| Family::<MetricLabels, Gauge>::default());
         for proposal in &self.proposals {
             let need = ("need", proposal.need.to_string());
             let state = ("state", state_name(&proposal.state).to_owned());
             states.get_or_create(&vec![need.clone(), state]).set(1);
-            if let Some(plan) = &proposal.plan {
-                let value = i64::try_from(plan.bytes.0).unwrap_or(i64::MAX);
-                bytes.get_or_create(&vec![need]).set(value);
+            let Some(plan) = &proposal.plan else { continue };
+            let bound = plan.bound_bytes.map(|bytes| bytes.0);
+            let values =
+                [(&bytes, Some(plan.bytes.0)), (&bounds, bound), (&seconds, Some(plan.seconds))];
+            for (family, value) in values {
+                if let Some(value) = value {
+                    let value = i64::try_from(value).unwrap_or(i64::MAX);
+                    family.get_or_create(&vec![need.clone()]).set(value);
+                }
             }
         }
         keep.register("proposals", "1 for what calls for a plan, and what becomes of it", states);
         keep.register("plan_bytes", "What the plan for it copies", bytes);
+        keep.register("plan_bound_bytes", "What any plan for it copies at least", bounds);
+        keep.register("plan_seconds", "How long the copies of the plan for it take", seconds);
     }
 }
 
@@ -156,7 +186,6 @@ fn execution(progress: &Progress, registry: &mut Registry) {
 mod tests {
     use super::*;
     use execute::keep::{PlannedNeed, ProposalState};
-    use mapper::Bytes;
 
     #[test]
     fn the_page_has_each_need_with_its_state_and_its_bytes() {
@@ -164,7 +193,7 @@ mod tests {
             plan_id: "sha256:1".to_owned(),
             bytes: Bytes(77),
             what: String::new(),
-            bound_bytes: None,
+            bound_bytes: Some(Bytes(70)),
             seconds: 1,
             warnings: [].into(),
         };
@@ -189,6 +218,9 @@ mod tests {
             r#"topicmappr_keep_proposals{need="lost-broker 3",state="ForApproval"} 1"#,
             r#"topicmappr_keep_proposals{need="drift",state="Held"} 1"#,
             r#"topicmappr_keep_plan_bytes{need="lost-broker 3"} 77"#,
+            r#"topicmappr_keep_plan_bound_bytes{need="lost-broker 3"} 70"#,
+            r#"topicmappr_keep_plan_seconds{need="lost-broker 3"} 1"#,
+            "topicmappr_keep_look_seconds 0.0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }

@@ -76,24 +76,24 @@ pub async fn answers(notes: &RecordPlace, access: &Access) -> Result<ReadAnswers
     }
 }
 
-/// Answers to the plan for a need. `ids`: the plans that are proposed now; answers to others have no meaning any more.
+/// Answers to the plan for a need. Answers to plans that are not among these proposals have no meaning any more.
 pub async fn answer(
     notes: &RecordPlace,
     (need, plan_id): (&Need, &str),
     approved: bool,
-    ids: &[&str],
+    proposals: &[Proposal],
     access: &Access,
 ) -> Result<(), Error> {
     match notes {
         RecordPlace::File(path) => {
             let beside = RecordPlace::File(answers_beside(path));
             let (place, mut answers) = StoredRecord::open::<PlanAnswers>(&beside, access).await?;
-            let PlanAnswers { approved: yes, rejected: no } = &mut answers;
-            let (to, from) = if approved { (yes, no) } else { (no, yes) };
-            from.remove(plan_id);
-            to.insert(plan_id.to_owned());
-            answers.approved.retain(|id| ids.contains(&id.as_str()));
-            answers.rejected.retain(|id| ids.contains(&id.as_str()));
+            answers.answer(plan_id, approved);
+            let proposed = |id: &String| {
+                proposals.iter().filter_map(|it| it.plan.as_ref()).any(|plan| plan.plan_id == *id)
+            };
+            answers.approved.retain(proposed);
+            answers.rejected.retain(proposed);
             place.write(&answers, access).await
         }
         RecordPlace::ConfigMap(name) => {

@@ -14,6 +14,7 @@ pub mod execution;
 pub mod exported;
 pub mod http_server;
 pub mod keep;
+pub mod keep_page;
 pub mod ledger_records;
 pub mod live;
 pub mod pods;

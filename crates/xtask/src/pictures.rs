@@ -19,16 +19,22 @@ struct Picture {
     files: &'static [&'static str],
 }
 
-/// The folder that the test of the daemon's page writes its pictures to.
+/// The folder that the tests of pages write their pictures to.
 const FOLDER: &str = "MAPPR_PICTURES";
-const PICTURES: [Picture; 3] = [
+const PICTURES: [Picture; 4] = [
     // A move next to clients, on real brokers, in a real browser.
     Picture {
         name: "page",
         task: &["test", "--only", "whatever_happens_to_the_daemon"],
         files: &["autothrottle.png", "autothrottle-phone.png"],
     },
-    // The same with gigabytes, many times.
+    // A plan that an operator approves there.
+    Picture {
+        name: "keep",
+        task: &["test", "--only", "keep::a_lost_broker"],
+        files: &["keep.png", "keep-phone.png"],
+    },
+    // The daemon's move with gigabytes, many times.
     Picture {
         name: "closed-loop",
         task: &["test", "soak", "--only", "gigabytes_move"],
@@ -40,7 +46,7 @@ const PICTURES: [Picture; 3] = [
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The pictures to make: page (minutes), benchmarks (minutes), closed-loop (an hour). Without a name, all of them.
+    /// The pictures to make: page, keep, benchmarks (minutes), closed-loop (an hour). Without a name, all of them.
     #[arg(value_parser = PICTURES.map(|picture| picture.name))]
     names: Vec<String>,
 }

@@ -63,6 +63,16 @@ pub struct PlanAnswers {
     pub rejected: BTreeSet<String>,
 }
 
+impl PlanAnswers {
+    /// The last answer to a plan counts.
+    pub fn answer(&mut self, plan_id: &str, approves: bool) {
+        let Self { approved: yes, rejected: no } = self;
+        let (to, from) = if approves { (yes, no) } else { (no, yes) };
+        from.remove(plan_id);
+        to.insert(plan_id.to_owned());
+    }
+}
+
 /// What was seen of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeepLook {

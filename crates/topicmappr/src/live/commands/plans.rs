@@ -80,8 +80,7 @@ impl AnswerArgs {
         let (need, plan) = self.among(&plans)?;
         let access = session.global.kubernetes.access(session.environment);
         session.global.talk.clone().wait_for(async {
-            let ids: Vec<&str> = plans.iter().map(|(_, id)| id.as_str()).collect();
-            Ok(answer(notes, (need, plan), approved, &ids, &access).await?)
+            Ok(answer(notes, (need, plan), approved, &proposals, &access).await?)
         })?;
         let word = if approved { "approved" } else { "rejected" };
         session

@@ -3,6 +3,7 @@
 
 mod carry_out;
 mod ended;
+mod page;
 pub(super) mod policy_file;
 mod proposals;
 mod webhook;
@@ -27,15 +28,17 @@ use metrics::Event;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of, read_plan};
-use operate::http_server::{ServerNames, host_name};
+use operate::http_server::host_name;
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
+use operate::keep_page::{KeepPage, ShownLook};
 use operate::record_place::RecordPlace;
 use operate::{exported, runtime};
 use proposals::Planning;
 use std::future::pending;
 use std::path::PathBuf;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 use webhook::WebhookArgs;
 
 /// The flags of `keep`.
@@ -68,6 +71,11 @@ pub(crate) struct Args {
     /// localhost and IP addresses are always accepted.
     #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
     listen_host: Vec<String>,
+    /// Serve a page at /, too; answers there need this token
+    ///
+    /// It shows brokers, plans with their reasons, and what is carried out. The file may be replaced.
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     webhook: WebhookArgs,
     /// Show what would be done, and change nothing
@@ -81,17 +89,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.global.source.brokers()?;
     args.webhook.check()?;
     let mut policy = args.policy()?;
-    let mut history = KnownHistory::default();
     let every = args.every.filter(|_| !args.dry_run);
     if every.is_some() {
         // An execution handles signals. After it, they end this process again.
         end_by_signals()?;
     }
-    if let Some(address) = &args.listen {
-        exported::serve(address, ServerNames::of("--listen-host", &args.listen_host))?;
-    }
+    let mut kept = BetweenLooks { history: KnownHistory::default(), page: args.serve(session)? };
     loop {
-        let looked = args.look_and_act(&policy, &mut history, session);
+        let looked = args.look_and_act(&policy, &mut kept, session);
         let Some(pause) = every else { return looked.map(|it| it.status) };
         match looked {
             Ok(LookEnd { status: status @ (Status::Interrupted | Status::Terminated), .. }) => {
@@ -99,12 +104,13 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             }
             // The next look sees at once whether the need is gone.
             Ok(LookEnd { status: Status::Done, acts: true, .. }) => {}
-            Ok(end) => args.pause(pause, end.read, session)?,
+            Ok(end) => args.pause(pause, end.read, &kept, session)?,
             Err(error) => {
                 // Nothing has begun, or its journal says how far it is. The next look sees what is so.
                 exported::look_failed();
+                kept.page.iter().for_each(|page| page.failed(error.to_string()));
                 session.say(&Note::new(format!("this look failed: {error}")))?;
-                args.pause(pause, None, session)?;
+                args.pause(pause, None, &kept, session)?;
             }
         }
         match args.policy() {
@@ -114,6 +120,13 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             }
         }
     }
+}
+
+/// What stays from look to look.
+struct BetweenLooks {
+    history: KnownHistory,
+    /// The page, if it is served.
+    page: Option<Arc<KeepPage>>,
 }
 
 /// How a look ended.
@@ -170,7 +183,7 @@ impl Args {
     fn look_and_act(
         &self,
         policy: &KeepPolicy,
-        history: &mut KnownHistory,
+        kept: &mut BetweenLooks,
         session: &mut Session<'_, '_>,
     ) -> Result<LookEnd, Error> {
         let plan = self.plan();
@@ -178,16 +191,22 @@ impl Args {
             let status = self.go_on(&plan, policy, session)?;
             return Ok(LookEnd { status, acts: true, read: None });
         }
+        let began = Instant::now();
         let (facts, maps) = session.facts_with_maps()?;
         let Before { place, record: before, read } = self.before(session)?;
         let cluster_id = facts.snapshot.cluster_id().unwrap_or_default().to_owned();
         self.refuse_another(&before, &cluster_id)?;
         let before = KeepRecord { notes: self.without_unbegun(before.notes), ..before };
-        let later = self.later(&facts.snapshot, policy, history, session)?;
-        let look = self.look(&facts, later, &maps, &before, policy)?;
+        let later = self.later(&facts.snapshot, policy, &mut kept.history, session)?;
+        let clusters = (&facts.snapshot, later.as_ref());
+        let look = self.look(&facts, clusters.1, &maps, &before, policy)?;
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
         notes.cluster_id = cluster_id;
-        exported::looked(&proposals);
+        exported::looked(&proposals, began.elapsed());
+        if let Some(page) = &kept.page {
+            let look = ShownLook::of(clusters, policy, (&proposals, &notes), &read.answers);
+            self.show(page, look, &proposals, clusters);
+        }
         session.event(&KeepView { proposals: &proposals, dry_run: self.dry_run })?;
         let status = if proposals.is_empty() { Status::Done } else { Status::Findings };
         let found = |read| Ok(LookEnd { status, acts: false, read: Some(read) });
@@ -235,11 +254,12 @@ impl Args {
         &self,
         pause: Duration,
         read: Option<ReadAnswers>,
+        kept: &BetweenLooks,
         session: &Session<'_, '_>,
     ) -> Result<(), Error> {
         let access = session.global.kubernetes.access(session.environment);
         session.global.talk.wait_for(async {
-            let waits = async {
+            let elsewhere = async {
                 // What was said during the look counts, too.
                 let read = match read {
                     Some(read) => Ok(read),
@@ -250,7 +270,17 @@ impl Args {
                     Err(_) => pending().await,
                 }
             };
-            let _ = timeout(pause, waits).await;
+            let on_the_page = async {
+                match &kept.page {
+                    Some(page) => page.answered().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = elsewhere => {}
+                () = on_the_page => {}
+                () = sleep(pause) => {}
+            }
             Ok(())
         })
     }
@@ -282,7 +312,7 @@ impl Args {
     fn look(
         &self,
         facts: &Facts,
-        later: Option<Snapshot>,
+        later: Option<&Snapshot>,
         maps: &Maps,
         before: &KeepRecord,
         policy: &KeepPolicy,

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Planning<'a> {
     pub(super) facts: &'a Facts,
     /// The cluster as it is expected to be, if that is known.
-    pub(super) later: Option<Snapshot>,
+    pub(super) later: Option<&'a Snapshot>,
     pub(super) policy: &'a KeepPolicy,
     pub(super) scope: PlanScope,
     /// The plans that ended in the last 24 hours.
@@ -32,7 +32,7 @@ impl Planning<'_> {
         if self.writes {
             files::make_folder(&self.folder)?;
         }
-        let (snapshot, later) = (&self.facts.snapshot, self.later.as_ref());
+        let (snapshot, later) = (&self.facts.snapshot, self.later);
         let mut seen = Vec::new();
         for need in execute::keep::needs(snapshot, later, &self.scope.assignments, self.policy)? {
             let plan = match self.planned(&need) {
@@ -54,7 +54,7 @@ impl Planning<'_> {
     /// The plan that was proposed before, if it still fits, or a new one.
     fn planned(&self, need: &Need) -> Result<Option<PlannedNeed>, Error> {
         let path = path(&self.folder, need);
-        let snapshot = need.seen_in(&self.facts.snapshot, self.later.as_ref());
+        let snapshot = need.seen_in(&self.facts.snapshot, self.later);
         let proposed = read_plan(&path).ok().map(|(plan, _)| plan);
         let make = || {
             let request = |by| need.request(self.scope.assignments.clone(), by, self.policy);
