@@ -34,7 +34,7 @@ fn example(name: &str) -> PathBuf {
 }
 
 /// The rendered manifests, by the name of their template.
-fn rendered(values: &[&Path]) -> BTreeMap<String, String> {
+pub(crate) fn rendered(values: &[&Path]) -> BTreeMap<String, String> {
     let text = helm::template(&chart(), values).unwrap();
     let documents = text.split("---\n# Source: topicmappr/templates/").skip(1);
     let split = |document: &str| {

@@ -4,6 +4,7 @@
 //! its own. No test is skipped: a missing requirement is a failure.
 
 mod admin;
+mod alerts;
 mod auto;
 mod autothrottle;
 mod autothrottle_recovery;
