@@ -95,15 +95,16 @@ fn the_debian_package_works_in_a_fresh_debian() {
     {
         assert_eq!(completed(&run, line), [expected], "{line}");
     }
-    // The service: its user exists, nothing has started it, and its settings are an operator's to keep.
-    assert!(run("id autothrottle").contains("autothrottle"));
-    assert!(
-        !system.join("etc/systemd/system/multi-user.target.wants/autothrottle.service").exists()
-    );
-    assert!(
-        run("dpkg-query --show --showformat='${Conffiles}' topicmappr")
-            .contains("/etc/default/autothrottle")
-    );
+    // The services: their users exist, nothing has started them, and their settings are an operator's to keep.
+    let kept = run("dpkg-query --show --showformat='${Conffiles}' topicmappr");
+    for (service, user) in [("autothrottle", "autothrottle"), ("topicmappr-keep", "topicmappr")] {
+        assert!(run(&format!("id {user}")).contains(user));
+        let wanted = "etc/systemd/system/multi-user.target.wants";
+        assert!(!system.join(wanted).join(format!("{service}.service")).exists());
+        assert!(kept.contains(&format!("/etc/default/{service}")), "{kept}");
+        let unit = format!("/usr/lib/systemd/system/{service}.service");
+        run(&format!("test -f {unit} && man {service} | cat | grep --quiet --ignore-case {user}"));
+    }
     assert_eq!(run("dpkg --verify topicmappr"), "");
     run("dpkg --purge topicmappr");
     assert!(!system.join("etc/default/autothrottle").exists());

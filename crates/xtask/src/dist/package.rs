@@ -15,9 +15,10 @@ use super::tool;
 use super::tree::Tree;
 use crate::project::root;
 
-/// Files of `deploy/debian`, and where the package has them.
-const CONFIGURATION: &str = "etc/default/autothrottle";
-const UNIT: &str = "usr/lib/systemd/system/autothrottle.service";
+/// The services in `deploy/debian`, and where the package has their settings and units.
+const SERVICES: [&str; 2] = ["autothrottle", "topicmappr-keep"];
+const CONFIGURATION: &str = "etc/default/";
+const UNITS: &str = "usr/lib/systemd/system/";
 /// What dpkg runs as root when it installs and removes the package.
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 const DOCUMENTATION: &str = "usr/share/doc/topicmappr";
@@ -71,8 +72,10 @@ fn files(contents: &Contents) -> Result<Tree, Box<dyn Error>> {
         tree.file(&format!("{DOCUMENTATION}/examples/{path}"), text.clone());
     }
     tree.file(&format!("{DOCUMENTATION}/copyright"), read("copyright")?);
-    tree.file(CONFIGURATION, read("autothrottle.default")?);
-    tree.file(UNIT, read("autothrottle.service")?);
+    for service in SERVICES {
+        tree.file(&format!("{CONFIGURATION}{service}"), read(&format!("{service}.default"))?);
+        tree.file(&format!("{UNITS}{service}.service"), read(&format!("{service}.service"))?);
+    }
     Ok(tree)
 }
 
@@ -91,12 +94,13 @@ fn control(
         .replace("@KIB@", &kib.to_string())
         .replace("@DEPENDS@", depends);
     control.file("control", text);
-    control.file("conffiles", format!("/{CONFIGURATION}\n"));
+    let settings = SERVICES.map(|service| format!("/{CONFIGURATION}{service}\n"));
+    control.file("conffiles", settings.concat());
     for script in SCRIPTS {
         control.program(script, read(script)?);
     }
     let mut sums = String::new();
-    for (path, bytes) in tree.files().filter(|(path, _)| *path != CONFIGURATION) {
+    for (path, bytes) in tree.files().filter(|(path, _)| !path.starts_with(CONFIGURATION)) {
         let sum = String::from_utf8(tool::filter(&mut tool::named("md5sum"), bytes)?)?;
         writeln!(sums, "{}  {path}", sum.split(' ').next().unwrap_or_default())?;
     }
