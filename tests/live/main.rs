@@ -37,6 +37,7 @@ mod fluid;
 mod full_disk;
 mod guarded;
 mod keep;
+mod keep_soak;
 mod kubernetes;
 mod latecomer;
 mod load;

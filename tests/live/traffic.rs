@@ -189,6 +189,13 @@ impl<'a> Traffic<'a> {
         Some(found.isr().len())
     }
 
+    /// All partitions as any broker sees them now, if one answers.
+    pub(crate) fn any_view(&self) -> Option<Vec<Seen>> {
+        let running = self.cluster.running();
+        let view = running.values().find_map(|address| self.view(address))?;
+        Some(view.partitions.into_values().collect())
+    }
+
     /// Commits offsets of a group, so that the internal topic exists, and waits until it is in sync.
     pub(crate) fn commit_offsets(&self, topic: &str) {
         let mut list = TopicPartitionList::new();
