@@ -144,8 +144,8 @@ fn a_replaced_disk(mode: Mode) {
     assert_eq!(refusal.stdout, "");
     let accepted = init(&cluster, &["--accept-data-loss"]).with(0).complaining_of("guarded-0");
     follow(&cluster, &refusal);
-    // Until brokers agree, the command says that it waits.
-    Traffic::of(&cluster).seen();
+    // Until brokers agree, the command says that it waits. While replicas catch up, they disagree again and again.
+    Traffic::of(&cluster).settle_but(LOST);
     let allowed = init(&cluster, &[]).with(0);
     assert_eq!(
         allowed.stdout,

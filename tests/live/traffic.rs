@@ -216,6 +216,14 @@ impl<'a> Traffic<'a> {
         self.await_all("all replicas in sync", Seen::in_sync);
     }
 
+    /// Waits until every replica of every partition is in sync, except those of a lost broker. Nothing changes after that.
+    pub(crate) fn settle_but(&self, lost: i32) {
+        self.await_all("all replicas that can be in sync", |seen| {
+            let mut live = seen.replicas.iter().filter(|id| **id != lost);
+            seen.leader >= 0 && live.all(|id| seen.isr.contains(id))
+        });
+    }
+
     /// Waits until this broker leads no partition, and is in no ISR.
     pub(crate) fn without(&self, lost: i32) {
         self.await_all("nothing is led by the lost broker", |seen| {
