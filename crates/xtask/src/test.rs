@@ -520,6 +520,8 @@ fn report(results: &[Run], took: Duration) -> Outcome {
     if !failed.is_empty() {
         return Err(format!("failed: {}", failed.join(", ")).into());
     }
-    println!("all passed: {tests} tests in {:.0} s", took.as_secs_f64());
+    let twice: usize = results.iter().map(|result| result.flaky.len()).sum();
+    let seconds = took.as_secs_f64();
+    println!("all passed: {tests} tests in {seconds:.0} s, {twice} of them at the second try");
     Ok(())
 }
