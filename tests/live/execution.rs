@@ -97,8 +97,7 @@ impl Situation {
 
     fn lose_and_plan(&self) {
         let traffic = Traffic::of(&self.cluster);
-        self.cluster.kill_broker(LOST).unwrap();
-        traffic.without(LOST);
+        traffic.lose(LOST);
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
         let scope = ["--topics", "events.*,orders,acks", "--brokers", "-2"];
         let to = ["--out-file", plan.to_str().unwrap()];

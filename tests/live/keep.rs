@@ -120,8 +120,7 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     keeper.looks("maxBytes: 1GB", &[]).with(0).complaining_of("Nothing calls for a plan");
     records_tell_of_a_disk_that_fills(&traffic, &keeper);
 
-    cluster.kill_broker(1003).unwrap();
-    traffic.without(1003);
+    traffic.lose(1003);
     keeper.looks("maxBytes: 1GB", &[]).with(5).complaining_of("it is given 30 min");
     let noted = keeper.noted();
     assert!(noted["since_seconds"]["lost-broker 1003"].is_u64(), "{noted}");
@@ -145,8 +144,7 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     cluster.start_broker(1003).unwrap();
     traffic.create(&[("more".to_owned(), vec![vec![1001, 1002]; 6])].into());
     traffic.write(&(0..6).map(|p| (("more".to_owned(), p), 500_000)).collect());
-    cluster.kill_broker(1002).unwrap();
-    traffic.without(1002);
+    traffic.lose(1002);
     keeper.looks("for: 20s", &[]).with(5).complaining_of("the last plan for lost-broker ended");
 
     // The topic of claims has three replicas, and there are two racks: a warning, so an operator has to approve.

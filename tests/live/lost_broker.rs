@@ -135,8 +135,7 @@ fn a_lost_broker_is_replaced(mode: Mode) {
 
     let before = traffic.seen();
     let lost = victim(&before);
-    cluster.kill_broker(lost).unwrap();
-    traffic.without(lost);
+    traffic.lose(lost);
 
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -181,8 +181,7 @@ fn a_destination_dies_and_its_moves_are_called_off(at: &Situation) {
 
 /// A broker that the plan treats as lost comes back. And a plan starts too late.
 fn a_lost_broker_returns(at: &Situation) {
-    at.cluster.kill_broker(1004).unwrap();
-    Traffic::of(&at.cluster).without(1004);
+    Traffic::of(&at.cluster).lose(1004);
     let asked = ["rebuild", "--topics", "left", "--brokers", "-2"];
     assert!(at.plan("lost.json", &asked) > 0);
     at.cluster.start_broker(1004).unwrap();

@@ -17,6 +17,8 @@ use crate::plan::Partition;
 
 /// Long enough for two busy cores.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
+/// How often a broker is lost until it is the only one.
+const LOSSES: usize = 3;
 const CALL: Duration = Duration::from_secs(30);
 
 /// The topic of committed offsets, which Kafka creates for the first group.
@@ -226,9 +228,27 @@ impl<'a> Traffic<'a> {
 
     /// Waits until this broker leads no partition, and is in no ISR.
     pub(crate) fn without(&self, lost: i32) {
+        self.left_by(lost);
+    }
+
+    fn left_by(&self, lost: i32) -> BTreeMap<Partition, Seen> {
         self.await_all("nothing is led by the lost broker", |seen| {
             seen.leader != lost && (seen.leader < 0 || !seen.isr.contains(&lost))
-        });
+        })
+    }
+
+    /// Kills a broker, after which each partition has another leader: all replicas are in sync. A busy machine may have kept another
+    /// broker from its heartbeats for a whole session, so that it is in no ISR either. Then it is lost again.
+    pub(crate) fn lose(&self, lost: i32) {
+        for _ in 0..LOSSES {
+            self.cluster.kill_broker(lost).unwrap();
+            let leaderless = self.left_by(lost).into_iter().find(|(_, seen)| seen.leader < 0);
+            let Some((partition, seen)) = leaderless else { return };
+            eprintln!("no leader of {partition:?} without {lost}: {:?}", seen.isr);
+            self.cluster.start_broker(lost).unwrap();
+            self.settle();
+        }
+        panic!("each time {lost} was lost, another broker was, too");
     }
 
     /// Waits until all running brokers know each other, agree, and `so` holds for every partition.

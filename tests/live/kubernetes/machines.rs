@@ -50,8 +50,13 @@ fn await_capacity(daemon: &Daemon, id: i32, ports: [u64; 2]) {
         .unwrap_or_else(|why| panic!("{why}: {:?}\n{}", capacity(daemon, id), daemon.said()));
 }
 
-fn comes_and_goes(cluster: &Cluster, id: i32) {
+/// A broker that is back before the others miss it has not been away.
+fn comes_and_goes(cluster: &Cluster, daemon: &Daemon, id: i32) {
     cluster.kill_broker(id).unwrap();
+    let is_live = |broker: &Value| broker["id"] == id && broker["live"] == true;
+    let missed = || !daemon.state()["brokers"].as_array().unwrap().iter().any(is_live);
+    until("the daemon to miss the broker", SOON, || missed().then_some(()))
+        .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
     cluster.start_broker(id).unwrap();
 }
 
@@ -82,11 +87,11 @@ fn nodes_tell_the_daemon_what_networks_can_carry() {
         Ok(())
     });
     patched.unwrap();
-    comes_and_goes(&cluster, 1003);
+    comes_and_goes(&cluster, &daemon, 1003);
     await_capacity(&daemon, 1003, [700_000_000, 700_000_000]);
 
     kubernetes.stop(Component::ApiServer);
-    comes_and_goes(&cluster, 1001);
+    comes_and_goes(&cluster, &daemon, 1001);
     let said = || daemon.said().contains("cannot read network capacities from nodes").then_some(());
     until("a word of it", SOON, said).unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
     await_capacity(&daemon, 1001, [500_000_000, 250_000_000]);
