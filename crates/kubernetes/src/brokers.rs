@@ -66,6 +66,8 @@ pub struct BrokerPod {
     pub node: Option<String>,
     /// The labels of that node. If the pod has no node yet, the labels that a node must have for it.
     pub node_labels: Keys,
+    /// Whether that node is cordoned.
+    pub node_cordoned: bool,
     /// The rack: its node's zone.
     pub rack: Option<String>,
     /// The type of its node.
@@ -187,6 +189,7 @@ fn broker_pod(pod: &PodFacts, inventory: &Inventory, rules: &Rules) -> BrokerPod
         identity: broker_id(pod, facts_of_set, node, &rules.identity),
         name: pod.name.clone(),
         node: pod.node.clone(),
+        node_cordoned: node.is_some_and(|node| node.cordoned),
         rack: first(&rules.racks),
         instance_type: first(&rules.instance_types),
         node_group: first(&rules.node_groups),

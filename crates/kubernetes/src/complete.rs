@@ -68,6 +68,7 @@ fn add(pod: &BrokerPod, broker: &mut Broker) {
         stateful_set: pod.stateful_set.as_ref().map(ToString::to_string),
         node_pool: pod.node_pool.as_ref().map(ToString::to_string),
         node: pod.node.clone(),
+        node_cordoned: pod.node_cordoned,
         node_labels,
     }));
 }

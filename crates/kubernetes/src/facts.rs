@@ -152,6 +152,8 @@ pub struct NodeFacts {
     pub labels: Keys,
     /// Its health, if known.
     pub health: Health,
+    /// `spec.unschedulable`: `kubectl cordon` and `kubectl drain` set it.
+    pub cordoned: bool,
 }
 
 /// The `Ready` condition of a node.

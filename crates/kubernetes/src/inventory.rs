@@ -11,6 +11,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::Api;
+use kube::api::PartialObjectMeta;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: &str = "nodes";
@@ -178,9 +179,18 @@ impl Kubernetes {
     async fn labelled_nodes(&self) -> Result<BTreeMap<String, NodeFacts>, Error> {
         let api: Api<Node> = Api::all(self.client());
         let request = ApiRequest::about_all("list", NODES, None);
-        let nodes = self.list_metadata(&api, &request).await?;
-        let nodes = nodes.into_iter().map(|node| labelled_node(node.metadata));
-        Ok(nodes.map(|node| (node.name.clone(), node)).collect())
+        let (nodes, cordoned) = tokio::try_join!(
+            self.list_metadata(&api, &request, None),
+            // Metadata alone does not tell it.
+            self.list_metadata(&api, &request, Some("spec.unschedulable=true")),
+        )?;
+        let cordoned: BTreeSet<Option<String>> =
+            cordoned.into_iter().map(|node| node.metadata.name).collect();
+        let node = |node: PartialObjectMeta<Node>| NodeFacts {
+            cordoned: cordoned.contains(&node.metadata.name),
+            ..labelled_node(node.metadata)
+        };
+        Ok(nodes.into_iter().map(node).map(|node| (node.name.clone(), node)).collect())
     }
 
     async fn in_namespace(&self, namespace: &str, wanted: &Wanted) -> Result<Inventory, Error> {

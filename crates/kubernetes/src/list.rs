@@ -23,35 +23,34 @@ impl Kubernetes {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        self.pages(request, labels, |params| async move { api.list(&params).await }).await
+        let wanted = ListParams { label_selector: labels.map(str::to_owned), ..first_page() };
+        self.pages(request, wanted, |params| async move { api.list(&params).await }).await
     }
 
-    /// The same, with metadata only.
+    /// The metadata of every object of `api` with these fields.
     pub(crate) async fn list_metadata<K>(
         &self,
         api: &Api<K>,
         request: &ApiRequest,
+        fields: Option<&str>,
     ) -> Result<Vec<PartialObjectMeta<K>>, Error>
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        self.pages(request, None, |params| async move { api.list_metadata(&params).await }).await
+        let wanted = ListParams { field_selector: fields.map(str::to_owned), ..first_page() };
+        self.pages(request, wanted, |params| async move { api.list_metadata(&params).await }).await
     }
 
     async fn pages<K, F>(
         &self,
         request: &ApiRequest,
-        labels: Option<&str>,
+        first: ListParams,
         page: impl Fn(ListParams) -> F,
     ) -> Result<Vec<K>, Error>
     where
         K: Clone,
         F: Future<Output = Result<ObjectList<K>, kube::Error>>,
     {
-        let mut first = ListParams::default().limit(PAGE);
-        if let Some(labels) = labels {
-            first = first.labels(labels);
-        }
         let mut attempt = 1;
         let (mut params, mut found) = (first.clone(), Vec::new());
         loop {
@@ -72,4 +71,8 @@ impl Kubernetes {
             }
         }
     }
+}
+
+fn first_page() -> ListParams {
+    ListParams::default().limit(PAGE)
 }

@@ -164,6 +164,7 @@ pub(crate) fn labelled_node(meta: ObjectMeta) -> NodeFacts {
         version: meta.resource_version.unwrap_or_default(),
         labels: meta.labels.unwrap_or_default(),
         health: Health::Unasked,
+        cordoned: false,
     }
 }
 
@@ -181,7 +182,8 @@ impl From<Node> for NodeFacts {
             }
             None => Health::Silent { since: None },
         };
-        Self { health, ..labelled_node(node.metadata) }
+        let cordoned = node.spec.and_then(|spec| spec.unschedulable).unwrap_or_default();
+        Self { health, cordoned, ..labelled_node(node.metadata) }
     }
 }
 

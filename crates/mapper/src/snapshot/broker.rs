@@ -65,6 +65,9 @@ pub struct KubernetesFacts {
     /// The node that its pod is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Whether that node takes no new pods (`kubectl cordon`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub node_cordoned: bool,
     /// The labels of that node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_labels: BTreeMap<String, String>,
