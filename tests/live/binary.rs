@@ -108,6 +108,13 @@ impl Run {
         self.0.as_ref().unwrap().id()
     }
 
+    /// The most memory that it has had.
+    pub(crate) fn most_memory_kb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_up(&mut self) -> bool {
         self.0.as_mut().unwrap().try_wait().unwrap().is_none()

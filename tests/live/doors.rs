@@ -88,6 +88,28 @@ impl Server {
         Self { run, port, path: "/ready", log, authority: None }.up()
     }
 
+    /// The page of `keep`, whose looks fail, as no broker answers.
+    fn keep(folder: &Path, with_tls: bool) -> Self {
+        let (port, log) = (lone_port().unwrap(), folder.join("log"));
+        let policy = "version: 1\nthrottle: 1MB/s\npolicies: {drift: {mode: act}}\n";
+        fs::write(folder.join("policy.yaml"), policy).unwrap();
+        fs::write(folder.join("page-token"), "of-a-test").unwrap();
+        let at = |name: &str| folder.join(name).display().to_string();
+        let [policy, notes, token] = ["policy.yaml", "notes.json", "page-token"].map(at);
+        let mut keep = command();
+        keep.args(["keep", "--policy", &policy, "--notes", &notes, "--work-dir", &at("")]);
+        keep.args(["--bootstrap-server", NOWHERE, "--every", "1s"]);
+        keep.args(["--listen", &format!("127.0.0.1:{port}"), "--token-file", &token]);
+        if with_tls {
+            testbed::certificates(folder, &[]).unwrap();
+            pair(folder, "broker");
+            keep.args(["--tls-cert", &at("tls.crt"), "--tls-key", &at("tls.key")]);
+        }
+        let run = Run::logging(keep, &log);
+        let authority = with_tls.then(|| folder.join("ca.crt"));
+        Self { run, port, path: "/v1/state", log, authority }.up()
+    }
+
     fn up(mut self) -> Self {
         until("a server that answers", SOON, || {
             assert!(self.run.is_up(), "it has ended:\n{}", self.said());
@@ -116,12 +138,6 @@ impl Server {
 
     fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.run.id())).unwrap().count()
-    }
-
-    fn most_memory_kb(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.run.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
 
@@ -201,12 +217,13 @@ fn crowd_size() -> usize {
 #[ignore = "live"]
 fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descriptors() {
     let count = crowd_size();
-    let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let folders: Vec<_> = (0..5).map(|_| tempfile::tempdir().unwrap()).collect();
     let servers = [
         ("the API", Server::daemon(folders[0].path(), &[])),
         ("the API with TLS", Server::with_tls(folders[1].path())),
         ("the sidecar's page", Server::sidecar(folders[2].path())),
         ("the probes", Server::probes(folders[3].path())),
+        ("keep's page with TLS", Server::keep(folders[4].path(), true)),
     ];
     let mut patient = Vec::new();
     for (index, (name, server)) in servers.iter().enumerate() {
@@ -236,7 +253,7 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
         answers.sort_unstable();
         // Not the slowest, which a busy machine decides: a newcomer that waits for the crowd waits each time.
         let (usual, slowest) = (answers[answers.len() / 2], answers[answers.len() - 1]);
-        let memory = server.most_memory_kb();
+        let memory = server.run.most_memory_kb();
         eprintln!(
             "{name}: {} connections; answers in {usual:?}, slowest {slowest:?}, {memory} kB, {most} descriptors of {before}",
             held.len()
@@ -261,10 +278,11 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
 }
 
 /// Input that a client, a browser or a scanner may send.
-const SEEDS: [&str; 8] = [
+const SEEDS: [&str; 9] = [
     "GET /v1/state HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\r\n",
     "POST /throttle?rate=5&autoremove=true HTTP/1.1\r\nhost: 127.0.0.1:8080\r\nauthorization: Bearer none\r\n\r\n",
     "POST /throttle/remove/all HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example\r\nsec-fetch-site: cross-site\r\n\r\n",
+    "POST /v1/plans/3f9a/approve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer none\r\n\r\n",
     "POST /v1/announce HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 44\r\n\r\n{\"version\":1,\"cluster_id\":\"a\",\"moves\":[{}]} ",
     "POST /v1/announce HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"ver\r\n0\r\n\r\n",
     "GET http://evil.example/ready HTTP/1.1\r\nhost: evil.example\r\n\r\n",
@@ -307,14 +325,15 @@ impl Dice {
 #[test]
 #[ignore = "live"]
 fn twenty_thousand_mutated_requests_are_answered_or_closed_and_change_nothing() {
-    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
     let token = folders[0].path().join("token");
     fs::write(&token, "of-a-test").unwrap();
     let guarded = ["-vv", "--api-token-file", token.to_str().unwrap()];
     let servers = [
-        (14_000, Server::daemon(folders[0].path(), &guarded)),
+        (11_000, Server::daemon(folders[0].path(), &guarded)),
         (3_000, Server::sidecar(folders[1].path())),
         (3_000, Server::probes(folders[2].path())),
+        (3_000, Server::keep(folders[3].path(), false)),
     ];
     let mut statuses = BTreeSet::new();
     thread::scope(|scope| {
@@ -356,6 +375,8 @@ fn twenty_thousand_mutated_requests_are_answered_or_closed_and_change_nothing() 
         }
         server.run.kill();
     }
+    let answers = folders[3].path().join("notes.json.answers");
+    assert!(!answers.exists(), "an answer without the token");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use crate::error::Error;
 use crate::exported;
 use crate::http_server::{
-    self, Reply, ServerNames, Token, in_the_form_that_is_asked_for, live_page, page,
+    self, Reply, ServerNames, Tls, Token, in_the_form_that_is_asked_for, live_page, page,
 };
 use crate::keep::answer;
 use crate::record_place::RecordPlace;
@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 /// The page, which reads `/v1/state`.
 const PAGE: &str = include_str!("keep_page.html");
 
-/// Serves metrics, and a page with its token if there is one, from a thread of its own until the process ends.
+/// Serves metrics, and a page with its token if there is one, with or without TLS, from a thread of its own until the process ends.
 ///
 /// # Errors
 /// The address is none, or is taken.
@@ -39,6 +39,7 @@ pub fn serve(
     address: &str,
     names: ServerNames,
     page: Option<(Arc<KeepPage>, Token)>,
+    tls: Option<Tls>,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
@@ -49,7 +50,7 @@ pub fn serve(
     let listener = runtime.block_on(async { http_server::listen(&addresses) }).map_err(wrong)?;
     let shown = page.map(|(page, token)| page.routes(token));
     let routes = exported::routes().merge(shown.unwrap_or_default());
-    thread::spawn(move || runtime.block_on(http_server::serve(listener, routes, names, None)));
+    thread::spawn(move || runtime.block_on(http_server::serve(listener, routes, names, tls)));
     Ok(())
 }
 

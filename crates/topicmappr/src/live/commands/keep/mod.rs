@@ -28,11 +28,11 @@ use metrics::Event;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of, read_plan};
-use operate::http_server::host_name;
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
 use operate::keep_page::{KeepPage, ShownLook};
 use operate::record_place::RecordPlace;
 use operate::{exported, runtime};
+use page::PageArgs;
 use proposals::Planning;
 use std::future::pending;
 use std::path::PathBuf;
@@ -63,19 +63,8 @@ pub(crate) struct Args {
     /// Look again after this time; without it, look once
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     every: Option<Duration>,
-    /// Serve Prometheus' metrics here, at /metrics
-    #[arg(long, value_name = "HOST:PORT", requires = "every")]
-    listen: Option<String>,
-    /// Accept requests to --listen under this name too; repeatable
-    ///
-    /// localhost and IP addresses are always accepted.
-    #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
-    listen_host: Vec<String>,
-    /// Serve a page at /, too; answers there need this token
-    ///
-    /// It shows brokers, plans with their reasons, and what is carried out. The file may be replaced.
-    #[arg(long, value_name = "FILE", requires = "listen")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    page: PageArgs,
     #[command(flatten)]
     webhook: WebhookArgs,
     /// Show what would be done, and change nothing
@@ -94,7 +83,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // An execution handles signals. After it, they end this process again.
         end_by_signals()?;
     }
-    let mut kept = BetweenLooks { history: KnownHistory::default(), page: args.serve(session)? };
+    let page = args.page.serve(&args.notes, session)?;
+    let mut kept = BetweenLooks { history: KnownHistory::default(), page };
     loop {
         let looked = args.look_and_act(&policy, &mut kept, session);
         let Some(pause) = every else { return looked.map(|it| it.status) };
