@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::{Cluster, Kubernetes, lone_port, until};
@@ -18,6 +18,8 @@ use crate::traffic::{SOON, Traffic};
 const RIGHTS: &str = include_str!("../../../deploy/manifests/keep.yaml");
 const DEFINITION: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
 const PLAN: &str = "topicmappr-keep-drift";
+/// How many plans of other needs there are.
+const OTHERS: u32 = 100;
 
 fn plans(client: kube::Client) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("topicmappr.io", "v1alpha1", "KafkaPlan");
@@ -47,16 +49,15 @@ fn looked_at(kubernetes: &Kubernetes) -> Option<u64> {
     serde_json::from_str::<Value>(&text).unwrap()["looked_at_seconds"].as_u64()
 }
 
-/// Runs `keep` with the rights of its manifest. It looks again only after ten minutes, or when it is answered.
-fn keep(cluster: &Cluster, account: &Path, folder: &Path, port: u16) -> Run {
-    let policy = "version: 1\nthrottle: 50MB/s\npolicies:\n  drift: {mode: propose, for: 0s}\n";
+/// Runs `keep` with the rights of its manifest.
+fn keep(cluster: &Cluster, account: &Path, folder: &Path, policies: &str, more: &[String]) -> Run {
+    let policy = format!("version: 1\nthrottle: 50MB/s\npolicies:\n{policies}");
     let file = folder.join("policy.yaml");
     fs::write(&file, policy).unwrap();
     let mut keep = command();
-    keep.args(["keep", "--every", "10m", "--bootstrap-server", &cluster.bootstrap()]);
+    keep.args(["keep", "--bootstrap-server", &cluster.bootstrap()]).args(more);
     keep.arg("--policy").arg(&file).arg("--work-dir").arg(folder.join("work"));
     keep.args(["--notes", "configmap:kafka/topicmappr-keep"]);
-    keep.arg(format!("--listen=127.0.0.1:{port}"));
     keep.args(["--maps", "configmap:kafka/topic-maps", "--namespace", "kafka"]);
     // The brokers share the disk of the test machine, which may be nearly full.
     keep.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
@@ -71,12 +72,7 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let account = kubernetes.service_account("kafka", "topicmappr-keep").unwrap();
     kubernetes.apply(DEFINITION).unwrap();
     kubernetes.apply(RIGHTS).unwrap();
-    let maps = "version: 1\nmaps:\n  events: {topics: \"events.*\", brokers: [1002, 1003]}\n";
-    let maps = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "topic-maps", "namespace": "kafka"},
-        "data": {"maps.yaml": maps},
-    });
-    kubernetes.apply(&maps.to_string()).unwrap();
+    maps(&kubernetes, "1002, 1003");
     // Kafka's own topics belong to the brokers of all maps, so they need two replicas.
     let factor = "offsets.topic.replication.factor";
     let cluster = Cluster::builder().brokers(3).property(factor, "2").start().unwrap();
@@ -87,7 +83,10 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("work")).unwrap();
     let port = lone_port().unwrap();
-    let mut run = keep(&cluster, &account, folder.path(), port);
+    // It looks again only after ten minutes, or when it is answered.
+    let more = ["--every=10m".to_owned(), format!("--listen=127.0.0.1:{port}")];
+    let drift = "  drift: {mode: propose, for: 0s}\n";
+    let mut run = keep(&cluster, &account, folder.path(), drift, &more);
     let log = || fs::read_to_string(folder.path().join("log")).unwrap();
     let proposed = until("the proposal", SOON, || {
         status(&kubernetes).filter(|status| status["state"] == "ForApproval")
@@ -99,6 +98,16 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let shown = r#"topicmappr_keep_proposals{need="drift",state="ForApproval"} 1"#;
     assert!(metrics.contains(shown), "{metrics}");
 
+    // Plans for needs that are gone are in the way of nothing, and the next look removes them.
+    let others = (0..OTHERS).map(|id| {
+        let name = format!("topicmappr-keep-full-disk-{id}");
+        let metadata = json!({"name": name, "namespace": "kafka", "labels": {"topicmappr.io/keep": "topicmappr-keep"}});
+        let spec = json!({"need": format!("full-disk {id}")});
+        let group = "topicmappr.io/v1alpha1";
+        json!({"apiVersion": group, "kind": "KafkaPlan", "metadata": metadata, "spec": spec}).to_string()
+    });
+    kubernetes.apply(&others.collect::<Vec<String>>().join("\n---\n")).unwrap();
+
     // Another plan's id approves nothing.
     let before = looked_at(&kubernetes).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(2));
@@ -106,6 +115,12 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let looked = || looked_at(&kubernetes).filter(|at| *at > before);
     until("a look after the answer", SOON, looked).unwrap_or_else(|why| panic!("{why}: {}", log()));
     assert_eq!(status(&kubernetes).unwrap()["state"], "ForApproval");
+    let left =
+        |client| async move { Ok(plans(client).list(&ListParams::default()).await?.items.len()) };
+    assert_eq!(kubernetes.run("KafkaPlans", left).unwrap(), 1, "{}", log());
+    let memory = run.most_memory_kb();
+    println!("== {memory} kB with {OTHERS} KafkaPlans more");
+    assert!(memory < 100 * 1024, "{memory} kB");
     assert!(traffic.seen().values().any(|one| one.replicas.contains(&1001)));
 
     approve(&kubernetes, id);
@@ -118,4 +133,51 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     assert!(run.is_up(), "{}", log());
     run.signal("-TERM");
     assert_eq!(run.end().code, Some(143), "{}", log());
+
+    // A node is cordoned, and its broker is emptied.
+    maps(&kubernetes, "1001..1003");
+    furnish(&kubernetes);
+    let pods = ["--pod-labels=app=kafka".to_owned()];
+    let leaves = "  leavingBroker: {mode: act, nodes: true}\n";
+    let looks = || keep(&cluster, &account, folder.path(), leaves, &pods).end().code;
+    assert_eq!(looks(), Some(0), "no node is cordoned: {}", log());
+    let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
+    let cordoned = kubernetes.run("a cordon", |client| async move {
+        Ok(Api::<Node>::all(client)
+            .patch("node-2", &PatchParams::default(), &cordon)
+            .await
+            .map(drop)?)
+    });
+    cordoned.unwrap();
+    assert_eq!(looks(), Some(0), "{}", log());
+    assert!(log().contains("leaving-broker 1002"), "{}", log());
+    traffic.settle();
+    let seen = traffic.seen();
+    assert!(seen.values().all(|one| !one.replicas.contains(&1002)), "{seen:?}");
+}
+
+/// Says which brokers the topics belong to.
+fn maps(kubernetes: &Kubernetes, brokers: &str) {
+    let maps =
+        format!("version: 1\nmaps:\n  events: {{topics: \"events.*\", brokers: [{brokers}]}}\n");
+    let maps = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "topic-maps", "namespace": "kafka"},
+        "data": {"maps.yaml": maps},
+    });
+    kubernetes.apply(&maps.to_string()).unwrap();
+}
+
+/// Each broker has a pod, on a node of its own.
+fn furnish(kubernetes: &Kubernetes) {
+    for ordinal in 1..=3 {
+        let node = format!("node-{ordinal}");
+        kubernetes.node(&node, "a", &[]).unwrap();
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("kafka-{ordinal}"), "namespace": "kafka", "labels": {"app": "kafka"},
+                         "annotations": {"kafka.example.com/broker-id": format!("100{ordinal}")}},
+            "spec": {"nodeName": node, "containers": [{"name": "kafka", "image": "kafka"}]},
+        });
+        kubernetes.apply(&pod.to_string()).unwrap();
+    }
 }

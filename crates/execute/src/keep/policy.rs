@@ -99,6 +99,8 @@ pub struct KeepPolicy {
     pub triggers: BTreeMap<Trigger, TriggerTerms>,
     /// The throttle of executions, for each direction of each broker.
     pub throttle: Rate,
+    /// A broker whose node is cordoned is [`Trigger::LeavingBroker`], too.
+    pub nodes_leave: bool,
     /// A disk that is fuller than this share of it is [`Trigger::FullDisk`].
     pub full: Ratio,
     /// A plan for [`Trigger::FullDisk`] leaves this share of it used.
@@ -123,6 +125,7 @@ impl Default for KeepPolicy {
         Self {
             triggers: BTreeMap::new(),
             throttle: Rate(0),
+            nodes_leave: false,
             full: Ratio::from_percent(85),
             relieved: Ratio::from_percent(80),
             ahead_days: 7,

@@ -4,6 +4,7 @@
 
 use super::{Broker, LogDir, Snapshot};
 use crate::ids::BrokerId;
+use std::borrow::Cow;
 
 /// Every log dir of a broker, including those that it gets later.
 pub const EVERY_LOG_DIR: &str = "*";
@@ -60,6 +61,21 @@ impl Snapshot {
         Self { parts }
     }
 
+    /// The cluster in which all log dirs of brokers on cordoned nodes are cordoned, too.
+    #[must_use]
+    pub fn with_nodes_cordons(&self) -> Cow<'_, Self> {
+        let leaves =
+            |broker: &Broker| broker.kubernetes.as_ref().is_some_and(|it| it.node_cordoned);
+        if !self.brokers().iter().any(leaves) {
+            return Cow::Borrowed(self);
+        }
+        let mut parts = self.parts.clone();
+        for broker in parts.brokers.iter_mut().filter(|broker| leaves(broker)) {
+            broker.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
+        }
+        Cow::Owned(Self { parts })
+    }
+
     /// The cluster in which brokers whose log dirs are all cordoned take replicas: for a rollback, which gives them back,
     /// and for a plan that ignores cordons.
     ///
@@ -80,7 +96,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::bytes::Bytes;
-    use crate::snapshot::Parts;
+    use crate::snapshot::{KubernetesFacts, Parts};
 
     fn broker(dirs: &[(&str, Option<u64>)], cordoned: &[&str]) -> Broker {
         let dir = |(path, total): &(&str, Option<u64>)| LogDir {
@@ -104,6 +120,25 @@ mod tests {
         assert!(broker(&two, &["*"]).is_cordoned() && broker(&[], &["*"]).is_cordoned());
         assert!(broker(&[("/a", Some(9)), ("/b", None)], &["/a"]).is_cordoned(), "b has failed");
         assert!(!broker(&[], &["/a"]).is_cordoned(), "its other log dirs are not known");
+    }
+
+    #[test]
+    fn a_broker_on_a_cordoned_node_is_cordoned_if_nodes_count() {
+        let on = |id: u32, node_cordoned| Broker {
+            kubernetes: Some(Box::new(KubernetesFacts {
+                node_cordoned,
+                ..KubernetesFacts::default()
+            })),
+            ..Broker::new(BrokerId(id))
+        };
+        let of = |brokers| Snapshot::new(Parts { brokers, ..Parts::default() }).unwrap();
+        let two = of(vec![on(1, false), on(2, true)]);
+        let cordoned = |snapshot: &Snapshot| {
+            snapshot.brokers().iter().map(Broker::is_cordoned).collect::<Vec<bool>>()
+        };
+        assert_eq!(cordoned(&two), [false, false]);
+        assert_eq!(cordoned(&two.with_nodes_cordons()), [false, true]);
+        assert!(matches!(of(vec![on(1, false)]).with_nodes_cordons(), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -34,6 +34,7 @@ use operate::record_place::RecordPlace;
 use operate::{exported, runtime};
 use page::PageArgs;
 use proposals::Planning;
+use std::borrow::Cow;
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -182,7 +183,10 @@ impl Args {
             return Ok(LookEnd { status, acts: true, read: None });
         }
         let began = Instant::now();
-        let (facts, maps) = session.facts_with_maps()?;
+        let (mut facts, maps) = session.facts_with_maps()?;
+        if policy.nodes_leave {
+            cordon_nodes(&mut facts)?;
+        }
         let Before { place, record: before, read } = self.before(session)?;
         let cluster_id = facts.snapshot.cluster_id().unwrap_or_default().to_owned();
         self.refuse_another(&before, &cluster_id)?;
@@ -345,6 +349,18 @@ impl Args {
         let (place, state, found) = (self.notes.to_string(), state.clone(), found.to_owned());
         Err(operate::Error::OtherState { place, state, found }.into())
     }
+}
+
+/// Cordons the brokers on cordoned nodes, so that no plan gives them a replica.
+fn cordon_nodes(facts: &mut Facts) -> Result<(), Error> {
+    if facts.pods.is_none() {
+        let why = "leavingBroker has nodes: true, and no pods are known: add --namespace NAMESPACE";
+        return Err(Error::flags(why));
+    }
+    if let Cow::Owned(cordoned) = facts.snapshot.with_nodes_cordons() {
+        facts.snapshot = cordoned;
+    }
+    Ok(())
 }
 
 /// The proposals whose state is another one than at the last look.

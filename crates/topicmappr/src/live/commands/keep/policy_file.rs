@@ -44,6 +44,8 @@ struct TermsFile {
     r#for: Option<String>,
     rest: Option<String>,
     max_bytes: Option<String>,
+    /// Only of a leaving broker.
+    nodes: Option<bool>,
     /// Only of a full disk.
     above: Option<String>,
     /// Only of a full disk.
@@ -112,6 +114,7 @@ impl TermsFile {
             true => Err(format!("{key} belongs to the policy {wanted}")),
             false => Ok(()),
         };
+        is(Trigger::LeavingBroker, "nodes", self.nodes.is_some())?;
         is(Trigger::FullDisk, "above", self.above.is_some())?;
         is(Trigger::FullDisk, "to", self.to.is_some())?;
         is(Trigger::FillingDisk, "within", self.within.is_some())?;
@@ -136,6 +139,8 @@ impl TermsFile {
             rest_seconds: seconds("rest", self.rest.as_deref(), rests)?,
             max_bytes: given("maxBytes", self.max_bytes.as_deref(), size)?,
         };
+        policy.nodes_leave |=
+            self.nodes.is_some_and(|they_do| they_do && self.mode != KeepMode::Off);
         if let Some(above) = given("above", self.above.as_deref(), percent)? {
             policy.full = above;
         }
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_policy_is_read_with_its_defaults() {
         let text = format!(
-            "{SMALL}  lostBroker: {{mode: act, maxBytes: 2TB}}\n  leavingBroker: {{mode: propose}}\n  \
+            "{SMALL}  lostBroker: {{mode: act, maxBytes: 2TB}}\n  leavingBroker: {{mode: propose, nodes: true}}\n  \
              imbalance: {{mode: propose, goals: [storage, leaders], band: 20%, for: 6h}}\n  \
              fillingDisk: {{mode: propose, within: 3d}}\n\
              hours: 22:00-06:30\nbytesPerDay: 1TB\n"
@@ -221,6 +226,7 @@ mod tests {
         assert_eq!((lost.for_seconds, lost.rest_seconds), (HALF_AN_HOUR, DAY_SECONDS));
         assert_eq!(lost.max_bytes, Some(Bytes(2_000_000_000_000)));
         assert_eq!(policy.triggers[&Trigger::LeavingBroker].for_seconds, 0);
+        assert!(policy.nodes_leave);
         assert_eq!(policy.triggers[&Trigger::Imbalance].rest_seconds, DAY_SECONDS);
         assert_eq!(policy.triggers[&Trigger::Imbalance].for_seconds, 6 * 3600);
         assert_eq!(policy.goals, [BalanceGoal::Storage, BalanceGoal::Leaders]);
