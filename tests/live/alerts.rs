@@ -20,6 +20,7 @@ tests:
     input_series:
       - {series: 'topicmappr_keep_proposals{need="drift", state="ForApproval", instance="a"}', values: '1x120'}
       - {series: 'topicmappr_keep_proposals{need="lost-broker 3", state="Young", instance="a"}', values: '1x120'}
+      - {series: 'topicmappr_keep_proposals{need="certificates", state="ByHand", instance="a"}', values: '0x5 1x5'}
       - {series: 'topicmappr_execution_stalled_replicas{instance="b"}', values: '2x20 0x100'}
       - {series: 'topicmappr_keep_looked_timestamp_seconds{instance="a"}', values: '0x120'}
       - {series: 'topicmappr_keep_looked_timestamp_seconds{instance="b"}', values: '0x120'}
@@ -34,6 +35,13 @@ tests:
         exp_alerts:
           - exp_labels: {need: drift, state: ForApproval, instance: a}
             exp_annotations: {summary: "A plan for drift waits for an approval: topicmappr plans list"}
+      - eval_time: 5m
+        alertname: KafkaNeedsOperator
+      - eval_time: 7m
+        alertname: KafkaNeedsOperator
+        exp_alerts:
+          - exp_labels: {need: certificates, state: ByHand, instance: a}
+            exp_annotations: {summary: "certificates: the log of keep says what has to be done by hand"}
       - eval_time: 18m
         alertname: KafkaPlanStalls
         exp_alerts:

@@ -113,6 +113,32 @@ fn is_judged(scene: &Scene) {
     assert!(page.contains("topicmappr_certificates_findings{code=\"expires-soon\"} 8"), "{page}");
     let (code, found) = scene.check(&["--ca", &scene.tls("stranger-ca.crt")]);
     assert_eq!((code, &found["findings"][0]["code"]), (Some(5), &"untrusted".into()), "{found:#}");
+    // keep tells it, and does nothing about it.
+    for (within, code) in [("30d", 0), ("4000d", 5)] {
+        let path = |name: &str| scene.cluster.path().join(name).display().to_string();
+        let policy = format!(
+            "version: 1\nthrottle: 1MB/s\npolicies:\n  certificates: {{mode: propose, within: {within}}}\n"
+        );
+        fs::write(path("keep.yaml"), policy).unwrap();
+        let (config, notes, work) =
+            (scene.config.display().to_string(), path("notes"), path("kept"));
+        let told = topicmappr([
+            "keep",
+            "--policy",
+            &path("keep.yaml"),
+            "--notes",
+            &notes,
+            "--work-dir",
+            &work,
+            "--bootstrap-server",
+            &scene.client.bootstrap,
+            "--kafka-config",
+            &config,
+        ])
+        .with(code);
+        let line = "SSL of brokers 1001, 1002: ";
+        assert_eq!(told.stderr.contains(line), code == 5, "{}", told.stderr);
+    }
     // The listener only, without a cluster; and one that is not a listener.
     let address = scene.client.bootstrap.split(',').next().unwrap();
     topicmappr(["certs", "check", "--listener", address, "--ca", &scene.tls("both.crt")]).with(0);

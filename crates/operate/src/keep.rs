@@ -150,7 +150,7 @@ fn status(proposal: &Proposal) -> Value {
         ProposalState::Young { needed_seconds, .. } => {
             vec![format!("it has to last for {needed_seconds} s")]
         }
-        ProposalState::Held { why } => why.clone(),
+        ProposalState::Held { why } | ProposalState::ByHand { why } => why.clone(),
         ProposalState::ForApproval | ProposalState::Begins => Vec::new(),
     };
     let mut status = json!({"state": state_name(&proposal.state), "reasons": reasons});
@@ -172,6 +172,7 @@ pub(crate) fn state_name(state: &ProposalState) -> &'static str {
     match state {
         ProposalState::Young { .. } => "Young",
         ProposalState::Held { .. } => "Held",
+        ProposalState::ByHand { .. } => "ByHand",
         ProposalState::ForApproval => "ForApproval",
         ProposalState::Begins => "Begins",
     }

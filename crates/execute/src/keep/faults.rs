@@ -55,7 +55,8 @@ impl ClusterFaults {
             | Trigger::FillingDisk
             | Trigger::Drift
             | Trigger::NewBroker
-            | Trigger::Imbalance => {
+            | Trigger::Imbalance
+            | Trigger::Certificates => {
                 why.extend(
                     (!self.lost.is_empty()).then(|| format!("lost: broker {}", joined(&self.lost))),
                 );

@@ -102,6 +102,11 @@ pub enum ProposalState {
         /// Each reason.
         why: Vec<String>,
     },
+    /// No plan does it; an operator has to.
+    ByHand {
+        /// What there is to do.
+        why: Vec<String>,
+    },
     /// Only the approval is missing.
     ForApproval,
     /// Its plan begins now.
@@ -184,6 +189,9 @@ impl NeedJudge<'_> {
         let (plan, state) = match (&seen.plan, self.policy.terms(seen.need.trigger)) {
             (Ok(plan), Some(terms)) => (Some(plan.clone()), self.state(&seen.need, plan, terms)),
             (Ok(plan), None) => (Some(plan.clone()), ProposalState::Held { why: Vec::new() }),
+            (Err(why), _) if seen.need.trigger == Trigger::Certificates => {
+                (None, ProposalState::ByHand { why: vec![why.clone()] })
+            }
             (Err(why), _) => (None, ProposalState::Held { why: vec![why.clone()] }),
         };
         Proposal { need: seen.need.clone(), plan, state }
@@ -257,6 +265,7 @@ impl fmt::Display for Proposal {
                 write!(f, "since {lasted_seconds} s, of {needed_seconds} s")
             }
             ProposalState::Held { why } => write!(f, "not now: {}", why.join("; ")),
+            ProposalState::ByHand { why } => write!(f, "to be done by hand: {}", why.join("; ")),
             ProposalState::ForApproval => write!(f, "waits for approval"),
             ProposalState::Begins => write!(f, "begins"),
         }?;

@@ -56,6 +56,8 @@ pub fn needs(
                 whole(!holding.is_empty() && live().any(new))
             }
             Trigger::Imbalance => whole(true),
+            // No snapshot has them.
+            Trigger::Certificates => Vec::new(),
         };
         subjects.into_iter().map(move |subject| Need { trigger, subject })
     };

@@ -53,6 +53,10 @@ impl Need {
                 let balance = Balance { goals: policy.goals.clone(), ..Balance::default() };
                 Request::Rebalance(Rebalance::new(terms(Mends::Nothing), balance))
             }
+            // It changes nothing: no plan renews a certificate.
+            Trigger::Certificates => {
+                Request::Rebuild(Rebuild::new(terms(Mends::Nothing), place_by))
+            }
         }
     }
 

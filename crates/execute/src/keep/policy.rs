@@ -37,11 +37,13 @@ pub enum Trigger {
     NewBroker,
     /// A load is less even than a plan would make it.
     Imbalance,
+    /// Certificates of brokers expire soon. No plan renews them.
+    Certificates,
 }
 
 impl Trigger {
     /// All of them, the most urgent first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LostBroker,
         Self::LeavingBroker,
         Self::FullDisk,
@@ -49,6 +51,7 @@ impl Trigger {
         Self::Drift,
         Self::NewBroker,
         Self::Imbalance,
+        Self::Certificates,
     ];
 
     /// Its name in policies and notes.
@@ -62,6 +65,7 @@ impl Trigger {
             Self::Drift => "drift",
             Self::NewBroker => "new-broker",
             Self::Imbalance => "imbalance",
+            Self::Certificates => "certificates",
         }
     }
 
@@ -107,6 +111,8 @@ pub struct KeepPolicy {
     pub relieved: Ratio,
     /// How far [`Trigger::FillingDisk`] looks ahead, in days.
     pub ahead_days: usize,
+    /// A certificate that expires within this time is [`Trigger::Certificates`], in seconds.
+    pub certificate_seconds: u64,
     /// What [`Trigger::Imbalance`] evens, the most important first.
     pub goals: Vec<BalanceGoal>,
     /// The most loaded broker has to lose at least this share of its load by a plan for [`Trigger::Imbalance`].
@@ -129,6 +135,7 @@ impl Default for KeepPolicy {
             full: Ratio::from_percent(85),
             relieved: Ratio::from_percent(80),
             ahead_days: 7,
+            certificate_seconds: 30 * DAY_SECONDS,
             goals: vec![BalanceGoal::Storage],
             band: Ratio::from_percent(10),
             storage_headroom: Ratio::from_percent(10),
@@ -148,6 +155,12 @@ impl KeepPolicy {
     #[must_use]
     pub fn looks_ahead_days(&self) -> Option<usize> {
         self.terms(Trigger::FillingDisk).map(|_| self.ahead_days)
+    }
+
+    /// Certificates that expire within this time are told, in seconds; `None`: they are not looked at.
+    #[must_use]
+    pub fn tells_certificates_seconds(&self) -> Option<u64> {
+        self.terms(Trigger::Certificates).map(|_| self.certificate_seconds)
     }
 
     /// After how long `keep` replaces a lost broker by itself, in seconds, at least 1; `None`: it does not.

@@ -48,6 +48,7 @@ fn held(proposal: &Proposal) -> String {
     match &proposal.state {
         ProposalState::Held { why } => why.join("; "),
         state @ (ProposalState::Young { .. }
+        | ProposalState::ByHand { .. }
         | ProposalState::ForApproval
         | ProposalState::Begins) => {
             panic!("{state:?}")
@@ -383,4 +384,22 @@ fn a_proposed_plan_stays_while_clients_write_and_becomes_another_if_it_copies_a_
         !is_new
     };
     assert_eq!([10 * GB, 11 * GB, 9 * GB, 11 * GB + 1].map(stays), [true, true, true, false]);
+}
+
+#[test]
+fn certificates_are_told_and_never_acted_on() {
+    let why = "SSL of brokers 1-3: CN=kafka expires on 2026-12-05, in 8 days".to_owned();
+    let told = SeenNeed { need: need("certificates"), plan: Err(why.clone()) };
+    let mut all = policy(KeepMode::Act);
+    let look = KeepLook {
+        faults: ClusterFaults { lost: [BrokerId(3)].into(), ..ClusterFaults::default() },
+        ..look(NOW, vec![told])
+    };
+    let keep =
+        |policy: &KeepPolicy| keep(&look, &KeepNotes::default(), &PlanAnswers::default(), policy).0;
+    assert_eq!(keep(&all)[0].state, ProposalState::ByHand { why: vec![why] });
+    let found = needs(&sized(1), None, &[], &all).unwrap();
+    assert!(!found.contains(&need("certificates")), "no snapshot has them");
+    all.triggers.remove(&Trigger::Certificates);
+    assert_eq!(keep(&all), []);
 }

@@ -4,9 +4,9 @@ use super::look::{Place, Seen};
 use crate::words::ranges;
 use jiff::{SignedDuration, Timestamp};
 use kafka::certificates::{Certificate, Distrust, Served};
-use mapper::BrokerId;
+use mapper::{BrokerId, plural};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The terms by which certificates are judged.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +118,21 @@ fn in_time(one: &Certificate, judge: Judge) -> Option<CertFault> {
     })
 }
 
+/// What has expired or will soon, a sentence for each certificate, with the listener and all brokers that serve it.
+pub fn expiring(found: &[CertFinding]) -> Vec<String> {
+    let mut by: BTreeMap<(&str, &str), BTreeSet<BrokerId>> = BTreeMap::new();
+    for one in found.iter().filter(|one| matches!(one.code, "expired" | "expires-soon")) {
+        let listener = one.listener.as_deref().unwrap_or_default();
+        by.entry((&one.message, listener)).or_default().extend(&one.brokers);
+    }
+    let told = by.iter().map(|((message, listener), ids)| {
+        let brokers = plural(ids.len(), "broker", "brokers");
+        let ids: Vec<BrokerId> = ids.iter().copied().collect();
+        format!("{listener} of {brokers} {}: {message}", ranges(&ids))
+    });
+    told.collect()
+}
+
 /// The day of a time in seconds since 1970, in UTC.
 pub fn date(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(
@@ -216,6 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn what_expires_is_told_once_for_all_brokers_that_serve_it() {
+        let leaf = certificate("localhost.crt");
+        let seen = [1001, 1002, 1003].map(|id| at(id, Ok(served(&["localhost.crt"]))));
+        let told = |now| expiring(&findings(&seen, judge(now)));
+        assert_eq!(told(leaf.not_before + 1), [""; 0]);
+        let [one] = &*told(leaf.not_after - 5) else { panic!("one sentence") };
+        assert!(one.starts_with("SSL of brokers 1001..1003: "), "{one}");
+        assert!(one.ends_with("in 0 days"), "{one}");
+    }
+
+    #[test]
     fn brokers_that_differ_and_those_that_do_not_answer_are_named() {
         let now = certificate("localhost.crt").not_before + 1;
         let silent = at(1003, Err("no answer".to_owned()));
@@ -227,7 +253,7 @@ mod tests {
         let found = findings(&seen, judge(now));
         let codes: Vec<&str> = found.iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["no-answer", "issuers-differ"]);
-        let both: std::collections::BTreeSet<BrokerId> = found[1].brokers.iter().copied().collect();
+        let both: BTreeSet<BrokerId> = found[1].brokers.iter().copied().collect();
         assert_eq!(both, [BrokerId(1001), BrokerId(1002)].into());
     }
 }

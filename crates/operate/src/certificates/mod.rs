@@ -9,7 +9,7 @@ mod reload;
 mod testing;
 mod textfile;
 
-pub use finding::{CertFinding, Judge, date, findings};
+pub use finding::{CertFinding, Judge, date, expiring, findings};
 pub use goal::{Goal, out_of_time, refused_by_kafka};
 pub use look::{Place, Seen, bad_pem, ca, look, places};
 pub use reload::{Changed, Failed, NewStores, Target};

@@ -33,7 +33,7 @@ impl fmt::Display for KeepView<'_> {
             if let Some(plan) = proposal.plan.as_ref().filter(|plan| !plan.warnings.is_empty()) {
                 writeln!(f, "  warnings: {}", mapper::joined(&plan.warnings))?;
             }
-            if let ProposalState::Held { why } = &proposal.state {
+            if let ProposalState::Held { why } | ProposalState::ByHand { why } = &proposal.state {
                 why.iter().try_for_each(|why| writeln!(f, "  {why}"))?;
             }
         }
@@ -49,6 +49,7 @@ fn state(state: &ProposalState, dry_run: bool) -> String {
             duration(*needed_seconds)
         ),
         ProposalState::Held { .. } => "not now".to_owned(),
+        ProposalState::ByHand { .. } => "to be done by hand".to_owned(),
         ProposalState::ForApproval => "waits for approval".to_owned(),
         ProposalState::Begins if dry_run => "would begin".to_owned(),
         ProposalState::Begins => "begins".to_owned(),

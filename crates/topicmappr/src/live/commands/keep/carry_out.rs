@@ -124,7 +124,7 @@ impl Args {
         };
         let (reason, note) = if is_over { done } else { unfinished(status) };
         let access = session.global.kubernetes.access(session.environment);
-        let tags = tags(written.cluster_id.as_deref().unwrap_or_default(), &id);
+        let tags = tags(written.cluster_id.as_deref().unwrap_or_default(), Some(&id));
         session.global.talk.clone().wait_for(async {
             announce(&self.notes, &access, reason, &note).await;
             self.webhook.tell(Event { title: reason.to_owned(), text: note, tags }).await;

@@ -2,6 +2,7 @@
 //! operator allows. One at a time, each by `execute` with a throttle.
 
 mod carry_out;
+mod certificates;
 mod ended;
 mod page;
 pub(super) mod policy_file;
@@ -193,7 +194,8 @@ impl Args {
         let before = KeepRecord { notes: self.without_unbegun(before.notes), ..before };
         let later = self.later(&facts.snapshot, policy, &mut kept.history, session)?;
         let clusters = (&facts.snapshot, later.as_ref());
-        let look = self.look(&facts, clusters.1, &maps, &before, policy)?;
+        let mut look = self.look(&facts, clusters.1, &maps, &before, policy)?;
+        look.needs.extend(self.certificates(policy, session)?);
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
         notes.cluster_id = cluster_id;
         exported::looked(&proposals, began.elapsed());
@@ -227,20 +229,21 @@ impl Args {
         Ok(LookEnd { status, acts: true, read: None })
     }
 
-    /// Tells operators about a proposal: by an Event, and by the webhook if there is a plan to decide on, or that begins.
+    /// Tells operators about a proposal: by an Event, and by the webhook if they have to do something, or a plan begins.
     async fn tell(&self, access: &Access, cluster_id: &str, proposal: &Proposal) {
         let (reason, mut text) = (reason(&proposal.state), proposal.to_string());
         announce(&self.notes, access, reason, &text).await;
-        let Some(plan) = &proposal.plan else { return };
-        let waits = proposal.state == ProposalState::ForApproval;
-        if waits {
-            let (id, notes) = (&plan.plan_id, quoted(&self.notes.to_string()));
-            text.push_str(&format!("\ntopicmappr plans approve {id} --notes {notes}"));
+        let plan = proposal.plan.as_ref().map(|plan| plan.plan_id.as_str());
+        match &proposal.state {
+            ProposalState::Young { .. } | ProposalState::Held { .. } => return,
+            ProposalState::ForApproval => {
+                let (id, notes) = (plan.unwrap_or_default(), quoted(&self.notes.to_string()));
+                text.push_str(&format!("\ntopicmappr plans approve {id} --notes {notes}"));
+            }
+            ProposalState::ByHand { .. } | ProposalState::Begins => {}
         }
-        if waits || proposal.state == ProposalState::Begins {
-            let tags = tags(cluster_id, &plan.plan_id);
-            self.webhook.tell(Event { title: reason.to_owned(), text, tags }).await;
-        }
+        let tags = tags(cluster_id, plan);
+        self.webhook.tell(Event { title: reason.to_owned(), text, tags }).await;
     }
 
     /// Waits for the next look; an answer of an operator ends the wait.
@@ -376,9 +379,10 @@ fn news<'p>(before: &[Proposal], now: &'p [Proposal]) -> Vec<&'p Proposal> {
     now.iter().filter(|it| !known(it)).collect()
 }
 
-/// The tags of an event about a plan.
-fn tags(cluster_id: &str, plan_id: &str) -> Vec<String> {
-    vec![format!("cluster:{cluster_id}"), format!("plan:{}", plan_id.trim_start_matches("sha256:"))]
+/// The tags of an event about a cluster, and about a plan for it.
+fn tags(cluster_id: &str, plan_id: Option<&str>) -> Vec<String> {
+    let plan = plan_id.map(|id| format!("plan:{}", id.trim_start_matches("sha256:")));
+    [format!("cluster:{cluster_id}")].into_iter().chain(plan).collect()
 }
 
 /// The name of an Event.
@@ -386,6 +390,7 @@ fn reason(state: &ProposalState) -> &'static str {
     match state {
         ProposalState::Young { .. } => "NeedSeen",
         ProposalState::Held { .. } => "PlanHeld",
+        ProposalState::ByHand { .. } => "NeedsOperator",
         ProposalState::ForApproval => "PlanProposed",
         ProposalState::Begins => "PlanBegins",
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::flags::ahead;
-use console::units::{duration, percent, rate, size};
+use console::units::{days, duration, percent, rate, size};
 use execute::keep::{Hours, KeepMode, KeepPolicy, Trigger, TriggerTerms};
 use jiff::civil::Time;
 use local::files;
@@ -35,6 +35,7 @@ struct PoliciesFile {
     drift: Option<TermsFile>,
     new_broker: Option<TermsFile>,
     imbalance: Option<TermsFile>,
+    certificates: Option<TermsFile>,
 }
 
 #[derive(Default, Deserialize)]
@@ -50,7 +51,7 @@ struct TermsFile {
     above: Option<String>,
     /// Only of a full disk.
     to: Option<String>,
-    /// Only of a filling disk.
+    /// Only of a filling disk, and of certificates.
     within: Option<String>,
     /// Only of an imbalance.
     goals: Option<Vec<BalanceGoal>>,
@@ -81,6 +82,7 @@ fn parse(text: &str) -> Result<KeepPolicy, String> {
         drift,
         new_broker,
         imbalance,
+        certificates,
     } = file.policies;
     let mut policy = KeepPolicy {
         throttle: at("throttle", rate(&file.throttle))?,
@@ -99,6 +101,7 @@ fn parse(text: &str) -> Result<KeepPolicy, String> {
         (Trigger::Drift, drift),
         (Trigger::NewBroker, new_broker),
         (Trigger::Imbalance, imbalance),
+        (Trigger::Certificates, certificates),
     ];
     for (trigger, terms) in policies {
         if let Some(terms) = terms {
@@ -117,13 +120,17 @@ impl TermsFile {
         is(Trigger::LeavingBroker, "nodes", self.nodes.is_some())?;
         is(Trigger::FullDisk, "above", self.above.is_some())?;
         is(Trigger::FullDisk, "to", self.to.is_some())?;
-        is(Trigger::FillingDisk, "within", self.within.is_some())?;
+        if trigger == Trigger::Certificates {
+            self.only_told()?;
+        } else {
+            is(Trigger::FillingDisk, "within", self.within.is_some())?;
+        }
         is(Trigger::Imbalance, "goals", self.goals.is_some())?;
         is(Trigger::Imbalance, "band", self.band.is_some())?;
         // A cordon is an operator's word, so it need not last. Brokers that are lost one after the other are left to
         // operators. What is only uneven can wait.
         let (waits, rests) = match trigger {
-            Trigger::LeavingBroker => (0, 0),
+            Trigger::LeavingBroker | Trigger::Certificates => (0, 0),
             Trigger::FullDisk | Trigger::Drift => (HALF_AN_HOUR, 0),
             Trigger::LostBroker
             | Trigger::FillingDisk
@@ -147,7 +154,12 @@ impl TermsFile {
         if let Some(to) = given("to", self.to.as_deref(), percent)? {
             policy.relieved = to;
         }
-        if let Some(days) = given("within", self.within.as_deref(), ahead)? {
+        let within = self.within.as_deref();
+        if trigger == Trigger::Certificates {
+            if let Some(time) = given("within", within, days)? {
+                policy.certificate_seconds = time.as_secs().unsigned_abs();
+            }
+        } else if let Some(days) = given("within", within, ahead)? {
             policy.ahead_days = days;
         }
         if policy.relieved >= policy.full {
@@ -163,6 +175,18 @@ impl TermsFile {
         }
         policy.triggers.insert(trigger, terms);
         Ok(())
+    }
+
+    /// Certificates have no plan, so there is nothing to wait for or to limit.
+    fn only_told(&self) -> Result<(), String> {
+        if self.mode == KeepMode::Act {
+            return Err("no plan renews a certificate: write mode: propose".to_owned());
+        }
+        let of_plans = [("for", &self.r#for), ("rest", &self.rest), ("maxBytes", &self.max_bytes)];
+        match of_plans.iter().find(|(_, given)| given.is_some()) {
+            Some((key, _)) => Err(format!("{key} belongs to policies with a plan")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -216,7 +240,7 @@ mod tests {
         let text = format!(
             "{SMALL}  lostBroker: {{mode: act, maxBytes: 2TB}}\n  leavingBroker: {{mode: propose, nodes: true}}\n  \
              imbalance: {{mode: propose, goals: [storage, leaders], band: 20%, for: 6h}}\n  \
-             fillingDisk: {{mode: propose, within: 3d}}\n\
+             fillingDisk: {{mode: propose, within: 3d}}\n  certificates: {{mode: propose, within: 14d}}\n\
              hours: 22:00-06:30\nbytesPerDay: 1TB\n"
         );
         let policy = parse(&text).unwrap();
@@ -231,6 +255,7 @@ mod tests {
         assert_eq!(policy.triggers[&Trigger::Imbalance].for_seconds, 6 * 3600);
         assert_eq!(policy.goals, [BalanceGoal::Storage, BalanceGoal::Leaders]);
         assert_eq!(policy.looks_ahead_days(), Some(3));
+        assert_eq!(policy.tells_certificates_seconds(), Some(14 * DAY_SECONDS));
         assert!(!policy.triggers.contains_key(&Trigger::Drift));
     }
 
@@ -251,6 +276,18 @@ mod tests {
         );
         assert!(
             why("  imbalance: {mode: act, goals: [network]}\n").contains("write some of storage")
+        );
+        assert!(
+            why("  certificates: {mode: act}\n")
+                .contains("policy certificates: no plan renews a certificate")
+        );
+        assert!(
+            why("  certificates: {mode: propose, rest: 1d}\n")
+                .contains("rest belongs to policies with a plan")
+        );
+        assert!(
+            why("  drift: {mode: act, nodes: true}\n")
+                .contains("nodes belongs to the policy leaving-broker")
         );
         assert!(why("  fire: {mode: act}\n").contains("fire"));
         assert!(why("  drift: {mode: now}\n").contains("now"));
