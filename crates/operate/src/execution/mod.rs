@@ -46,7 +46,7 @@ pub use other_ledger::{OtherLedger, Shown};
 pub use outage::Outage;
 pub use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
-pub use places::{Places, has_arrived, journal_of, plan_id, read_plan};
+pub use places::{Places, journal_of, moves_are_over, plan_id, read_plan};
 pub use requests::{Answer, ask};
 
 use crate::error::{Error, may_pass};

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use coordination::{LinesFile, LinesKind};
-use execute::{ExecutionHistory, legs};
+use execute::{ExecutionHistory, ExecutionOutcome, legs};
 use mapper::{Plan, PlanFile};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -65,13 +65,15 @@ pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     Ok((plan, id))
 }
 
-/// Whether every move of this plan has arrived, as its journal says. Of an execution that ends in part, then only configs are left,
-/// on brokers that do not answer.
-pub fn has_arrived(path: &Path) -> Result<bool, Error> {
+/// Whether no move of this plan is left, as its journal says: all have arrived, or those in flight were cancelled. Of an execution
+/// that ends in part, then only configs are left, on brokers that do not answer.
+pub fn moves_are_over(path: &Path) -> Result<bool, Error> {
     let (plan, _) = read_plan(path)?;
     let lines = LinesFile::read(&journal_of(path, None), LinesKind::Journal)?;
-    let completed = ExecutionHistory::replay(lines).completed;
-    Ok((0..legs(&plan).moves.len()).all(|index| completed.contains(&index)))
+    let ExecutionHistory { completed, finished, .. } = ExecutionHistory::replay(lines);
+    let mut moves = 0..legs(&plan).moves.len();
+    Ok(finished == Some(ExecutionOutcome::Cancelled)
+        || moves.all(|index| completed.contains(&index)))
 }
 
 /// The hash of a plan as this program writes it. It does not depend on the file's compression or layout.

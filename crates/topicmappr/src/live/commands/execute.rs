@@ -8,7 +8,7 @@ use console::units::{rate, seconds, size};
 use console::{NamedValue, one_of};
 use execute::{
     Aim, Estimate, ExecutionLimits, ExecutionOutcome, ExecutionTerms, MoveState, NoNewMoves,
-    OnDeadBroker, Pace, PauseOn, Round, cordoned, returned,
+    OnDeadBroker, Pace, PauseOn, Round, Stray, cordoned, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -366,7 +366,10 @@ pub(super) fn tell(
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
     session.result(&Summary::of(plan, ended))?;
+    let keeps_throttle =
+        ended.round.strays.iter().any(|stray| matches!(stray, Stray::Unreachable { .. }));
     let status = match ended.why {
+        Why::Over(ExecutionOutcome::Cancelled) if keeps_throttle => Status::Partly,
         Why::Over(ExecutionOutcome::Complete | ExecutionOutcome::Cancelled) => Status::Done,
         Why::Over(ExecutionOutcome::Partly | ExecutionOutcome::CancelledPartly) => Status::Partly,
         Why::Over(ExecutionOutcome::LeftOut) => Status::NoPlan,

@@ -9,7 +9,7 @@ use local::files;
 use mapper::{Plan, Reason};
 use metrics::Event;
 use operate::events::Note;
-use operate::execution::{has_arrived, journal_of, read_plan};
+use operate::execution::{journal_of, moves_are_over, read_plan};
 use operate::keep::{KeepRecord, StoredRecord, announce};
 use operate::{Status, exported, runtime};
 use std::path::Path;
@@ -105,6 +105,9 @@ impl Args {
                 let why = format!("{why}: the plan is cancelled");
                 session.say(&Note::new(&why))?;
                 let status = run_words(&on_plan("cancel", plan, Vec::new(), session), session)?;
+                // Only a throttle may be left, on a broker that may never answer again. The next look comes at once.
+                let rest_is_config = status == Status::Partly && moves_are_over(plan)?;
+                let status = if rest_is_config { Status::Done } else { status };
                 (status, ("PlanCancelled", why))
             }
             None => {
@@ -114,7 +117,7 @@ impl Args {
         };
         // What was left out is no longer as in the plan, and a broker that is gone may never answer again.
         let is_over = matches!(status, Status::Done | Status::NoPlan)
-            || (status == Status::Partly && has_arrived(plan)?);
+            || (status == Status::Partly && moves_are_over(plan)?);
         let unfinished = |status: Status| {
             let code = status.code();
             (
