@@ -191,26 +191,9 @@ fn records_tell_of_a_disk_that_fills(traffic: &Traffic, keeper: &Keeper) {
     let file = now.to_str().unwrap();
     let captures = ["snapshot", "--bootstrap-server", &keeper.bootstrap, "--out-file", file];
     topicmappr(captures.iter().chain(&STORAGE)).with(0);
-    let mut record = json(&now);
-    let captured: Timestamp = record["captured_at"].as_str().unwrap().parse().unwrap();
     let load = keeper.path("load");
     fs::create_dir(&load).unwrap();
-    for days_ago in (0..4).rev() {
-        let at = captured - SignedDuration::from_hours(24 * days_ago);
-        record["captured_at"] = at.to_string().into();
-        for topic in record["topics"].as_array_mut().unwrap() {
-            // 8 kB/s are 4.8 GB in a week, of which 2.8 GB are there. A broker with 9 GB gets four times the rest.
-            let rate = if topic["name"] == "grows" { 8_000 } else { 0 };
-            for partition in topic["partitions"].as_array_mut().unwrap() {
-                partition["bytes_in_per_second"] = rate.into();
-                if rate > 0 {
-                    partition["size_bytes"] = (1_000_000_000 * (3 - days_ago).min(2)).into();
-                }
-            }
-        }
-        let name = at.strftime("load-%Y-%m-%dT%H.json.gz").to_string();
-        fs::write(load.join(name), gzip(record.to_string().as_bytes())).unwrap();
-    }
+    record_days_of_growth(&now, &load);
     let load = load.to_str().unwrap();
     let filling = "maxBytes: 1GB}\n  fillingDisk: {mode: propose, within: 7d";
     keeper.looks(filling, &[]).with(2).complaining_of("fillingDisk needs --load-folder");
@@ -227,6 +210,30 @@ fn records_tell_of_a_disk_that_fills(traffic: &Traffic, keeper: &Keeper) {
     let replays = ["plans", "replay", "--policy", policy.to_str().unwrap(), "--load-folder", load];
     let replayed = topicmappr(replays).with(0);
     assert!(replayed.stdout.contains("full-disk 1001"), "{}", replayed.stdout);
+}
+
+/// Writes records of four days in which each partition of `grows` gets 8 kB/s. `now`: a snapshot of the cluster.
+pub(crate) fn record_days_of_growth(now: &Path, folder: &Path) {
+    let mut record = json(now);
+    let captured: Timestamp = record["captured_at"].as_str().unwrap().parse().unwrap();
+    for days_ago in (0..4).rev() {
+        let at = captured - SignedDuration::from_hours(24 * days_ago);
+        record["captured_at"] = at.to_string().into();
+        for topic in record["topics"].as_array_mut().unwrap() {
+            // 8 kB/s are 4.8 GB in a week, of which 2.8 GB are there. A broker with 9 GB gets four times the rest.
+            let rate = if topic["name"] == "grows" { 8_000 } else { 0 };
+            for partition in topic["partitions"].as_array_mut().unwrap() {
+                partition["bytes_in_per_second"] = rate.into();
+                if rate > 0 {
+                    partition["size_bytes"] = (1_000_000_000 * (3 - days_ago).min(2)).into();
+                }
+            }
+        }
+        let name = at.strftime("load-%Y-%m-%dT%H.json.gz").to_string();
+        let new = folder.join("new");
+        fs::write(&new, gzip(record.to_string().as_bytes())).unwrap();
+        fs::rename(new, folder.join(name)).unwrap();
+    }
 }
 
 /// A slow plan is carried out for topics outside of their map, and a broker dies.

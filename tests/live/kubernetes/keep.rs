@@ -15,8 +15,8 @@ use crate::binary::{Run, command};
 use crate::daemon::plain;
 use crate::traffic::{SOON, Traffic};
 
-const RIGHTS: &str = include_str!("../../../deploy/manifests/keep.yaml");
-const DEFINITION: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
+pub(crate) const RIGHTS: &str = include_str!("../../../deploy/manifests/keep.yaml");
+pub(crate) const DEFINITION: &str = include_str!("../../../deploy/manifests/kafkaplan.yaml");
 const PLAN: &str = "topicmappr-keep-drift";
 /// How many plans of other needs there are.
 const OTHERS: u32 = 100;
@@ -26,27 +26,39 @@ fn plans(client: kube::Client) -> Api<DynamicObject> {
     Api::namespaced_with(client, "kafka", &ApiResource::from_gvk(&kind))
 }
 
-/// The status of the plan, if there is one.
-fn status(kubernetes: &Kubernetes) -> Option<Value> {
-    let read = |client| async move { Ok(plans(client).get_opt(PLAN).await?) };
+/// The status of a plan, if there is one.
+pub(crate) fn status(kubernetes: &Kubernetes, plan: &str) -> Option<Value> {
+    let name = plan.to_owned();
+    let read = |client| async move { Ok(plans(client).get_opt(&name).await?) };
     let found = kubernetes.run("the KafkaPlan", read).unwrap()?;
     found.data.get("status").cloned()
 }
 
-fn approve(kubernetes: &Kubernetes, id: String) {
-    let patch = |client| async move {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {"approve": id}}}));
-        Ok(plans(client).patch(PLAN, &PatchParams::default(), &patch).await.map(drop)?)
+/// Approves by an annotation. A plan that is gone is none to approve.
+pub(crate) fn approve(kubernetes: &Kubernetes, plan: &str, id: &str) {
+    let name = plan.to_owned();
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {"approve": id}}}));
+    let annotate = |client| async move {
+        match plans(client).patch(&name, &PatchParams::default(), &patch).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => Ok(answer.map(drop)?),
+        }
     };
-    kubernetes.run("an approval", patch).unwrap();
+    kubernetes.run("an approval", annotate).unwrap();
 }
 
-fn looked_at(kubernetes: &Kubernetes) -> Option<u64> {
+/// The notes of `keep`; null without them.
+pub(crate) fn notes(kubernetes: &Kubernetes) -> Value {
     let read = |client| async move {
         Ok(Api::<ConfigMap>::namespaced(client, "kafka").get_opt("topicmappr-keep").await?)
     };
-    let text = kubernetes.run("the notes", read).unwrap()?.data?.remove("keep.json")?;
-    serde_json::from_str::<Value>(&text).unwrap()["looked_at_seconds"].as_u64()
+    let found = kubernetes.run("the notes", read).unwrap();
+    let text = found.and_then(|map| map.data?.remove("keep.json"));
+    text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
+}
+
+fn looked_at(kubernetes: &Kubernetes) -> Option<u64> {
+    notes(kubernetes)["looked_at_seconds"].as_u64()
 }
 
 /// Runs `keep` with the rights of its manifest.
@@ -72,7 +84,7 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let account = kubernetes.service_account("kafka", "topicmappr-keep").unwrap();
     kubernetes.apply(DEFINITION).unwrap();
     kubernetes.apply(RIGHTS).unwrap();
-    maps(&kubernetes, "1002, 1003");
+    maps(&kubernetes, "events.*", "1002, 1003");
     // Kafka's own topics belong to the brokers of all maps, so they need two replicas.
     let factor = "offsets.topic.replication.factor";
     let cluster = Cluster::builder().brokers(3).property(factor, "2").start().unwrap();
@@ -89,7 +101,7 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let mut run = keep(&cluster, &account, folder.path(), drift, &more);
     let log = || fs::read_to_string(folder.path().join("log")).unwrap();
     let proposed = until("the proposal", SOON, || {
-        status(&kubernetes).filter(|status| status["state"] == "ForApproval")
+        status(&kubernetes, PLAN).filter(|status| status["state"] == "ForApproval")
     });
     let proposed = proposed.unwrap_or_else(|why| panic!("{why}: {}", log()));
     assert!(proposed["bytes"].as_u64().unwrap() >= 1_000_000, "{proposed}");
@@ -111,10 +123,10 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     // Another plan's id approves nothing.
     let before = looked_at(&kubernetes).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(2));
-    approve(&kubernetes, "sha256:0".to_owned());
+    approve(&kubernetes, PLAN, "sha256:0");
     let looked = || looked_at(&kubernetes).filter(|at| *at > before);
     until("a look after the answer", SOON, looked).unwrap_or_else(|why| panic!("{why}: {}", log()));
-    assert_eq!(status(&kubernetes).unwrap()["state"], "ForApproval");
+    assert_eq!(status(&kubernetes, PLAN).unwrap()["state"], "ForApproval");
     let left =
         |client| async move { Ok(plans(client).list(&ListParams::default()).await?.items.len()) };
     assert_eq!(kubernetes.run("KafkaPlans", left).unwrap(), 1, "{}", log());
@@ -123,8 +135,8 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     assert!(memory < 100 * 1024, "{memory} kB");
     assert!(traffic.seen().values().any(|one| one.replicas.contains(&1001)));
 
-    approve(&kubernetes, id);
-    let gone = || status(&kubernetes).is_none().then_some(());
+    approve(&kubernetes, PLAN, &id);
+    let gone = || status(&kubernetes, PLAN).is_none().then_some(());
     until("the end of the need", SOON, gone).unwrap_or_else(|why| panic!("{why}: {}", log()));
     traffic.settle();
     let events = traffic.seen().into_iter().filter(|((topic, _), _)| topic == "events");
@@ -135,7 +147,7 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     assert_eq!(run.end().code, Some(143), "{}", log());
 
     // A node is cordoned, and its broker is emptied.
-    maps(&kubernetes, "1001..1003");
+    maps(&kubernetes, "events.*", "1001..1003");
     furnish(&kubernetes);
     let pods = ["--pod-labels=app=kafka".to_owned()];
     let leaves = "  leavingBroker: {mode: act, nodes: true}\n";
@@ -149,17 +161,22 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
             .map(drop)?)
     });
     cordoned.unwrap();
+    // The plan takes back what the last one took away, so an operator has to approve it.
+    assert_eq!(looks(), Some(5), "{}", log());
+    let plan = "topicmappr-keep-leaving-broker-1002";
+    let shown = status(&kubernetes, plan).unwrap();
+    assert_eq!(shown["state"], "ForApproval", "{shown}");
+    approve(&kubernetes, plan, shown["planId"].as_str().unwrap());
     assert_eq!(looks(), Some(0), "{}", log());
-    assert!(log().contains("leaving-broker 1002"), "{}", log());
     traffic.settle();
     let seen = traffic.seen();
     assert!(seen.values().all(|one| !one.replicas.contains(&1002)), "{seen:?}");
 }
 
-/// Says which brokers the topics belong to.
-fn maps(kubernetes: &Kubernetes, brokers: &str) {
-    let maps =
-        format!("version: 1\nmaps:\n  events: {{topics: \"events.*\", brokers: [{brokers}]}}\n");
+/// Says which brokers these topics belong to.
+pub(crate) fn maps(kubernetes: &Kubernetes, topics: &str, brokers: &str) {
+    let map = format!("{{topics: \"{topics}\", brokers: [{brokers}]}}");
+    let maps = format!("version: 1\nmaps:\n  all: {map}\n");
     let maps = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "topic-maps", "namespace": "kafka"},
         "data": {"maps.yaml": maps},

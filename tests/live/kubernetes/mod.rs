@@ -1,6 +1,6 @@
 //! Brokers on Kubernetes: the real API with simulated nodes, and the real Kafka brokers that belong to the pods.
 
-mod keep;
+pub(crate) mod keep;
 mod machines;
 mod node_died;
 mod rights;
