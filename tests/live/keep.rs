@@ -18,6 +18,9 @@ use crate::znodes::gzip;
 /// All brokers share one disk, which may be nearly full.
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
 
+/// Without one of the brokers.
+const MAP: &str = r#"all: ".*" => [1001, 1003, 1004]"#;
+
 /// `keep` with its files, for one cluster.
 struct Keeper {
     folder: tempfile::TempDir,
@@ -180,7 +183,34 @@ fn a_lost_broker_is_replaced_once_and_with_warnings_only_if_an_operator_approves
     traffic.settle();
     keeper.looks(again, &[]).with(0).complaining_of("Nothing calls for a plan");
 
+    an_operator_answers_from_another_machine(&keeper);
     a_loss_ends_a_plan_for_something_else(&cluster, &traffic, &keeper);
+}
+
+/// Notes and answers are in the topic of the cluster itself.
+fn an_operator_answers_from_another_machine(keeper: &Keeper) {
+    let file = keeper.path("notes.json");
+    let looks = || {
+        let words = keeper.words("50MB/s", "for: 20s", &["--map", MAP]);
+        let there = |word: String| match Path::new(&word) == file {
+            true => "state-topic".to_owned(),
+            false => word,
+        };
+        topicmappr(words.into_iter().map(there)).with(5)
+    };
+    // The topic of claims has three replicas, and there are two racks: a warning.
+    let asks = || looks().stderr.contains("drift: waits for approval").then_some(());
+    until("the plan to wait for an approval", SOON, asks).unwrap();
+    let plans = |words: &[&str]| {
+        let there = ["--notes", "state-topic", "--bootstrap-server", &keeper.bootstrap];
+        topicmappr(["plans"].iter().chain(words).chain(&there))
+    };
+    let listed = plans(&["list", "--output", "json"]).with(0);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let id = listed["proposals"][0]["plan"]["plan_id"].as_str().unwrap();
+    plans(&["reject", id]).with(0);
+    looks().complaining_of("an operator has rejected the plan");
+    plans(&["approve", "0000000000ff"]).with(2).complaining_of("no plan with this id");
 }
 
 /// Records in which partitions grow until their brokers are full in a week, and the same records replayed.
@@ -241,7 +271,7 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
     traffic.create(&[("slow".to_owned(), vec![vec![1001, 1002]; 6])].into());
     traffic.write(&(0..6).map(|p| (("slow".to_owned(), p), 500_000)).collect());
     let terms = "for: 20s, rest: 0s";
-    let map = ["--map", r#"all: ".*" => [1001, 1003, 1004]"#];
+    let map = ["--map", MAP];
     // The topic of claims has three replicas, and there are two racks: a warning.
     let listen = format!("127.0.0.1:{}", lone_port().unwrap());
     let token = keeper.path("token");

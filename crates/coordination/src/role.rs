@@ -10,6 +10,10 @@ pub enum Role {
     Executor,
     /// Sets replication rates: `autothrottle`.
     Daemon,
+    /// Notes what it sees and proposes: `topicmappr keep`.
+    Keeper,
+    /// Answers to what is proposed: `topicmappr plans`.
+    Operator,
 }
 
 impl Role {
@@ -18,13 +22,15 @@ impl Role {
         match self {
             Self::Executor => "executor",
             Self::Daemon => "autothrottle",
+            Self::Keeper => "keep",
+            Self::Operator => "plans",
         }
     }
 
     /// The program of this role, for labels and Events in Kubernetes.
     pub(crate) const fn program(self) -> &'static str {
         match self {
-            Self::Executor => "topicmappr",
+            Self::Executor | Self::Keeper | Self::Operator => "topicmappr",
             Self::Daemon => "autothrottle",
         }
     }
@@ -34,13 +40,15 @@ impl Role {
         match self {
             Self::Executor => "records",
             Self::Daemon => "state",
+            Self::Keeper => "notes",
+            Self::Operator => "answers",
         }
     }
 
     /// How long a claim in the topic is valid without a renewal.
     pub(crate) fn term(self) -> Term {
         match self {
-            Self::Executor => Term::default(),
+            Self::Executor | Self::Keeper | Self::Operator => Term::default(),
             Self::Daemon => Term::of(Duration::from_secs(10)),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub use local::source::{Servers, Source, ZooKeeperPlace};
 
 /// How a driver reaches its cluster, and the services around it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ClusterAccess {
     /// Kafka's brokers: `HOST:PORT,...`
     pub bootstrap: String,

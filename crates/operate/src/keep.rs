@@ -1,10 +1,14 @@
 //! Stores what `keep` remembers between looks, and what operators answer to its plans. Next to notes in a file, answers are in
-//! another file. Next to notes in a ConfigMap, each proposal is a `KafkaPlan`, and answers are its annotations. A ConfigMap is
-//! written only if it has not changed since it was read.
+//! another file; in the topic of shared state, in another record. Next to notes in a ConfigMap, each proposal is a `KafkaPlan`,
+//! and answers are its annotations. A ConfigMap or a record in the topic is written only if it has not changed since it was read.
 
+use crate::cluster::ClusterAccess;
 use crate::error::Error;
 use crate::record_place::{RecordPlace, read_file, write_file};
-use ::kubernetes::{About, Access, ConfigMap, KafkaPlan, Kubernetes, in_time};
+use crate::runtime::us;
+use crate::{live, state_topic, stores};
+use ::kubernetes::{About, ConfigMap, KafkaPlan, Kubernetes, in_time};
+use coordination::{Holder, Role, Wait};
 use execute::keep::{KeepNotes, Need, PlanAnswers, Proposal, ProposalState};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const VERSION: u32 = 1;
@@ -34,14 +38,18 @@ pub struct KeepRecord {
 pub trait KeptRecord: Default + Serialize + DeserializeOwned {
     /// Its name in the text, and its key in a ConfigMap.
     const KIND: &'static str;
+    /// Who writes it in the topic of shared state.
+    const ROLE: Role;
 }
 
 impl KeptRecord for KeepRecord {
     const KIND: &'static str = "keep";
+    const ROLE: Role = Role::Keeper;
 }
 
 impl KeptRecord for PlanAnswers {
     const KIND: &'static str = "answers";
+    const ROLE: Role = Role::Operator;
 }
 
 /// What operators have answered, as it was read.
@@ -54,15 +62,14 @@ pub struct ReadAnswers {
 }
 
 /// Reads what operators have answered.
-pub async fn answers(notes: &RecordPlace, access: &Access) -> Result<ReadAnswers, Error> {
+pub async fn answers(notes: &RecordPlace, access: &ClusterAccess) -> Result<ReadAnswers, Error> {
     match notes {
-        RecordPlace::File(path) => {
-            let beside = RecordPlace::File(answers_beside(path));
-            let (_, answers) = StoredRecord::open(&beside, access).await?;
+        RecordPlace::File(_) | RecordPlace::StateTopic => {
+            let (_, answers) = StoredRecord::open(&answers_beside(notes), access).await?;
             Ok(ReadAnswers { answers, plans: Vec::new() })
         }
         RecordPlace::ConfigMap(name) => {
-            let kubernetes = Kubernetes::connect(access).await?;
+            let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
             let plans = kubernetes.kafka_plans(&name.within(kubernetes.namespace())).await?;
             let given = |answer: fn(&KafkaPlan) -> &Option<String>| {
                 plans.iter().filter_map(|plan| answer(plan).clone()).collect()
@@ -82,11 +89,11 @@ pub async fn answer(
     (need, plan_id): (&Need, &str),
     approved: bool,
     proposals: &[Proposal],
-    access: &Access,
+    access: &ClusterAccess,
 ) -> Result<(), Error> {
     match notes {
-        RecordPlace::File(path) => {
-            let beside = RecordPlace::File(answers_beside(path));
+        RecordPlace::File(_) | RecordPlace::StateTopic => {
+            let beside = answers_beside(notes);
             let (place, mut answers) = StoredRecord::open::<PlanAnswers>(&beside, access).await?;
             answers.answer(plan_id, approved);
             let proposed = |id: &String| {
@@ -97,7 +104,7 @@ pub async fn answer(
             place.write(&answers, access).await
         }
         RecordPlace::ConfigMap(name) => {
-            let kubernetes = Kubernetes::connect(access).await?;
+            let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
             let name = name.within(kubernetes.namespace());
             let plan = KafkaPlan::name_for(&name, &need.to_string());
             Ok(kubernetes.answer_kafka_plan(&plan, plan_id, approved).await?)
@@ -105,15 +112,15 @@ pub async fn answer(
     }
 }
 
-/// Shows proposals as `KafkaPlan`s, and removes those of other needs. Next to notes in a file there are none.
+/// Shows proposals as `KafkaPlan`s, and removes those of other needs. There are some only next to notes in a ConfigMap.
 pub async fn show(
     notes: &RecordPlace,
     proposals: &[Proposal],
     read: &ReadAnswers,
-    access: &Access,
+    access: &ClusterAccess,
 ) -> Result<(), Error> {
     let RecordPlace::ConfigMap(name) = notes else { return Ok(()) };
-    let kubernetes = Kubernetes::connect(access).await?;
+    let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
     let name = name.within(kubernetes.namespace());
     let mut shown = Vec::new();
     for proposal in proposals {
@@ -130,10 +137,10 @@ pub async fn show(
     Ok(())
 }
 
-/// Ends when an operator has answered since `read`. Next to notes in a file it never ends.
-pub async fn answered(notes: &RecordPlace, read: &ReadAnswers, access: &Access) {
+/// Ends when an operator has answered since `read`. Without a `KafkaPlan` it never ends.
+pub async fn answered(notes: &RecordPlace, read: &ReadAnswers, access: &ClusterAccess) {
     if let RecordPlace::ConfigMap(name) = notes {
-        match Kubernetes::connect(access).await {
+        match Kubernetes::connect(&access.kubernetes).await {
             Ok(kubernetes) => {
                 let name = name.within(kubernetes.namespace());
                 return kubernetes.kafka_plan_is_answered(&name, &read.plans).await;
@@ -178,19 +185,24 @@ pub(crate) fn state_name(state: &ProposalState) -> &'static str {
     }
 }
 
-/// Where operators' answers are, next to notes in a file.
-fn answers_beside(notes: &Path) -> PathBuf {
-    let mut name = notes.as_os_str().to_owned();
-    name.push(".answers");
-    PathBuf::from(name)
+/// Where operators' answers are, next to these notes.
+fn answers_beside(notes: &RecordPlace) -> RecordPlace {
+    match notes {
+        RecordPlace::File(path) => {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".answers");
+            RecordPlace::File(PathBuf::from(name))
+        }
+        RecordPlace::ConfigMap(_) | RecordPlace::StateTopic => notes.clone(),
+    }
 }
 
-/// Writes an Event on the ConfigMap of the notes, for operators who describe it or watch Events. Notes in a file have
-/// no Events. A failed Event is only logged.
-pub async fn announce(place: &RecordPlace, access: &Access, reason: &str, note: &str) {
+/// Writes an Event on the ConfigMap of the notes, for operators who describe it or watch Events. Other notes have no Events. A failed
+/// Event is only logged.
+pub async fn announce(place: &RecordPlace, access: &ClusterAccess, reason: &str, note: &str) {
     let RecordPlace::ConfigMap(name) = place else { return };
     let told = async {
-        let kubernetes = Kubernetes::connect(access).await?;
+        let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
         let name = name.within(kubernetes.namespace());
         let Some(map) = kubernetes.config_map(&name).await? else { return Ok(()) };
         let announcer = kubernetes.announcer("topicmappr", "keep", About::config_map(&map));
@@ -206,24 +218,31 @@ pub struct StoredRecord {
     place: RecordPlace,
     /// The ConfigMap that was read; `None`: there was none, and a write creates it.
     read: Option<ConfigMap>,
+    /// The text that was read in the topic.
+    read_text: Option<String>,
 }
 
 impl StoredRecord {
     /// Reads a record; a missing one is no error.
     pub async fn open<T: KeptRecord>(
         place: &RecordPlace,
-        access: &Access,
+        access: &ClusterAccess,
     ) -> Result<(Self, T), Error> {
         let (opened, text) = match place {
             RecordPlace::File(path) => {
-                (Self { place: place.clone(), read: None }, read_file(path)?)
+                (Self { place: place.clone(), read: None, read_text: None }, read_file(path)?)
+            }
+            RecordPlace::StateTopic => {
+                let mut records = stores::topic(access, T::ROLE)?.records().await?;
+                let text = records.remove(&key::<T>());
+                (Self { place: place.clone(), read: None, read_text: text.clone() }, text)
             }
             RecordPlace::ConfigMap(name) => {
-                let kubernetes = Kubernetes::connect(access).await?;
+                let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let name = name.within(kubernetes.namespace());
                 let read = kubernetes.config_map(&name).await?;
                 let text = read.as_ref().and_then(|map| map.data.get(&key::<T>()).cloned());
-                (Self { place: RecordPlace::ConfigMap(name), read }, text)
+                (Self { place: RecordPlace::ConfigMap(name), read, read_text: None }, text)
             }
         };
         let record = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
@@ -231,17 +250,24 @@ impl StoredRecord {
     }
 
     /// Writes the record.
-    pub async fn write<T: KeptRecord>(self, record: &T, access: &Access) -> Result<(), Error> {
+    pub async fn write<T: KeptRecord>(
+        self,
+        record: &T,
+        access: &ClusterAccess,
+    ) -> Result<(), Error> {
         let text = written(record).map_err(io::Error::from).map_err(local::Error::Stream)?;
         match (self.place, self.read) {
             (RecordPlace::File(path), _) => write_file(&path, &text)?,
+            (RecordPlace::StateTopic, _) => {
+                write_in_topic::<T>(self.read_text.as_ref(), text, access).await?;
+            }
             (RecordPlace::ConfigMap(name), None) => {
-                let kubernetes = Kubernetes::connect(access).await?;
+                let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let data = [(key::<T>(), text)].into();
                 kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
             }
             (RecordPlace::ConfigMap(_), Some(read)) => {
-                let kubernetes = Kubernetes::connect(access).await?;
+                let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let mut data = read.data.clone();
                 data.insert(key::<T>(), text);
                 kubernetes.replace_config_map(&read, data).await?;
@@ -249,6 +275,31 @@ impl StoredRecord {
         }
         Ok(())
     }
+}
+
+/// Writes a record in the topic, if it is still as it was read. Creates a missing topic.
+async fn write_in_topic<T: KeptRecord>(
+    read: Option<&String>,
+    text: String,
+    access: &ClusterAccess,
+) -> Result<(), Error> {
+    let (client, _) = live::connect(&access.bootstrap, access.properties.as_deref()).await?;
+    state_topic::open(&client, None).await?;
+    let store = stores::topic(access, T::ROLE)?;
+    let tell = |holder: &str| tracing::info!(holder, "another process writes the record");
+    let mut lead = store.lead(Holder::without_place(us()), Wait::ForTheDead, tell).await?;
+    let written = match lead.read().await {
+        Ok(there) if there.get(&key::<T>()) == read => {
+            lead.write(&[(key::<T>(), text)].into()).await.map_err(Error::from)
+        }
+        Ok(_) => {
+            let why = format!("another process has written {} since", key::<T>());
+            Err(Error::LockLost { lock: store.name(), why })
+        }
+        Err(error) => Err(error.into()),
+    };
+    lead.release().await;
+    written
 }
 
 fn key<T: KeptRecord>() -> String {
@@ -304,9 +355,8 @@ mod tests {
 
     #[test]
     fn answers_have_a_file_of_their_own() {
-        assert_eq!(
-            answers_beside(Path::new("/work/notes.json")),
-            Path::new("/work/notes.json.answers")
-        );
+        let beside = |place: &str| answers_beside(&RecordPlace::from(place)).to_string();
+        assert_eq!(beside("/work/notes.json"), "/work/notes.json.answers");
+        assert_eq!(beside("state-topic"), "state-topic");
     }
 }

@@ -4,6 +4,7 @@
 //! In: each look, and each plan that it proposes. Out: routes for the server of `--listen`. An answer needs the token, and goes
 //! where `topicmappr plans approve` writes it.
 
+use crate::cluster::ClusterAccess;
 use crate::error::Error;
 use crate::exported;
 use crate::http_server::{
@@ -12,7 +13,6 @@ use crate::http_server::{
 use crate::keep::answer;
 use crate::record_place::RecordPlace;
 use crate::runtime::now_seconds;
-use ::kubernetes::Access;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
@@ -114,7 +114,7 @@ struct ShownState {
 #[derive(Debug)]
 pub struct KeepPage {
     notes: RecordPlace,
-    access: Access,
+    access: ClusterAccess,
     shown: Mutex<ShownState>,
     /// Answers are read, changed and written: one after the other.
     answering: tokio::sync::Mutex<()>,
@@ -124,7 +124,7 @@ pub struct KeepPage {
 impl KeepPage {
     /// A page without anything yet; `notes`: where answers go.
     #[must_use]
-    pub fn new(notes: RecordPlace, access: Access) -> Arc<Self> {
+    pub fn new(notes: RecordPlace, access: ClusterAccess) -> Arc<Self> {
         let (answering, answered) = (tokio::sync::Mutex::default(), Notify::new());
         Arc::new(Self { notes, access, shown: Mutex::default(), answering, answered })
     }
@@ -310,7 +310,7 @@ mod tests {
         };
         let need = "drift".parse().unwrap();
         let proposals = [Proposal { need, plan: Some(plan), state: ProposalState::ForApproval }];
-        let page = KeepPage::new(RecordPlace::File(notes.to_owned()), Access::default());
+        let page = KeepPage::new(RecordPlace::File(notes.to_owned()), ClusterAccess::default());
         let look = ShownLook { proposals: proposals.into(), ..ShownLook::default() };
         page.looked(look);
         page
@@ -332,7 +332,7 @@ mod tests {
         let notes = folder.path().join("notes.json");
         let page = page_beside(&notes);
         let place = RecordPlace::File(notes);
-        let known = async || answers(&place, &Access::default()).await.unwrap().answers;
+        let known = async || answers(&place, &ClusterAccess::default()).await.unwrap().answers;
         for (path, token, status) in [
             ("/v1/plans/3f9a/approve", "guess", 401),
             ("/v1/plans/3f9a/approve", "", 401),

@@ -1,4 +1,4 @@
-//! Where a command keeps what it has to remember between runs: a file, or a ConfigMap.
+//! Where a command keeps what it has to remember between runs: a file, a ConfigMap, or the topic of shared state.
 
 use crate::files::{self, FileError, OutFile};
 use kubernetes::Name;
@@ -7,20 +7,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const CONFIG_MAP: &str = "configmap:";
+const STATE_TOPIC: &str = "state-topic";
 
-/// A file or a ConfigMap.
+/// A file, a ConfigMap, or a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordPlace {
     /// This file.
     File(PathBuf),
     /// This ConfigMap. Without a namespace: in that of the context.
     ConfigMap(Name),
+    /// The topic `__mappr_state` of the cluster itself.
+    StateTopic,
 }
 
 impl From<&str> for RecordPlace {
     fn from(text: &str) -> Self {
         match text.strip_prefix(CONFIG_MAP) {
             Some(name) => Self::ConfigMap(Name::parsed(name, "")),
+            None if text == STATE_TOPIC => Self::StateTopic,
             None => Self::File(PathBuf::from(text)),
         }
     }
@@ -31,6 +35,7 @@ impl fmt::Display for RecordPlace {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::ConfigMap(name) => write!(f, "{CONFIG_MAP}{name}"),
+            Self::StateTopic => f.write_str(STATE_TOPIC),
         }
     }
 }

@@ -93,7 +93,8 @@ fn daemons_lease(access: Access, namespace: &str) -> Store {
     Store::Kubernetes(LeaseStore { access, lease, duration, role })
 }
 
-fn topic(access: &ClusterAccess, role: Role) -> Result<Store, Error> {
+/// The records of a role in the topic of shared state.
+pub(crate) fn topic(access: &ClusterAccess, role: Role) -> Result<Store, Error> {
     let access = live::data_plane(&access.bootstrap, access.properties.as_deref())?;
     Ok(Store::Topic { access, role })
 }

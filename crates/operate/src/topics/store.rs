@@ -47,6 +47,10 @@ impl RunRecordStore {
             Some(RecordPlace::File(path)) => {
                 Ok(Self { keeper: RecordKeeper::File(path.clone()), stored: read_file(path)? })
             }
+            Some(RecordPlace::StateTopic) => {
+                let why = "the record of owned topics is in a file or a ConfigMap: --state";
+                Err(local::Error::Flags(why.to_owned()).into())
+            }
             Some(RecordPlace::ConfigMap(name)) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let name = name.within(kubernetes.namespace());
@@ -62,7 +66,7 @@ impl RunRecordStore {
         access: &Access,
     ) -> Result<(Self, Lock), Error> {
         let lock = match place {
-            None => Lock::Nothing,
+            None | Some(RecordPlace::StateTopic) => Lock::Nothing,
             Some(RecordPlace::File(path)) => {
                 // An unwritable path is detected before a topic is created.
                 OutFile::at(path)?;

@@ -9,6 +9,7 @@ use mapper::maps::MapSet;
 use operate::cluster::{ClusterAccess, Servers, Source};
 use operate::events::{DriverEvent, EventListener, RunContext};
 use operate::pods::documents_of;
+use operate::record_place::RecordPlace;
 use operate::{exported, live, runtime};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,17 @@ impl Session<'_, '_> {
     pub(crate) fn cluster(&self) -> Result<ClusterAccess, Error> {
         let kubernetes = self.global.kubernetes.access(self.environment);
         self.global.source.cluster(kubernetes)
+    }
+
+    /// How the notes of `keep` are reached. Only those in the state topic need a cluster.
+    pub(crate) fn access_to(&self, notes: &RecordPlace) -> Result<ClusterAccess, Error> {
+        match self.cluster() {
+            Err(_) if *notes != RecordPlace::StateTopic => {
+                let kubernetes = self.global.kubernetes.access(self.environment);
+                Ok(ClusterAccess { kubernetes, ..ClusterAccess::default() })
+            }
+            access => access,
+        }
     }
 
     /// Continues if a flag gave consent, or the operator now answers with this word.

@@ -32,7 +32,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct NotesArgs {
     /// Read the notes of keep
-    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    #[arg(long, value_name = "FILE|configmap:NS/NAME|state-topic")]
     notes: RecordPlace,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
 
 impl NotesArgs {
     fn proposals(&self, session: &Session<'_, '_>) -> Result<Vec<Proposal>, Error> {
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         session.global.talk.wait_for(async {
             let (_, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
             Ok(record.proposals)
@@ -78,7 +78,7 @@ impl AnswerArgs {
         };
         let plans: Vec<(Need, String)> = proposals.iter().filter_map(planned).collect();
         let (need, plan) = self.among(&plans)?;
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(notes)?;
         session.global.talk.clone().wait_for(async {
             Ok(answer(notes, (need, plan), approved, &proposals, &access).await?)
         })?;

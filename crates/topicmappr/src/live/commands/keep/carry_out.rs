@@ -44,7 +44,7 @@ impl Args {
         session: &Session<'_, '_>,
         change: impl FnOnce(KeepNotes) -> KeepNotes,
     ) -> Result<(), Error> {
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         session.global.talk.wait_for(async {
             let (place, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
             let notes = change(record.notes.clone());
@@ -126,7 +126,7 @@ impl Args {
             )
         };
         let (reason, note) = if is_over { done } else { unfinished(status) };
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         let tags = tags(written.cluster_id.as_deref().unwrap_or_default(), Some(&id));
         session.global.talk.clone().wait_for(async {
             announce(&self.notes, &access, reason, &note).await;

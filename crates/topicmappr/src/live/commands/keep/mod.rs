@@ -15,7 +15,6 @@ use crate::facts::Facts;
 use crate::live::views::KeepView;
 use crate::load_folder::KnownHistory;
 use crate::session::Session;
-use ::kubernetes::Access;
 use console::units::seconds;
 use execute::keep::{
     BegunPlan, ClusterFaults, KeepLook, KeepNotes, KeepPolicy, Need, Proposal, ProposalState, keep,
@@ -23,10 +22,10 @@ use execute::keep::{
 use health::ailments;
 use local::files;
 use local::maps::Maps;
-use local::words::quoted;
 use mapper::Snapshot;
 use metrics::Event;
 use operate::Status;
+use operate::cluster::ClusterAccess;
 use operate::events::Note;
 use operate::execution::{end_by_signals, journal_of, read_plan};
 use operate::keep::{KeepRecord, ReadAnswers, StoredRecord, announce, answered, answers, show};
@@ -41,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-use webhook::WebhookArgs;
+use webhook::{WebhookArgs, approval};
 
 /// The flags of `keep`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Record what was seen, proposed and done
-    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    #[arg(long, value_name = "FILE|configmap:NS/NAME|state-topic")]
     notes: RecordPlace,
     /// Keep plans, journal and ledger here
     ///
@@ -211,7 +210,7 @@ impl Args {
         }
         let begins = proposals.iter().find(|it| it.state == ProposalState::Begins).cloned();
         let record = KeepRecord { notes, proposals };
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         // Record it before the start, so that an interrupted plan does not begin again. Nothing that can fail comes between:
         // a plan that is noted and does not begin would count against the policy.
         session.global.talk.wait_for(async {
@@ -230,15 +229,14 @@ impl Args {
     }
 
     /// Tells operators about a proposal: by an Event, and by the webhook if they have to do something, or a plan begins.
-    async fn tell(&self, access: &Access, cluster_id: &str, proposal: &Proposal) {
+    async fn tell(&self, access: &ClusterAccess, cluster_id: &str, proposal: &Proposal) {
         let (reason, mut text) = (reason(&proposal.state), proposal.to_string());
         announce(&self.notes, access, reason, &text).await;
         let plan = proposal.plan.as_ref().map(|plan| plan.plan_id.as_str());
         match &proposal.state {
             ProposalState::Young { .. } | ProposalState::Held { .. } => return,
             ProposalState::ForApproval => {
-                let (id, notes) = (plan.unwrap_or_default(), quoted(&self.notes.to_string()));
-                text.push_str(&format!("\ntopicmappr plans approve {id} --notes {notes}"));
+                text.push_str(&approval(plan.unwrap_or_default(), &self.notes, access));
             }
             ProposalState::ByHand { .. } | ProposalState::Begins => {}
         }
@@ -254,7 +252,7 @@ impl Args {
         kept: &BetweenLooks,
         session: &Session<'_, '_>,
     ) -> Result<(), Error> {
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         session.global.talk.wait_for(async {
             let elsewhere = async {
                 // What was said during the look counts, too.
@@ -297,7 +295,7 @@ impl Args {
     }
 
     fn before(&self, session: &Session<'_, '_>) -> Result<Before, Error> {
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(&self.notes)?;
         session.global.talk.wait_for(async {
             let (place, record) = StoredRecord::open::<KeepRecord>(&self.notes, &access).await?;
             let read = answers(&self.notes, &access).await?;

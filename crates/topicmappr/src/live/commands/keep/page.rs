@@ -47,7 +47,7 @@ impl PageArgs {
         session: &Session<'_, '_>,
     ) -> Result<Option<Arc<KeepPage>>, Error> {
         let Some(address) = &self.listen else { return Ok(None) };
-        let access = session.global.kubernetes.access(session.environment);
+        let access = session.access_to(notes)?;
         let page = match &self.token_file {
             Some(file) => {
                 let token = Token::in_file("--token-file", file)?;

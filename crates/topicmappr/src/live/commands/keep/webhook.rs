@@ -3,7 +3,10 @@
 use crate::error::Error;
 use console::{NamedValue, one_of};
 use local::files;
+use local::words::quoted;
 use metrics::{Event, HttpSettings, Webhook, WebhookFormat};
+use operate::cluster::ClusterAccess;
+use operate::record_place::RecordPlace;
 use std::path::{Path, PathBuf};
 
 /// The flags of a webhook.
@@ -29,6 +32,16 @@ const FORMATS: [NamedValue<WebhookFormat>; 2] = [
     ("slack", WebhookFormat::Slack, "A message for Slack, Mattermost or Rocket.Chat"),
     ("alertmanager", WebhookFormat::Alertmanager, "An alert for Alertmanager, at /api/v2/alerts"),
 ];
+
+/// The command that approves a plan, on a line of its own.
+pub(super) fn approval(plan_id: &str, notes: &RecordPlace, access: &ClusterAccess) -> String {
+    let cluster = match notes {
+        RecordPlace::StateTopic => format!(" --bootstrap-server {}", quoted(&access.bootstrap)),
+        RecordPlace::File(_) | RecordPlace::ConfigMap(_) => String::new(),
+    };
+    let notes = quoted(&notes.to_string());
+    format!("\ntopicmappr plans approve {plan_id} --notes {notes}{cluster}")
+}
 
 impl WebhookArgs {
     /// Whether the file holds a URL.
