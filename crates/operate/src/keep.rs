@@ -4,6 +4,7 @@
 
 use crate::cluster::ClusterAccess;
 use crate::error::Error;
+use crate::file_lock::FileLock;
 use crate::record_place::{RecordPlace, read_file, write_file};
 use crate::runtime::us;
 use crate::{live, state_topic, stores};
@@ -94,6 +95,11 @@ pub async fn answer(
     match notes {
         RecordPlace::File(_) | RecordPlace::StateTopic => {
             let beside = answers_beside(notes);
+            // The page and a command may answer at the same moment.
+            let _alone = match &beside {
+                RecordPlace::File(path) => Some(FileLock::take(path, &us())?),
+                RecordPlace::ConfigMap(_) | RecordPlace::StateTopic => None,
+            };
             let (place, mut answers) = StoredRecord::open::<PlanAnswers>(&beside, access).await?;
             answers.answer(plan_id, approved);
             let proposed = |id: &String| {
@@ -351,6 +357,21 @@ mod tests {
         );
         assert!(parse::<KeepRecord>(&place, "{}").is_err());
         assert!(parse::<PlanAnswers>(&place, &text).is_err());
+    }
+
+    #[tokio::test]
+    async fn two_answers_at_one_moment_lose_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = RecordPlace::File(folder.path().join("notes"));
+        let need: Need = "drift".parse().unwrap();
+        let access = ClusterAccess::default();
+        let says = async || answer(&notes, (&need, "sha256:1"), true, &[], &access).await;
+        let other = FileLock::take(&folder.path().join("notes.answers"), &us()).unwrap();
+        assert!(matches!(says().await, Err(Error::Held(_))));
+        assert!(!folder.path().join("notes.answers").exists());
+        drop(other);
+        says().await.unwrap();
+        assert!(folder.path().join("notes.answers").exists());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod execution;
 pub mod exported;
+mod file_lock;
 pub mod http_server;
 pub mod keep;
 pub mod keep_page;

@@ -2,7 +2,6 @@
 
 mod carry;
 mod documents;
-mod lock;
 mod observe;
 mod reread;
 mod run;

@@ -1,9 +1,9 @@
 //! Stores the state, and holds its lock.
 
-use super::lock::FileLock;
 use super::shards::RecordShards;
 use super::state_file;
 use crate::error::Error;
+use crate::file_lock::FileLock;
 use crate::files::OutFile;
 use crate::record_place::{self, RecordPlace, write_file};
 use crate::runtime::us;

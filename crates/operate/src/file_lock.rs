@@ -1,4 +1,4 @@
-//! One run at a time for one state: a lock file next to it. The operating system releases the lock when the run ends,
+//! One process at a time for one file: a lock file next to it. The operating system releases the lock when the run ends,
 //! even after a crash.
 
 use crate::error::{Error, HeldBy};
@@ -13,13 +13,13 @@ const LONGEST: u64 = 1024;
 
 /// A lock that this process holds until it is dropped.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(crate) struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// Takes the lock of the state in this file.
-    pub(super) fn take(state: &Path, us: &str) -> Result<Self, Error> {
+    /// Takes the lock of this file.
+    pub(crate) fn take(state: &Path, us: &str) -> Result<Self, Error> {
         let mut name = state.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
