@@ -129,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            82_582,
+            82_581,
             58_000,
             String::new(),
         ),

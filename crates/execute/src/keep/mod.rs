@@ -80,10 +80,8 @@ pub struct KeepLook {
     pub at_seconds: u64,
     /// What calls for a plan.
     pub needs: Vec<SeenNeed>,
-    /// What is wrong with the cluster.
+    /// What is wrong with the cluster, or changes it.
     pub faults: ClusterFaults,
-    /// What else changes the cluster: a roll, another tool's reassignment, an operator's execution.
-    pub busy: Option<String>,
 }
 
 /// What becomes of a need now.
@@ -221,7 +219,7 @@ impl NeedJudge<'_> {
     /// What is against a plan, whatever it is for.
     fn against(&self, need: &Need, plan: &PlannedNeed, terms: &TriggerTerms) -> Vec<String> {
         let (now, bytes) = (self.look.at_seconds, plan.bytes);
-        let mut why: Vec<String> = self.look.busy.iter().cloned().collect();
+        let mut why = Vec::new();
         if self.answers.rejected.contains(&plan.plan_id) {
             why.push("an operator has rejected the plan".to_owned());
         }

@@ -312,7 +312,7 @@ impl<C: Course> ReplayState<'_, C> {
         let approved = clear.map(|plan| plan.plan_id.clone()).collect();
         let answers = PlanAnswers { approved, rejected: BTreeSet::new() };
         let faults = ClusterFaults::of(&ailments(snapshot));
-        let look = KeepLook { at_seconds: now, needs: seen, faults, busy: None };
+        let look = KeepLook { at_seconds: now, needs: seen, faults };
         let (proposals, notes) = keep(&look, &self.notes, &answers, self.policy);
         self.notes = notes;
         let begins = proposals.into_iter().find(|it| it.state == ProposalState::Begins);

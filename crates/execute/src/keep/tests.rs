@@ -151,9 +151,10 @@ fn each_limit_is_named() {
     let later = look(NOW + 2700, vec![seen("drift", 10)]);
     let (proposals, _) = keep(&later, &notes, &PlanAnswers::default(), &rests);
     assert_eq!(held(&proposals[0]), "the last plan for drift ended 0 s ago: less than 7200 s");
-    let busy = KeepLook { busy: Some("a roll has the cluster".to_owned()), ..later };
-    let (proposals, _) = keep(&busy, &KeepNotes::default(), &PlanAnswers::default(), &act);
-    assert_eq!(held(&proposals[0]), "a roll has the cluster");
+    let mut moving = later;
+    moving.faults.other.insert("1 partition is being reassigned".to_owned());
+    let (proposals, _) = keep(&moving, &KeepNotes::default(), &PlanAnswers::default(), &act);
+    assert_eq!(held(&proposals[0]), "1 partition is being reassigned");
 }
 
 #[test]
@@ -263,7 +264,7 @@ proptest! {
                 }
             }
             let mut seen = look(now, needs);
-            seen.busy = event.busy.then(|| "busy".to_owned());
+            seen.faults.other.extend(event.busy.then(|| "busy".to_owned()));
             seen.faults.lost.extend(event.lost.then_some(BrokerId(7)));
             let (proposals, next) = keep(&seen, &notes, &PlanAnswers::default(), &policy);
             notes = next;

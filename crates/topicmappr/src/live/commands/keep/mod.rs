@@ -327,7 +327,7 @@ impl Args {
         // A missing fact may be the problem.
         let missing = facts.notes.iter();
         faults.other.extend(missing.map(|note| format!("not everything is told: {}", note.text)));
-        Ok(KeepLook { at_seconds, needs: planning.seen()?, faults, busy: None })
+        Ok(KeepLook { at_seconds, needs: planning.seen()?, faults })
     }
 
     /// The notes without a plan that is still a proposal: after the note, this process ended before it began.
