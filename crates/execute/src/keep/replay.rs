@@ -8,17 +8,20 @@ use super::{
     ClusterFaults, DAY_SECONDS, KeepLook, KeepNotes, KeepPolicy, Need, PlanAnswers, ProposalState,
     SeenNeed, Trigger, TriggerTerms, bytes_back, keep, needs,
 };
-use health::ailments;
+use health::{Ailment, ailments};
 use mapper::snapshot::{Broker, Parts, Topic};
 use mapper::{
     Assignment, BrokerId, Bytes, NoPlan, PartitionId, PlaceBy, Plan, Rate, Snapshot, SnapshotError,
     plan,
 };
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a clairvoyant looks: more often than it has needs.
+/// How often a clairvoyant looks after each event, at most: more often than it has needs.
 const CLAIRVOYANT_LOOKS: u64 = 40;
+/// What calls for plans as sizes change. A clairvoyant does it at the end.
+const LOADS: [Trigger; 3] = [Trigger::FullDisk, Trigger::FillingDisk, Trigger::Imbalance];
 
 mod recorded;
 mod seeded;
@@ -47,11 +50,11 @@ pub enum Happening {
 
 /// What happens to a cluster, whatever is planned.
 pub trait Course {
-    /// The size of a partition at this time; `None`: as before.
-    fn size(&self, topic: &str, partition: PartitionId, at_seconds: u64) -> Option<Bytes>;
+    /// The sizes of a topic's partitions at this time, by their ids; `None` or missing: as before.
+    fn sizes(&self, topic: &str, at_seconds: u64) -> Cow<'_, [Option<Bytes>]>;
 
-    /// What happens to brokers and topics after the first of these times, up to the second.
-    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<Happening>;
+    /// What happens to brokers and topics after the first of these times, up to the second, each with its time.
+    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<(u64, Happening)>;
 }
 
 /// One plan of a replay.
@@ -122,23 +125,19 @@ pub fn replay<C: Course>(
     policy: &KeepPolicy,
     scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
 ) -> Result<Replayed, ReplayError> {
-    let mut run = ReplayState {
-        policy,
-        course,
-        parts: followed_parts(start),
-        notes: KeepNotes::default(),
-        proposed: BTreeMap::new(),
-        flight: None,
-        ended: Vec::new(),
-        replayed: Replayed::default(),
-    };
+    let mut run = ReplayState::new(start, course, policy);
     let step = look_seconds.max(1);
     let mut now = from_seconds;
     while now < until_seconds {
-        run.change(now.saturating_sub(step), now)?;
-        let snapshot = Snapshot::new(run.parts.clone()).map_err(ReplayError::Snapshot)?;
-        run.replayed.broker_seconds_over_mark += step * run.over_mark(&snapshot);
-        run.look(&snapshot, scope(&snapshot), now)?;
+        for (_, happening) in course.happenings(now.saturating_sub(step), now) {
+            run.happen(happening);
+        }
+        run.pass(now)?;
+        run.replayed.broker_seconds_over_mark += step * run.over_mark();
+        // No look is taken while a plan is carried out.
+        if run.flight.is_none() && !policy.triggers.is_empty() {
+            run.look(now, policy, scope, ClusterFaults::of)?;
+        }
         now += step;
     }
     Ok(run.replayed)
@@ -165,8 +164,8 @@ fn follow(topic: &mut Topic) {
     }
 }
 
-/// The least that the same policy would copy if it knew the end: one time, with the sizes and brokers of the end, without any
-/// wait or limit.
+/// What the same policy would copy if it knew what lasts: it answers each loss, cordon, new broker and drift at once, but none that
+/// ends by itself, and relieves and evens disks one time, at the end. No wait, no limit and no fault of the cluster holds it up.
 ///
 /// # Errors
 /// [`ReplayError`].
@@ -184,69 +183,108 @@ pub fn clairvoyant<C: Course>(
         ..*terms
     };
     let triggers = policy.triggers.iter().map(|(trigger, terms)| (*trigger, at_once(terms)));
-    let policy = KeepPolicy {
+    let at_the_end = KeepPolicy {
         triggers: triggers.collect(),
         throttle: Rate(u64::MAX),
         bytes_per_day: None,
         hours: None,
         ..policy.clone()
     };
-    let end = TheEnd { course, from_seconds, until_seconds };
-    let looks = (from_seconds, from_seconds + CLAIRVOYANT_LOOKS, 1);
-    Ok(replay(start, &end, looks, &policy, scope)?.bytes)
+    let mut meanwhile = at_the_end.clone();
+    meanwhile.triggers.retain(|trigger, _| !LOADS.contains(trigger));
+    let mut run = ReplayState::new(start, course, policy);
+    for (at, happening) in lasting(course.happenings(from_seconds.saturating_sub(1), until_seconds))
+    {
+        run.happen(happening);
+        run.answer(at, &meanwhile, scope)?;
+    }
+    run.answer(until_seconds, &at_the_end, scope)?;
+    Ok(run.replayed.bytes)
 }
 
-/// A course whose end is there from the start.
-struct TheEnd<'a, C> {
-    course: &'a C,
-    from_seconds: u64,
+/// Those after the first of these times, up to the second.
+fn between(
+    all: &[(u64, Happening)],
+    after_seconds: u64,
     until_seconds: u64,
+) -> Vec<(u64, Happening)> {
+    let now = all.iter().filter(|(at, _)| *at > after_seconds && *at <= until_seconds);
+    now.cloned().collect()
 }
 
-impl<C: Course> Course for TheEnd<'_, C> {
-    fn size(&self, topic: &str, partition: PartitionId, _: u64) -> Option<Bytes> {
-        self.course.size(topic, partition, self.until_seconds)
-    }
+/// Kafka numbers partitions from 0.
+fn position(id: PartitionId) -> usize {
+    usize::try_from(id.0).unwrap_or_default()
+}
 
-    fn happenings(&self, after_seconds: u64, _: u64) -> Vec<Happening> {
-        match after_seconds < self.from_seconds {
-            true => self.course.happenings(after_seconds, self.until_seconds),
-            false => Vec::new(),
+/// Without losses and cordons that end, and without their ends.
+fn lasting(all: Vec<(u64, Happening)>) -> Vec<(u64, Happening)> {
+    let ends = |of: &Happening| match of {
+        Happening::Lost(id) => Some(Happening::Back(*id)),
+        Happening::Cordoned(id) => Some(Happening::Uncordoned(*id)),
+        Happening::Back(_)
+        | Happening::Uncordoned(_)
+        | Happening::Joined(_)
+        | Happening::Grown(_)
+        | Happening::Deleted(_) => None,
+    };
+    let is_among =
+        |these: &[(u64, Happening)], what: &Happening| these.iter().any(|(_, it)| it == what);
+    let lasts = |at: usize| {
+        let (earlier, later) = (&all[..at], &all[at..]);
+        let what = &all[at].1;
+        let has_end = ends(what).is_some_and(|end| is_among(later, &end));
+        let is_end = earlier.iter().any(|(_, it)| ends(it).as_ref() == Some(what));
+        !has_end && !is_end
+    };
+    (0..all.len()).filter(|at| lasts(*at)).map(|at| all[at].clone()).collect()
+}
+
+impl<'a, C: Course> ReplayState<'a, C> {
+    fn new(start: &Snapshot, course: &'a C, policy: &'a KeepPolicy) -> Self {
+        Self {
+            policy,
+            course,
+            parts: followed_parts(start),
+            notes: KeepNotes::default(),
+            proposed: BTreeMap::new(),
+            flight: None,
+            ended: Vec::new(),
+            replayed: Replayed::default(),
         }
     }
-}
 
-impl<C: Course> ReplayState<'_, C> {
-    /// The cluster after what happened between two looks.
-    fn change(&mut self, after: u64, now: u64) -> Result<(), ReplayError> {
-        for happening in self.course.happenings(after, now) {
-            let mut with = |id: BrokerId, change: fn(&mut Broker)| {
-                self.parts.brokers.iter_mut().filter(|broker| broker.id == id).for_each(change);
-            };
-            match happening {
-                Happening::Lost(id) => with(id, |broker| broker.live = false),
-                Happening::Back(id) => with(id, |broker| broker.live = true),
-                Happening::Cordoned(id) => with(id, |broker| {
-                    broker.cordoned_log_dirs = vec![mapper::snapshot::EVERY_LOG_DIR.to_owned()];
-                }),
-                Happening::Uncordoned(id) => with(id, |broker| broker.cordoned_log_dirs.clear()),
-                Happening::Joined(broker) => self.parts.brokers.push(followed(*broker)),
-                Happening::Grown(mut topic) => {
-                    follow(&mut topic);
-                    recorded::grow(&mut self.parts.topics, *topic);
-                }
-                Happening::Deleted(name) => self.parts.topics.retain(|it| it.name != name),
+    fn happen(&mut self, happening: Happening) {
+        let mut with = |id: BrokerId, change: fn(&mut Broker)| {
+            self.parts.brokers.iter_mut().filter(|broker| broker.id == id).for_each(change);
+        };
+        match happening {
+            Happening::Lost(id) => with(id, |broker| broker.live = false),
+            Happening::Back(id) => with(id, |broker| broker.live = true),
+            Happening::Cordoned(id) => with(id, |broker| {
+                broker.cordoned_log_dirs = vec![mapper::snapshot::EVERY_LOG_DIR.to_owned()];
+            }),
+            Happening::Uncordoned(id) => with(id, |broker| broker.cordoned_log_dirs.clear()),
+            Happening::Joined(broker) => self.parts.brokers.push(followed(*broker)),
+            Happening::Grown(mut topic) => {
+                follow(&mut topic);
+                recorded::grow(&mut self.parts.topics, *topic);
             }
+            Happening::Deleted(name) => self.parts.topics.retain(|it| it.name != name),
         }
+    }
+
+    /// Time passes: a plan arrives, and partitions have other sizes.
+    fn pass(&mut self, now: u64) -> Result<(), ReplayError> {
         if let Some(flight) = self.flight.take_if(|flight| flight.until_seconds <= now) {
             self.arrive(flight.plan, now)?;
         }
         let mut used: BTreeMap<BrokerId, u64> = BTreeMap::new();
         for topic in &mut self.parts.topics {
+            let sizes = self.course.sizes(&topic.name, now);
             for partition in &mut topic.partitions {
-                if let Some(size) = self.course.size(&topic.name, partition.id, now) {
-                    partition.size = Some(size);
-                }
+                let known = sizes.get(position(partition.id)).copied().flatten();
+                partition.size = known.or(partition.size);
                 let size = partition.size.unwrap_or_default().0;
                 for id in &partition.replicas {
                     *used.entry(*id).or_default() += size;
@@ -261,6 +299,30 @@ impl<C: Course> ReplayState<'_, C> {
         Ok(())
     }
 
+    /// Carries out one plan after the other, until nothing calls for one. A need for evenness has to last for a second.
+    fn answer(
+        &mut self,
+        at: u64,
+        policy: &KeepPolicy,
+        scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
+    ) -> Result<(), ReplayError> {
+        (self.notes, self.ended) = (KeepNotes::default(), Vec::new());
+        let mut idle = false;
+        for now in at..at + CLAIRVOYANT_LOOKS {
+            self.pass(now)?;
+            self.look(now, policy, scope, |_| ClusterFaults::default())?;
+            match self.flight.take() {
+                Some(flight) => {
+                    self.arrive(flight.plan, now)?;
+                    idle = false;
+                }
+                None if idle => break,
+                None => idle = true,
+            }
+        }
+        Ok(())
+    }
+
     fn arrive(&mut self, plan: Plan, now: u64) -> Result<(), ReplayError> {
         let before = Snapshot::new(self.parts.clone()).map_err(ReplayError::Snapshot)?;
         self.parts = before.after(&plan).into_parts();
@@ -269,37 +331,35 @@ impl<C: Course> ReplayState<'_, C> {
         Ok(())
     }
 
-    fn over_mark(&self, snapshot: &Snapshot) -> u64 {
+    fn over_mark(&self) -> u64 {
         let over = |broker: &&Broker| {
             let sums = broker.storage_total.zip(broker.storage_free);
             sums.is_some_and(|(total, free)| total.0 - free.0 > self.policy.full.of(total).0)
         };
-        snapshot.brokers().iter().filter(|broker| broker.live).filter(over).count() as u64
+        self.parts.brokers.iter().filter(|broker| broker.live).filter(over).count() as u64
     }
 
     fn look(
         &mut self,
-        snapshot: &Snapshot,
-        assignments: Vec<Assignment>,
         now: u64,
+        policy: &KeepPolicy,
+        scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
+        faults: fn(&[Ailment]) -> ClusterFaults,
     ) -> Result<(), ReplayError> {
-        // No look is taken while a plan is carried out.
-        if self.flight.is_some() {
-            return Ok(());
-        }
+        let snapshot = &Snapshot::new(self.parts.clone()).map_err(ReplayError::Snapshot)?;
+        let assignments = scope(snapshot);
         let found =
-            needs(snapshot, None, &assignments, self.policy).map_err(ReplayError::Assignments)?;
+            needs(snapshot, None, &assignments, policy).map_err(ReplayError::Assignments)?;
         let mut before = std::mem::take(&mut self.proposed);
         let mut seen = Vec::new();
         for need in found {
-            let asks = || need.request(assignments.clone(), PlaceBy::Storage, self.policy);
+            let asks = || need.request(assignments.clone(), PlaceBy::Storage, policy);
             let make = || plan(snapshot, &asks());
-            let made = need.plan(before.remove(&need), snapshot, self.policy, make);
+            let made = need.plan(before.remove(&need), snapshot, policy, make);
             let planned = match made {
                 Ok(None) => continue,
                 Ok(Some((plan, _))) => {
-                    let planned =
-                        need.planned(need.to_string(), &plan, self.late(now), self.policy);
+                    let planned = need.planned(need.to_string(), &plan, self.late(now), policy);
                     self.proposed.insert(need.clone(), plan);
                     Ok(planned)
                 }
@@ -311,9 +371,9 @@ impl<C: Course> ReplayState<'_, C> {
         let clear = planned.filter(|plan| plan.warnings.is_empty());
         let approved = clear.map(|plan| plan.plan_id.clone()).collect();
         let answers = PlanAnswers { approved, rejected: BTreeSet::new() };
-        let faults = ClusterFaults::of(&ailments(snapshot));
+        let faults = faults(&ailments(snapshot));
         let look = KeepLook { at_seconds: now, needs: seen, faults };
-        let (proposals, notes) = keep(&look, &self.notes, &answers, self.policy);
+        let (proposals, notes) = keep(&look, &self.notes, &answers, policy);
         self.notes = notes;
         let begins = proposals.into_iter().find(|it| it.state == ProposalState::Begins);
         let Some((need, planned)) = begins.and_then(|it| Some((it.need, it.plan?))) else {

@@ -1,9 +1,10 @@
 //! A course from recorded snapshots: what topics held, and which brokers were live, cordoned and new. What was moved in that time
 //! is left out, because a replay moves by itself.
 
-use super::{Course, Happening};
-use mapper::snapshot::{Broker, Partition, Topic};
-use mapper::{BrokerId, Bytes, PartitionId, Snapshot};
+use super::{Course, Happening, position};
+use mapper::snapshot::{Broker, Topic};
+use mapper::{BrokerId, Bytes, Snapshot};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The sizes of a topic's partitions, by their ids.
@@ -33,7 +34,7 @@ impl RecordedCourse {
         for topic in record.topics() {
             let mut sizes = SizesById::new();
             for partition in &topic.partitions {
-                let at = position(partition);
+                let at = position(partition.id);
                 sizes.resize(sizes.len().max(at + 1), None);
                 sizes[at] = partition.size;
             }
@@ -89,22 +90,15 @@ impl RecordedCourse {
     }
 }
 
-/// Kafka numbers partitions from 0.
-fn position(partition: &Partition) -> usize {
-    usize::try_from(partition.id.0).unwrap_or_default()
-}
-
 impl Course for RecordedCourse {
     /// As in the last record until then.
-    fn size(&self, topic: &str, partition: PartitionId, at_seconds: u64) -> Option<Bytes> {
-        let (_, sizes) = self.sizes.get(topic)?.range(..=at_seconds).next_back()?;
-        *sizes.get(usize::try_from(partition.0).ok()?)?
+    fn sizes(&self, topic: &str, at_seconds: u64) -> Cow<'_, [Option<Bytes>]> {
+        let last = self.sizes.get(topic).and_then(|all| all.range(..=at_seconds).next_back());
+        Cow::Borrowed(last.map_or(&[], |(_, sizes)| sizes))
     }
 
-    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<Happening> {
-        let now = self.happenings.iter();
-        let now = now.filter(|(at, _)| *at > after_seconds && *at <= until_seconds);
-        now.map(|(_, what)| what.clone()).collect()
+    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<(u64, Happening)> {
+        super::between(&self.happenings, after_seconds, until_seconds)
     }
 }
 

@@ -3,7 +3,8 @@
 
 use super::{Course, DAY_SECONDS, Happening};
 use mapper::snapshot::Broker;
-use mapper::{BrokerId, Bytes, PartitionId, Snapshot};
+use mapper::{BrokerId, Bytes, Snapshot};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -47,16 +48,18 @@ impl SeededWeek {
 }
 
 impl Course for SeededWeek {
-    fn size(&self, topic: &str, partition: PartitionId, at_seconds: u64) -> Option<Bytes> {
-        let (course, sizes) = self.topics.get(topic)?;
-        let first = (*sizes.get(usize::try_from(partition.0).ok()?)?)?;
-        Some(Bytes(course.of(first.0, self.from_seconds, at_seconds)))
+    fn sizes(&self, topic: &str, at_seconds: u64) -> Cow<'_, [Option<Bytes>]> {
+        let Some((course, sizes)) = self.topics.get(topic) else { return Cow::Borrowed(&[]) };
+        let (now, then) = course.of(self.from_seconds, at_seconds);
+        let size = |first: Bytes| {
+            let size = u128::from(first.0) * u128::from(now) / u128::from(then.max(1));
+            Bytes(u64::try_from(size).unwrap_or(u64::MAX))
+        };
+        sizes.iter().map(|first| first.map(size)).collect()
     }
 
-    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<Happening> {
-        let now = self.happenings.iter();
-        let now = now.filter(|(at, _)| *at > after_seconds && *at <= until_seconds);
-        now.map(|(_, what)| what.clone()).collect()
+    fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<(u64, Happening)> {
+        super::between(&self.happenings, after_seconds, until_seconds)
     }
 }
 
@@ -76,16 +79,14 @@ impl TopicCourse {
         }
     }
 
-    fn of(&self, first: u64, from_seconds: u64, at_seconds: u64) -> u64 {
+    /// What a size is at a time, as a part of the first size.
+    fn of(&self, from_seconds: u64, at_seconds: u64) -> (u64, u64) {
         let trend = |at: u64| {
             let grown = self.growth_permille * at.saturating_sub(from_seconds) / DAY_SECONDS;
             (PERMILLE + grown).min(self.most_permille.max(PERMILLE))
         };
         // The first size has its season, too.
-        let now = trend(at_seconds) * self.season(at_seconds);
-        let then = PERMILLE * self.season(from_seconds);
-        let size = u128::from(first) * u128::from(now) / u128::from(then.max(1));
-        u64::try_from(size).unwrap_or(u64::MAX)
+        (trend(at_seconds) * self.season(at_seconds), PERMILLE * self.season(from_seconds))
     }
 
     /// A triangle: highest at the peak, lowest twelve hours later.

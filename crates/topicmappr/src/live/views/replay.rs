@@ -34,7 +34,7 @@ pub(crate) struct ReplayView {
     pub(crate) until: u64,
     pub(crate) with: Replayed,
     pub(crate) without: Replayed,
-    /// What one plan at the start copies that knows the end.
+    /// What is copied if it is known which events last: each of those is answered at once, and no other.
     #[serde(rename = "least_bytes")]
     pub(crate) least: Bytes,
 }
@@ -56,10 +56,10 @@ impl fmt::Display for ReplayView {
         Table::section(f, "Plans", ["begins", "for", ">bytes", ">takes"], plans, row)?;
         heading(f, "Summary")?;
         writeln!(f, "  plans      {}", with.plans.len())?;
-        // Where more than one broker is lost at the end, there is no plan that knew it.
+        // Where more than one broker is lost, there is no plan at once.
         let known = match least {
             Bytes(0) => String::new(),
-            _ => format!("; with the end known: {least}"),
+            _ => format!("; at once, and only for what lasts: {least}"),
         };
         writeln!(f, "  bytes      {}{known}", with.bytes)?;
         writeln!(f, "  back       {} to brokers that had it 24 hours before", with.bytes_back)?;
