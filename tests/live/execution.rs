@@ -67,7 +67,8 @@ fn lost_broker(mode: Mode) -> Situation {
 pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> Configs {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
-    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    let connect = || -> AdminClient<DefaultClientContext> { config.create().unwrap() };
+    let mut admin = connect();
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(20)));
     let topics: BTreeSet<&str> = partitions.keys().map(|(topic, _)| topic.as_str()).collect();
     let topics = topics.into_iter().map(|name| (name.to_owned(), ResourceSpecifier::Topic(name)));
@@ -76,8 +77,12 @@ pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<
     let runtime = Runtime::new().unwrap();
     let mut found = Configs::new();
     for (name, resource) in topics.chain(brokers) {
-        // A broker whose card is full of its copies answers late.
-        let ask = || runtime.block_on(admin.describe_configs([&resource], &options)).ok();
+        // A broker whose card is full of its copies answers late. A client that connected before the broker was back does not
+        // learn of it for minutes, so another one asks again.
+        let ask = || {
+            let told = runtime.block_on(admin.describe_configs([&resource], &options));
+            told.inspect_err(|_| admin = connect()).ok()
+        };
         let told = until(format!("the configs of {name}"), SOON, ask).unwrap();
         let told = told.into_iter().next().unwrap().unwrap();
         let own = [ConfigSource::DynamicTopic, ConfigSource::DynamicBroker];
