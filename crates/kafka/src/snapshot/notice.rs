@@ -2,10 +2,12 @@
 
 use crate::error::{Denied, Error};
 use kafka_protocol::ResponseError;
-use mapper::BrokerId;
-use mapper::counted;
+use mapper::{BrokerId, counted, few};
 use std::collections::BTreeSet;
 use std::fmt;
+
+/// How many brokers a sentence names.
+const NAMED: usize = 5;
 
 /// One reason for missing facts.
 #[derive(Debug)]
@@ -96,8 +98,8 @@ impl fmt::Display for Notice {
                 write!(f, "the log dir {path} of broker {broker} has failed: {code:?}")
             }
             Self::VolumesUntold { brokers } => {
-                let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-                write!(f, "brokers that do not tell the size of their volumes: {}", ids.join(", "))
+                let ids = few(brokers, NAMED);
+                write!(f, "brokers that do not tell the size of their volumes: {ids}")
             }
             Self::ConfigsForbidden { topics, denied } => {
                 write!(f, "the configs of {} are unknown: {denied}", counted(topics.len(), "topic"))
@@ -106,8 +108,7 @@ impl fmt::Display for Notice {
                 write!(f, "the configs of {} are unknown: {error}", counted(topics.len(), "topic"))
             }
             Self::CordonsUntold { brokers, error } => {
-                let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-                let ids = ids.join(", ");
+                let ids = few(brokers, NAMED);
                 write!(f, "brokers that do not tell whether they are cordoned: {ids}: {error}")
             }
             Self::TiersUntold { topics, error } => {
