@@ -3,6 +3,7 @@
 use crate::error::Error;
 pub use coordination::now;
 use jiff::Timestamp;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::pin::Pin;
 use std::thread;
 use tokio::sync::oneshot;
@@ -12,8 +13,19 @@ pub fn now_seconds() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
 }
 
+/// Lets this process open as many files as it may. Shells and systemd allow 1,024 until a process asks for more (setrlimit(2)),
+/// and a thousand brokers take a connection each.
+fn allow_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Without it, most clusters are no problem.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
 /// Runs a future to its end.
 pub fn wait<'a, T>(answer: impl Future<Output = T> + 'a) -> Result<T, Error> {
+    allow_open_files();
     // One thread is enough, because the work consists of waiting.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     // In a box: the event loop is compiled once, not for each command.
