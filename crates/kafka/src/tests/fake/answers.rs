@@ -161,11 +161,16 @@ impl Broker {
                 .with_partitions(vec![partition])
         });
         let topics = topics.chain(arriving);
-        let mut dir = DescribeLogDirsResult::default()
-            .with_log_dir(text("/data"))
-            .with_topics(topics.collect());
+        let topics: Vec<DescribeLogDirsTopic> = topics.collect();
+        let held = || topics.iter().flat_map(|topic| &topic.partitions).map(|it| it.partition_size);
+        let (total, usable) = match cluster.disk {
+            Some(total) => (total, total - held().sum::<i64>()),
+            None => (1000, 600),
+        };
+        let mut dir =
+            DescribeLogDirsResult::default().with_log_dir(text("/data")).with_topics(topics);
         if version >= 4 {
-            dir = dir.with_total_bytes(1000).with_usable_bytes(600);
+            dir = dir.with_total_bytes(total).with_usable_bytes(usable);
         }
         DescribeLogDirsResponse::default().with_results(vec![dir])
     }

@@ -52,6 +52,8 @@ pub(crate) struct Cluster {
     /// Brokers that advertise a port without a listener.
     pub(crate) unreachable: BTreeSet<i32>,
     pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
+    /// The size of each broker's disk, with only the topics in it.
+    pub(crate) disk: Option<i64>,
     /// Other topics that single brokers report instead.
     pub(crate) stale: BTreeMap<i32, BTreeMap<&'static str, Vec<FakePartition>>>,
     /// Topics that the client may not describe. `*` hides all names that the client makes up.
