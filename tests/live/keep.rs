@@ -7,8 +7,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
+use operate::cluster::ClusterAccess;
+use operate::keep::{KeepRecord, StoredRecord};
+use operate::record_place::RecordPlace;
 use serde_json::Value;
 use testbed::{Cluster, lone_port, until};
+use tokio::runtime::Runtime;
 
 use crate::binary::{Ended, Run, command, json, topicmappr};
 use crate::browser::{Browser, pictures};
@@ -211,6 +215,23 @@ fn an_operator_answers_from_another_machine(keeper: &Keeper) {
     plans(&["reject", id]).with(0);
     looks().complaining_of("an operator has rejected the plan");
     plans(&["approve", "0000000000ff"]).with(2).complaining_of("no plan with this id");
+    what_another_has_changed_is_not_replaced(&keeper.bootstrap);
+}
+
+/// Of two that have read the notes in the topic, the later one writes nothing.
+fn what_another_has_changed_is_not_replaced(bootstrap: &str) {
+    let access = ClusterAccess { bootstrap: bootstrap.to_owned(), ..ClusterAccess::default() };
+    let open =
+        async || StoredRecord::open::<KeepRecord>(&RecordPlace::StateTopic, &access).await.unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let ((first, read), (second, _)) = (open().await, open().await);
+        let mut changed = read.clone();
+        changed.notes.looked_at_seconds = Some(1);
+        first.write(&changed, &access).await.unwrap();
+        let refused = second.write(&read, &access).await.unwrap_err();
+        assert!(matches!(refused, operate::Error::OtherRecord { .. }), "{refused}");
+        assert_eq!(open().await.1, changed);
+    });
 }
 
 /// Records in which partitions grow until their brokers are full in a week, and the same records replayed.

@@ -121,6 +121,14 @@ pub enum Error {
         /// Cluster id of the cluster or snapshot.
         found: String,
     },
+    /// Another process has written a record since it was read.
+    #[error("{name} of {place} has changed since it was read: nothing was written")]
+    OtherRecord {
+        /// The record.
+        name: String,
+        /// The store, in words.
+        place: String,
+    },
     /// This run has lost its lock: another run may act now, or has acted.
     #[error("{lock} is ours no more: {why}")]
     LockLost {

@@ -8,7 +8,7 @@ use crate::file_lock::FileLock;
 use crate::record_place::{RecordPlace, read_file, write_file};
 use crate::runtime::us;
 use crate::{live, state_topic, stores};
-use ::kubernetes::{About, ConfigMap, KafkaPlan, Kubernetes, in_time};
+use ::kubernetes::{About, ConfigMap, KafkaPlan, Kubernetes, Name, in_time};
 use coordination::{Holder, Role, Wait};
 use execute::keep::{KeepNotes, Need, PlanAnswers, Proposal, ProposalState};
 use serde::de::DeserializeOwned;
@@ -219,13 +219,15 @@ pub async fn announce(place: &RecordPlace, access: &ClusterAccess, reason: &str,
 
 /// The place of a record, with the version that was read. The connection to Kubernetes ends with the runtime that it was
 /// created in, so a write opens a new one.
-pub struct StoredRecord {
-    /// A ConfigMap has its namespace here.
-    place: RecordPlace,
-    /// The ConfigMap that was read; `None`: there was none, and a write creates it.
-    read: Option<ConfigMap>,
-    /// The text that was read in the topic.
-    read_text: Option<String>,
+pub enum StoredRecord {
+    /// In a file.
+    File(PathBuf),
+    /// In the topic of shared state, with the text that was read there.
+    Topic(Option<String>),
+    /// In a ConfigMap that there was not. A write creates it.
+    NewConfigMap(Name),
+    /// In a ConfigMap, as it was read.
+    ConfigMap(Box<ConfigMap>),
 }
 
 impl StoredRecord {
@@ -235,20 +237,22 @@ impl StoredRecord {
         access: &ClusterAccess,
     ) -> Result<(Self, T), Error> {
         let (opened, text) = match place {
-            RecordPlace::File(path) => {
-                (Self { place: place.clone(), read: None, read_text: None }, read_file(path)?)
-            }
+            RecordPlace::File(path) => (Self::File(path.clone()), read_file(path)?),
             RecordPlace::StateTopic => {
                 let mut records = stores::topic(access, T::ROLE)?.records().await?;
                 let text = records.remove(&key::<T>());
-                (Self { place: place.clone(), read: None, read_text: text.clone() }, text)
+                (Self::Topic(text.clone()), text)
             }
             RecordPlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let name = name.within(kubernetes.namespace());
-                let read = kubernetes.config_map(&name).await?;
-                let text = read.as_ref().and_then(|map| map.data.get(&key::<T>()).cloned());
-                (Self { place: RecordPlace::ConfigMap(name), read, read_text: None }, text)
+                match kubernetes.config_map(&name).await? {
+                    Some(read) => {
+                        let text = read.data.get(&key::<T>()).cloned();
+                        (Self::ConfigMap(Box::new(read)), text)
+                    }
+                    None => (Self::NewConfigMap(name), None),
+                }
             }
         };
         let record = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
@@ -262,17 +266,15 @@ impl StoredRecord {
         access: &ClusterAccess,
     ) -> Result<(), Error> {
         let text = written(record).map_err(io::Error::from).map_err(local::Error::Stream)?;
-        match (self.place, self.read) {
-            (RecordPlace::File(path), _) => write_file(&path, &text)?,
-            (RecordPlace::StateTopic, _) => {
-                write_in_topic::<T>(self.read_text.as_ref(), text, access).await?;
-            }
-            (RecordPlace::ConfigMap(name), None) => {
+        match self {
+            Self::File(path) => write_file(&path, &text)?,
+            Self::Topic(read) => write_in_topic::<T>(read.as_ref(), text, access).await?,
+            Self::NewConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let data = [(key::<T>(), text)].into();
                 kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
             }
-            (RecordPlace::ConfigMap(_), Some(read)) => {
+            Self::ConfigMap(read) => {
                 let kubernetes = Kubernetes::connect(&access.kubernetes).await?;
                 let mut data = read.data.clone();
                 data.insert(key::<T>(), text);
@@ -298,10 +300,7 @@ async fn write_in_topic<T: KeptRecord>(
         Ok(there) if there.get(&key::<T>()) == read => {
             lead.write(&[(key::<T>(), text)].into()).await.map_err(Error::from)
         }
-        Ok(_) => {
-            let why = format!("another process has written {} since", key::<T>());
-            Err(Error::LockLost { lock: store.name(), why })
-        }
+        Ok(_) => Err(Error::OtherRecord { name: key::<T>(), place: store.name() }),
         Err(error) => Err(error.into()),
     };
     lead.release().await;

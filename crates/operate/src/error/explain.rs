@@ -30,6 +30,7 @@ impl Error {
             Self::Lines(LinesError::Locked { .. })
             | Self::HeldBy { .. }
             | Self::Held(_)
+            | Self::OtherRecord { .. }
             | Self::LockLost { .. } => ("held", Status::Held),
             Self::NoDaemon { .. } => ("no-autothrottle", Status::NoPlan),
             Self::BrokersLost { .. } => ("broker-lost", Status::Partly),
@@ -86,6 +87,7 @@ impl Error {
             Self::Changed { .. } => CHANGED,
             Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
             Self::Lines(LinesError::Locked { .. }) | Self::HeldBy { .. } => END_IT_FIRST,
+            Self::OtherRecord { .. } => "look again: the same command reads what is there now",
             Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::NoDaemon { .. } => NO_DAEMON,
             Self::BrokersLost { .. } => "cancel takes back what is in flight, --resume goes on",
