@@ -212,6 +212,11 @@ fn an_operator_answers_from_another_machine(keeper: &Keeper) {
     let listed = plans(&["list", "--output", "json"]).with(0);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     let id = listed["proposals"][0]["plan"]["plan_id"].as_str().unwrap();
+    let shown = plans(&["show", id]).with(0).stdout;
+    let command = format!("topicmappr plans approve {id} --notes state-topic");
+    for line in ["drift: waits for approval", "  moves     ", "  copies    ", &command] {
+        assert!(shown.contains(line), "{shown}");
+    }
     plans(&["reject", id]).with(0);
     looks().complaining_of("an operator has rejected the plan");
     plans(&["approve", "0000000000ff"]).with(2).complaining_of("no plan with this id");

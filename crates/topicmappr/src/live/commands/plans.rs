@@ -3,9 +3,10 @@
 mod replay;
 
 use crate::error::Error;
-use crate::live::views::KeepView;
+use crate::live::commands::keep::webhook::approval;
+use crate::live::views::{KeepView, ProposalView};
 use crate::session::Session;
-use execute::keep::{Need, Proposal};
+use execute::keep::{PlannedNeed, Proposal};
 use operate::Status;
 use operate::events::Note;
 use operate::keep::{KeepRecord, StoredRecord, answer};
@@ -16,12 +17,14 @@ use operate::record_place::RecordPlace;
 pub(crate) enum Command {
     /// List what keep proposes, with the state of each plan
     List(NotesArgs),
+    /// Show why a plan is proposed, and what it would change
+    Show(PlanArgs),
     /// Allow keep to carry out a plan
     ///
     /// The approval counts for this plan only. If the cluster changes so that another plan is needed, it lapses.
-    Approve(AnswerArgs),
+    Approve(PlanArgs),
     /// Tell keep never to carry out a plan
-    Reject(AnswerArgs),
+    Reject(PlanArgs),
     /// Show what a policy would have done with recorded load
     ///
     /// Plans without warnings count as approved at once, others never. What was moved in that time is left out.
@@ -38,7 +41,7 @@ pub(crate) struct NotesArgs {
 
 /// The plan that is meant.
 #[derive(Debug, clap::Args)]
-pub(crate) struct AnswerArgs {
+pub(crate) struct PlanArgs {
     /// The plan's id, or its first characters after sha256:
     #[arg(value_name = "ID")]
     plan: String,
@@ -53,6 +56,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
             session.show(&KeepView { proposals: &proposals, dry_run: false })?;
             Ok(Status::Done)
         }
+        Command::Show(args) => args.show(session),
         Command::Approve(args) => args.answer(true, session),
         Command::Reject(args) => args.answer(false, session),
         Command::Replay(args) => replay::run(args, session),
@@ -69,15 +73,21 @@ impl NotesArgs {
     }
 }
 
-impl AnswerArgs {
+impl PlanArgs {
+    fn show(&self, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+        let proposals = self.notes.proposals(session)?;
+        let (proposal, plan) = self.among(&proposals)?;
+        let notes = &self.notes.notes;
+        let approval = approval(&plan.plan_id, notes, &session.access_to(notes)?);
+        session.show(&ProposalView { proposal, plan, approval: &approval })?;
+        Ok(Status::Done)
+    }
+
     fn answer(&self, approved: bool, session: &mut Session<'_, '_>) -> Result<Status, Error> {
         let notes = &self.notes.notes;
         let proposals = self.notes.proposals(session)?;
-        let planned = |proposal: &'_ Proposal| -> Option<(Need, String)> {
-            Some((proposal.need.clone(), proposal.plan.as_ref()?.plan_id.clone()))
-        };
-        let plans: Vec<(Need, String)> = proposals.iter().filter_map(planned).collect();
-        let (need, plan) = self.among(&plans)?;
+        let (proposal, planned) = self.among(&proposals)?;
+        let (need, plan) = (&proposal.need, planned.plan_id.as_str());
         let access = session.access_to(notes)?;
         session.global.talk.clone().wait_for(async {
             Ok(answer(notes, (need, plan), approved, &proposals, &access).await?)
@@ -89,13 +99,18 @@ impl AnswerArgs {
     }
 
     /// The one proposed plan with this id, or with an id that begins like it.
-    fn among<'p>(&self, plans: &'p [(Need, String)]) -> Result<(&'p Need, &'p str), Error> {
-        let begins = |(_, id): &&(Need, String)| {
-            *id == self.plan || id.trim_start_matches("sha256:").starts_with(&self.plan)
+    fn among<'p>(
+        &self,
+        proposals: &'p [Proposal],
+    ) -> Result<(&'p Proposal, &'p PlannedNeed), Error> {
+        let begins = |(_, plan): &(&Proposal, &PlannedNeed)| {
+            let id = plan.plan_id.as_str();
+            id == self.plan || id.trim_start_matches("sha256:").starts_with(&self.plan)
         };
-        let found: Vec<&(Need, String)> = plans.iter().filter(begins).collect();
+        let planned = proposals.iter().filter_map(|it| Some((it, it.plan.as_ref()?)));
+        let found: Vec<(&Proposal, &PlannedNeed)> = planned.filter(begins).collect();
         let problem = match found.as_slice() {
-            [(need, id)] => return Ok((need, id)),
+            [one] => return Ok(*one),
             [] => "keep proposes no plan with this id now; list them: topicmappr plans list",
             _ => "more than one plan begins so: write more of its id",
         };

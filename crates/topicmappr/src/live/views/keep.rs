@@ -1,6 +1,6 @@
 //! What `keep` proposes, as a table and as JSON.
 
-use execute::keep::{Proposal, ProposalState};
+use execute::keep::{PlannedNeed, Proposal, ProposalState};
 use local::words::duration;
 use serde::Serialize;
 use std::fmt;
@@ -38,6 +38,38 @@ impl fmt::Display for KeepView<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// One plan that `keep` proposes.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ProposalView<'a> {
+    pub(crate) proposal: &'a Proposal,
+    #[serde(skip)]
+    pub(crate) plan: &'a PlannedNeed,
+    /// The command that approves it.
+    #[serde(skip)]
+    pub(crate) approval: &'a str,
+}
+
+impl fmt::Display for ProposalView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proposal, plan, approval } = self;
+        writeln!(f, "{}: {}", proposal.need, state(&proposal.state, false))?;
+        if let ProposalState::Held { why } | ProposalState::ByHand { why } = &proposal.state {
+            why.iter().try_for_each(|why| writeln!(f, "  {why}"))?;
+        }
+        writeln!(f, "  plan      {}", plan.plan_id)?;
+        writeln!(f, "  moves     {}", plan.what)?;
+        let bound =
+            plan.bound_bytes.map(|bound| format!("; any plan for this copies {bound} or more"));
+        writeln!(f, "  copies    {}{}", plan.bytes, bound.unwrap_or_default())?;
+        writeln!(f, "  takes     about {}", duration(plan.seconds))?;
+        if !plan.warnings.is_empty() {
+            writeln!(f, "  warnings  {}", mapper::joined(&plan.warnings))?;
+        }
+        writeln!(f, "  approve   {approval}")
     }
 }
 

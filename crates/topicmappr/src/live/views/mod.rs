@@ -29,7 +29,7 @@ pub(crate) use certs_reload::{ReloadView, Reloaded};
 pub(crate) use controllers::ControllersView;
 pub(crate) use elections::{Elected, ElectionsView};
 pub(crate) use execution::{CancelView, Preview, StatusView, Summary, SweepView};
-pub(crate) use keep::KeepView;
+pub(crate) use keep::{KeepView, ProposalView};
 pub(crate) use metrics::{Failures, FetchedInto, FetchedView, MetricsView};
 pub(crate) use paces::PacesView;
 pub(crate) use pods::pod_problems;

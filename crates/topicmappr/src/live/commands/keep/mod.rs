@@ -7,7 +7,7 @@ mod ended;
 mod page;
 pub(super) mod policy_file;
 mod proposals;
-mod webhook;
+pub(super) mod webhook;
 
 use crate::commands::scope::PlanScope;
 use crate::error::Error;
@@ -236,6 +236,7 @@ impl Args {
         match &proposal.state {
             ProposalState::Young { .. } | ProposalState::Held { .. } => return,
             ProposalState::ForApproval => {
+                text.push('\n');
                 text.push_str(&approval(plan.unwrap_or_default(), &self.notes, access));
             }
             ProposalState::ByHand { .. } | ProposalState::Begins => {}

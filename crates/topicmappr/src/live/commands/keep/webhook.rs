@@ -33,14 +33,18 @@ const FORMATS: [NamedValue<WebhookFormat>; 2] = [
     ("alertmanager", WebhookFormat::Alertmanager, "An alert for Alertmanager, at /api/v2/alerts"),
 ];
 
-/// The command that approves a plan, on a line of its own.
-pub(super) fn approval(plan_id: &str, notes: &RecordPlace, access: &ClusterAccess) -> String {
+/// The command that approves a plan.
+pub(in crate::live::commands) fn approval(
+    plan_id: &str,
+    notes: &RecordPlace,
+    access: &ClusterAccess,
+) -> String {
     let cluster = match notes {
         RecordPlace::StateTopic => format!(" --bootstrap-server {}", quoted(&access.bootstrap)),
         RecordPlace::File(_) | RecordPlace::ConfigMap(_) => String::new(),
     };
     let notes = quoted(&notes.to_string());
-    format!("\ntopicmappr plans approve {plan_id} --notes {notes}{cluster}")
+    format!("topicmappr plans approve {plan_id} --notes {notes}{cluster}")
 }
 
 impl WebhookArgs {
