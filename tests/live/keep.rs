@@ -259,13 +259,17 @@ fn records_tell_of_a_disk_that_fills(traffic: &Traffic, keeper: &Keeper) {
     let moves = plan["partitions"].as_array().unwrap();
     assert!(!moves.is_empty() && moves.iter().all(|it| it["topic"] == "grows"), "{plan}");
 
-    // In the replay the disks have become full, one after the other.
+    // In the replay the disks have become full, one after the other, and that was to be expected.
     let policy = keeper.path("policy.yaml");
-    let text = "version: 1\nthrottle: 50MB/s\npolicies:\n  fullDisk: {mode: propose}\n";
-    fs::write(&policy, text).unwrap();
-    let replays = ["plans", "replay", "--policy", policy.to_str().unwrap(), "--load-folder", load];
-    let replayed = topicmappr(replays).with(0);
-    assert!(replayed.stdout.contains("full-disk 1001"), "{}", replayed.stdout);
+    let (full, fills) = ("fullDisk: {mode: propose}", "fullDisk: {mode: off, above: 95%}");
+    let fills = format!("{fills}\n  fillingDisk: {{mode: propose}}");
+    for (terms, need) in [(full, "full-disk 1001"), (&*fills, "filling-disk 1001")] {
+        let text = format!("version: 1\nthrottle: 50MB/s\npolicies:\n  {terms}\n");
+        fs::write(&policy, text).unwrap();
+        let flags = ["--policy", policy.to_str().unwrap(), "--load-folder", load];
+        let replayed = topicmappr(["plans", "replay"].iter().chain(&flags)).with(0);
+        assert!(replayed.stdout.contains(need), "{}", replayed.stdout);
+    }
 }
 
 /// Writes records of four days in which each partition of `grows` gets 8 kB/s. `now`: a snapshot of the cluster.

@@ -111,7 +111,9 @@ pub use counted::{counted, few, joined, plural};
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures, ZoneFigures};
-pub use forecast::{DiskForecast, HORIZON_DAYS, StorageForecast, StorageHistory};
+pub use forecast::{
+    DiskForecast, FORECAST_HOURS, HORIZON_DAYS, StorageForecast, StorageHistory, TopicRecord,
+};
 pub use ids::{
     BrokerId, DirectoryId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name,
 };

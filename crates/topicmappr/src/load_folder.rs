@@ -12,7 +12,7 @@ use local::Note;
 use local::files::{OutFile, in_folder, probe_folder, remove};
 use local::source;
 use mapper::snapshot::Partition;
-use mapper::{Percentile, Plan, RecordedLoad, Snapshot, StorageHistory};
+use mapper::{FORECAST_HOURS, Percentile, Plan, RecordedLoad, Snapshot, StorageHistory};
 use std::path::{Path, PathBuf};
 
 /// A record's hour, and its file.
@@ -82,9 +82,6 @@ fn records(folder: &Path) -> Result<Vec<HourFile>, Error> {
 fn partitions(snapshot: &Snapshot) -> impl Iterator<Item = &Partition> {
     snapshot.topics().iter().flat_map(|topic| &topic.partitions)
 }
-
-/// The least time that records span for a forecast: a shorter one does not tell one day from another.
-const FORECAST_HOURS: i64 = 48;
 
 /// The sizes and rates of all records, to see what they lead to. [`Error::FewRecords`] if they span too little time.
 pub(crate) fn history(cluster: &Snapshot, folder: &Path) -> Result<StorageHistory, Error> {

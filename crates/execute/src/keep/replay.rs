@@ -6,26 +6,24 @@
 
 use super::{
     ClusterFaults, DAY_SECONDS, KeepLook, KeepNotes, KeepPolicy, Need, PlanAnswers, ProposalState,
-    SeenNeed, Trigger, TriggerTerms, bytes_back, keep, needs,
+    SeenNeed, Trigger, bytes_back, keep, needs,
 };
 use health::{Ailment, ailments};
 use mapper::snapshot::{Broker, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, NoPlan, PartitionId, PlaceBy, Plan, Rate, Snapshot, SnapshotError,
-    plan,
+    Assignment, BrokerId, Bytes, NoPlan, PartitionId, PlaceBy, Plan, Snapshot, SnapshotError, plan,
 };
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a clairvoyant looks after each event, at most: more often than it has needs.
-const CLAIRVOYANT_LOOKS: u64 = 40;
-/// What calls for plans as sizes change. A clairvoyant does it at the end.
-const LOADS: [Trigger; 3] = [Trigger::FullDisk, Trigger::FillingDisk, Trigger::Imbalance];
-
+mod clairvoyant;
+mod expected;
 mod recorded;
 mod seeded;
 
+pub use clairvoyant::clairvoyant;
+use expected::Expected;
 pub use recorded::RecordedCourse;
 pub use seeded::SeededWeek;
 
@@ -52,6 +50,11 @@ pub enum Happening {
 pub trait Course {
     /// The sizes of a topic's partitions at this time, by their ids; `None` or missing: as before.
     fn sizes(&self, topic: &str, at_seconds: u64) -> Cow<'_, [Option<Bytes>]>;
+
+    /// What producers write to a topic at this time, in bytes per second; `None`: unknown.
+    fn bytes_in(&self, _topic: &str, _at_seconds: u64) -> Option<u64> {
+        None
+    }
 
     /// What happens to brokers and topics after the first of these times, up to the second, each with its time.
     fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<(u64, Happening)>;
@@ -108,6 +111,7 @@ struct ReplayState<'a, C> {
     /// The plans that wait.
     proposed: BTreeMap<Need, Plan>,
     flight: Option<PlanUnderWay>,
+    expected: Expected,
     /// Plans that have ended, with their ends; those of the last 24 hours are among them.
     ended: Vec<(u64, Plan)>,
     replayed: Replayed,
@@ -133,6 +137,7 @@ pub fn replay<C: Course>(
             run.happen(happening);
         }
         run.pass(now)?;
+        run.record(now);
         run.replayed.broker_seconds_over_mark += step * run.over_mark();
         // No look is taken while a plan is carried out.
         if run.flight.is_none() && !policy.triggers.is_empty() {
@@ -164,44 +169,6 @@ fn follow(topic: &mut Topic) {
     }
 }
 
-/// What the same policy would copy if it knew what lasts: it answers each loss, cordon, new broker and drift at once, but none that
-/// ends by itself, and relieves and evens disks one time, at the end. No wait, no limit and no fault of the cluster holds it up.
-///
-/// # Errors
-/// [`ReplayError`].
-pub fn clairvoyant<C: Course>(
-    start: &Snapshot,
-    course: &C,
-    (from_seconds, until_seconds): (u64, u64),
-    policy: &KeepPolicy,
-    scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
-) -> Result<Bytes, ReplayError> {
-    let at_once = |terms: &TriggerTerms| TriggerTerms {
-        for_seconds: 0,
-        rest_seconds: 0,
-        max_bytes: None,
-        ..*terms
-    };
-    let triggers = policy.triggers.iter().map(|(trigger, terms)| (*trigger, at_once(terms)));
-    let at_the_end = KeepPolicy {
-        triggers: triggers.collect(),
-        throttle: Rate(u64::MAX),
-        bytes_per_day: None,
-        hours: None,
-        ..policy.clone()
-    };
-    let mut meanwhile = at_the_end.clone();
-    meanwhile.triggers.retain(|trigger, _| !LOADS.contains(trigger));
-    let mut run = ReplayState::new(start, course, policy);
-    for (at, happening) in lasting(course.happenings(from_seconds.saturating_sub(1), until_seconds))
-    {
-        run.happen(happening);
-        run.answer(at, &meanwhile, scope)?;
-    }
-    run.answer(until_seconds, &at_the_end, scope)?;
-    Ok(run.replayed.bytes)
-}
-
 /// Those after the first of these times, up to the second.
 fn between(
     all: &[(u64, Happening)],
@@ -217,29 +184,6 @@ fn position(id: PartitionId) -> usize {
     usize::try_from(id.0).unwrap_or_default()
 }
 
-/// Without losses and cordons that end, and without their ends.
-fn lasting(all: Vec<(u64, Happening)>) -> Vec<(u64, Happening)> {
-    let ends = |of: &Happening| match of {
-        Happening::Lost(id) => Some(Happening::Back(*id)),
-        Happening::Cordoned(id) => Some(Happening::Uncordoned(*id)),
-        Happening::Back(_)
-        | Happening::Uncordoned(_)
-        | Happening::Joined(_)
-        | Happening::Grown(_)
-        | Happening::Deleted(_) => None,
-    };
-    let is_among =
-        |these: &[(u64, Happening)], what: &Happening| these.iter().any(|(_, it)| it == what);
-    let lasts = |at: usize| {
-        let (earlier, later) = (&all[..at], &all[at..]);
-        let what = &all[at].1;
-        let has_end = ends(what).is_some_and(|end| is_among(later, &end));
-        let is_end = earlier.iter().any(|(_, it)| ends(it).as_ref() == Some(what));
-        !has_end && !is_end
-    };
-    (0..all.len()).filter(|at| lasts(*at)).map(|at| all[at].clone()).collect()
-}
-
 impl<'a, C: Course> ReplayState<'a, C> {
     fn new(start: &Snapshot, course: &'a C, policy: &'a KeepPolicy) -> Self {
         Self {
@@ -249,12 +193,14 @@ impl<'a, C: Course> ReplayState<'a, C> {
             notes: KeepNotes::default(),
             proposed: BTreeMap::new(),
             flight: None,
+            expected: Expected::default(),
             ended: Vec::new(),
             replayed: Replayed::default(),
         }
     }
 
     fn happen(&mut self, happening: Happening) {
+        self.expected.forget();
         let mut with = |id: BrokerId, change: fn(&mut Broker)| {
             self.parts.brokers.iter_mut().filter(|broker| broker.id == id).for_each(change);
         };
@@ -299,32 +245,17 @@ impl<'a, C: Course> ReplayState<'a, C> {
         Ok(())
     }
 
-    /// Carries out one plan after the other, until nothing calls for one. A need for evenness has to last for a second.
-    fn answer(
-        &mut self,
-        at: u64,
-        policy: &KeepPolicy,
-        scope: &dyn Fn(&Snapshot) -> Vec<Assignment>,
-    ) -> Result<(), ReplayError> {
-        (self.notes, self.ended) = (KeepNotes::default(), Vec::new());
-        let mut idle = false;
-        for now in at..at + CLAIRVOYANT_LOOKS {
-            self.pass(now)?;
-            self.look(now, policy, scope, |_| ClusterFaults::default())?;
-            match self.flight.take() {
-                Some(flight) => {
-                    self.arrive(flight.plan, now)?;
-                    idle = false;
-                }
-                None if idle => break,
-                None => idle = true,
-            }
+    /// Records sizes and rates, each hour, if the policy looks ahead.
+    fn record(&mut self, now: u64) {
+        if self.policy.looks_ahead_days().is_some() {
+            let (course, topics) = (self.course, &self.parts.topics);
+            self.expected.record(now, topics, |topic| course.bytes_in(topic, now));
         }
-        Ok(())
     }
 
     fn arrive(&mut self, plan: Plan, now: u64) -> Result<(), ReplayError> {
         let before = Snapshot::new(self.parts.clone()).map_err(ReplayError::Snapshot)?;
+        self.expected.forget();
         self.parts = before.after(&plan).into_parts();
         self.ended.push((now, plan));
         self.ended.retain(|(at, _)| now - at < DAY_SECONDS);
@@ -348,11 +279,14 @@ impl<'a, C: Course> ReplayState<'a, C> {
     ) -> Result<(), ReplayError> {
         let snapshot = &Snapshot::new(self.parts.clone()).map_err(ReplayError::Snapshot)?;
         let assignments = scope(snapshot);
+        let later = self.expected.at(now, snapshot, policy).map_err(ReplayError::Snapshot)?;
+        let later = later.as_deref();
         let found =
-            needs(snapshot, None, &assignments, policy).map_err(ReplayError::Assignments)?;
+            needs(snapshot, later, &assignments, policy).map_err(ReplayError::Assignments)?;
         let mut before = std::mem::take(&mut self.proposed);
         let mut seen = Vec::new();
         for need in found {
+            let snapshot = need.seen_in(snapshot, later);
             let asks = || need.request(assignments.clone(), PlaceBy::Storage, policy);
             let make = || plan(snapshot, &asks());
             let made = need.plan(before.remove(&need), snapshot, policy, make);

@@ -18,6 +18,8 @@ use topic::{Day, Retention, TopicGrowth};
 
 /// Forecasts reach this far. Later, only the direction is worth knowing.
 pub const HORIZON_DAYS: usize = 30;
+/// The least time that records span for a forecast: a shorter one does not tell one day from another.
+pub const FORECAST_HOURS: i64 = 48;
 /// Kafka's default of `log.retention.hours`: what a topic without `retention.ms` is taken to have.
 const DEFAULT_RETENTION_DAYS: f64 = 7.0;
 /// Eight of ten values of a normal distribution are within this many standard deviations.
@@ -29,6 +31,25 @@ pub struct StorageHistory {
     newest_hour: i64,
     /// By topic, the newest day first.
     days: BTreeMap<String, Vec<Day>>,
+}
+
+/// One record of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// Its hour since 1970.
+    pub hour: i64,
+    /// What producers wrote, in bytes per second; `None`: the rate of a partition is unknown.
+    pub bytes_in: Option<u64>,
+    /// The bytes of one replica of each partition; `None`: a size is unknown.
+    pub size: Option<u64>,
+}
+
+impl TopicRecord {
+    /// Of a topic in a snapshot that was taken in this hour.
+    pub fn of(hour: i64, topic: &Topic) -> Self {
+        let rate = |partition: &Partition| partition.facts.as_deref().and_then(|it| it.bytes_in);
+        Self { hour, bytes_in: sum(topic, rate), size: size(topic) }
+    }
 }
 
 /// A cluster in the days to come.
@@ -77,23 +98,29 @@ impl StorageHistory {
 
     /// Adds a record: a snapshot of the cluster, taken in this hour since 1970.
     pub fn see(&mut self, hour: i64, record: &Snapshot) {
-        let Ok(ago) = usize::try_from((self.newest_hour - hour).div_euclid(24)) else { return };
         for topic in record.topics() {
-            let days = self.days.entry(topic.name.clone()).or_default();
+            self.see_topic(&topic.name, &[TopicRecord::of(hour, topic)]);
+        }
+    }
+
+    /// Adds records of one topic.
+    pub fn see_topic(&mut self, name: &str, records: &[TopicRecord]) {
+        let days = self.days.entry(name.to_owned()).or_default();
+        for record in records {
+            let ago = (self.newest_hour - record.hour).div_euclid(24);
+            let Ok(ago) = usize::try_from(ago) else { continue };
             if days.len() <= ago {
                 days.resize(ago + 1, Day::default());
             }
             let day = &mut days[ago];
-            let rate =
-                |partition: &Partition| partition.facts.as_deref().and_then(|it| it.bytes_in);
-            if let Some(rate) = sum(topic, rate) {
+            if let Some(rate) = record.bytes_in {
                 day.rates = day.rates.saturating_add(rate);
                 day.records += 1;
             }
-            if let Some(size) = size(topic)
-                && day.size.is_none_or(|(known, _)| known < hour)
+            if let Some(size) = record.size
+                && day.size.is_none_or(|(known, _)| known < record.hour)
             {
-                day.size = Some((hour, size));
+                day.size = Some((record.hour, size));
             }
         }
     }

@@ -3,18 +3,23 @@
 
 use super::{Course, Happening, position};
 use mapper::snapshot::{Broker, Topic};
-use mapper::{BrokerId, Bytes, Snapshot};
+use mapper::{BrokerId, Bytes, Snapshot, TopicRecord};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The sizes of a topic's partitions, by their ids.
-type SizesById = Vec<Option<Bytes>>;
+/// What a record says of a topic.
+#[derive(Debug)]
+struct TopicSeen {
+    /// The sizes of its partitions, by their ids.
+    sizes: Vec<Option<Bytes>>,
+    bytes_in: Option<u64>,
+}
 
 /// What records show, one after the other.
 #[derive(Debug, Default)]
 pub struct RecordedCourse {
-    /// The sizes of each topic, by the time of the record.
-    sizes: BTreeMap<String, BTreeMap<u64, SizesById>>,
+    /// Each topic, by the time of the record.
+    topics: BTreeMap<String, BTreeMap<u64, TopicSeen>>,
     happenings: Vec<(u64, Happening)>,
     brokers: BTreeMap<BrokerId, Broker>,
     /// How many partitions each topic had at most.
@@ -32,14 +37,19 @@ impl RecordedCourse {
         }
         self.begun = true;
         for topic in record.topics() {
-            let mut sizes = SizesById::new();
+            let mut sizes = Vec::new();
             for partition in &topic.partitions {
                 let at = position(partition.id);
                 sizes.resize(sizes.len().max(at + 1), None);
                 sizes[at] = partition.size;
             }
-            self.sizes.entry(topic.name.clone()).or_default().insert(at_seconds, sizes);
+            let seen = TopicSeen { sizes, bytes_in: TopicRecord::of(0, topic).bytes_in };
+            self.topics.entry(topic.name.clone()).or_default().insert(at_seconds, seen);
         }
+    }
+
+    fn last(&self, topic: &str, at_seconds: u64) -> Option<&TopicSeen> {
+        Some(self.topics.get(topic)?.range(..=at_seconds).next_back()?.1)
     }
 
     fn of_brokers(&mut self, record: &Snapshot) -> Vec<Happening> {
@@ -93,8 +103,11 @@ impl RecordedCourse {
 impl Course for RecordedCourse {
     /// As in the last record until then.
     fn sizes(&self, topic: &str, at_seconds: u64) -> Cow<'_, [Option<Bytes>]> {
-        let last = self.sizes.get(topic).and_then(|all| all.range(..=at_seconds).next_back());
-        Cow::Borrowed(last.map_or(&[], |(_, sizes)| sizes))
+        Cow::Borrowed(self.last(topic, at_seconds).map_or(&[], |seen| &seen.sizes))
+    }
+
+    fn bytes_in(&self, topic: &str, at_seconds: u64) -> Option<u64> {
+        self.last(topic, at_seconds)?.bytes_in
     }
 
     fn happenings(&self, after_seconds: u64, until_seconds: u64) -> Vec<(u64, Happening)> {

@@ -1,4 +1,5 @@
 use super::super::{KeepMode, Trigger, TriggerTerms};
+use super::clairvoyant::lasting;
 use super::*;
 use mapper::snapshot::{Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Topic};
 use mapper::{Rate, Ratio, TopicSelection};
@@ -95,6 +96,16 @@ fn at(hours: u64, what: Happening) -> (u64, Happening) {
 
 const STILL: [u64; 6] = [0; 6];
 
+/// What calls for plans without a forecast.
+const OF_NOW: [Trigger; 6] = [
+    Trigger::LostBroker,
+    Trigger::LeavingBroker,
+    Trigger::FullDisk,
+    Trigger::Drift,
+    Trigger::NewBroker,
+    Trigger::Imbalance,
+];
+
 #[test]
 fn a_lost_broker_is_replaced_once_after_its_time() {
     let happenings = vec![at(10, Happening::Lost(BrokerId(5)))];
@@ -136,6 +147,20 @@ fn a_disk_that_fills_is_relieved_and_no_season_moves_data_to_and_fro() {
         "{with:?} {without:?}"
     );
     assert_eq!(with.bytes_back, Bytes(0));
+}
+
+#[test]
+fn a_disk_that_fills_is_relieved_before_it_is_full_as_soon_as_records_tell_it() {
+    let course =
+        Growth { permille_a_day: [400, 0, 0, 0, 0, 0], season_percent: 0, happenings: Vec::new() };
+    let ahead = KeepPolicy { ahead_days: 3, ..policy(&[Trigger::FillingDisk]) };
+    let with = week(&course, &ahead);
+    let first = with.plans.first().expect("a plan");
+    assert_eq!(first.need.trigger, Trigger::FillingDisk);
+    assert!(first.at_seconds >= NOON + 48 * HOUR, "{first:?}: not without records of two days");
+    assert_eq!((with.broker_seconds_over_mark, with.bytes_back), (0, Bytes(0)));
+    let late = week(&course, &policy(&[Trigger::FullDisk]));
+    assert!(late.broker_seconds_over_mark > 0, "{late:?}");
 }
 
 #[test]
@@ -244,7 +269,10 @@ fn twelve() -> Snapshot {
 fn seeded_weeks_thrash_nothing() {
     for seed in 0..4 {
         let course = SeededWeek::new(&twelve(), seed, NOON);
-        let all = policy(&Trigger::ALL);
+        let ahead = policy(&Trigger::ALL);
+        let ahead = replay(&twelve(), &course, WEEK, &ahead, &everywhere).unwrap();
+        assert_eq!(ahead.bytes_back, Bytes(0), "{seed}: {:?}", ahead.plans);
+        let all = policy(&OF_NOW);
         let with = replay(&twelve(), &course, WEEK, &all, &everywhere).unwrap();
         let none = KeepPolicy { triggers: BTreeMap::new(), ..all.clone() };
         let without = replay(&twelve(), &course, WEEK, &none, &everywhere).unwrap();
@@ -280,7 +308,9 @@ proptest! {
             vec![at(lost, Happening::Lost(BrokerId(4))), at(joined, Happening::Joined(Box::new(new)))];
         happenings.sort_by_key(|(at, _)| *at);
         let course = Growth { permille_a_day, season_percent, happenings };
-        let mut policy = policy(&Trigger::ALL);
+        let ahead = week(&course, &policy(&Trigger::ALL));
+        prop_assert_eq!(ahead.bytes_back, Bytes(0), "{:?}", ahead.plans);
+        let mut policy = policy(&OF_NOW);
         // As many plans as there are needs, but not one for each hour in which a disk cannot be relieved far enough.
         policy.triggers.values_mut().for_each(|terms| terms.rest_seconds = DAY_SECONDS);
         let replayed = week(&course, &policy);
