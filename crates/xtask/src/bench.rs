@@ -13,6 +13,7 @@ mod limited;
 mod measure;
 mod plot;
 mod python;
+mod replays;
 mod score;
 mod table;
 mod topics;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use cases::{CASES, Case, Planner, Size};
 use clusters::Cluster;
@@ -42,7 +43,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', default_value = "S,M,L,XL")]
     size: Vec<Size>,
     /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`). By name only: `decide`, a round of
-    /// autothrottle; `peers`, plans with no more bytes than a peer's; `topics`, `topics apply` on real servers.
+    /// autothrottle; `peers`, plans with no more bytes than a peer's; `replays`, weeks under a policy; `topics`, `topics apply` on
+    /// real servers.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each command runs after its warm-up. A case stops early after 30 s.
@@ -71,6 +73,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     if args.only.as_deref() == Some(limited::NAME) {
         return limited::run(args);
+    }
+    if args.only.as_deref() == Some(replays::NAME) {
+        return replays::run(args);
     }
     plans(args)?;
     if args.only.is_none() && args.binary.is_none() { decide::run() } else { Ok(()) }
@@ -127,11 +132,12 @@ impl Args {
         if cases.is_empty() {
             let names: Vec<String> = CASES.iter().map(Case::name).collect();
             return Err(format!(
-                "no case has that name; there are:\n  {}\n  {}\n  {}\n  {}",
+                "no case has that name; there are:\n  {}\n  {}\n  {}\n  {}\n  {}",
                 names.join("\n  "),
                 decide::NAME,
                 topics::NAME,
-                limited::NAME
+                limited::NAME,
+                replays::NAME
             )
             .into());
         }
@@ -221,11 +227,15 @@ impl Bench {
 
     fn command(&self, case: &Case, cluster: &Cluster, plan: &Path) -> Command {
         let args = cluster.fill(case.planner.words());
-        let mut command = Command::new(&self.binary);
+        let mut command = self.program();
         let (name, flags) = args.split_at(1);
         command.args(name).arg("--snapshot").arg(&cluster.file).args(flags);
-        command.arg("--out-file").arg(plan).current_dir(self.folder.path());
+        command.arg("--out-file").arg(plan).current_dir(self.folder.path()).stdout(Stdio::null());
         command
+    }
+
+    fn program(&self) -> Command {
+        Command::new(&self.binary)
     }
 
     fn measured(&self, case: &Case, cluster: &Cluster) -> Result<Cost, Box<dyn Error>> {

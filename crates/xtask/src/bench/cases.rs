@@ -136,7 +136,7 @@ const fn scenario(name: &'static str, args: &'static [&'static str]) -> Scenario
     Scenario { name, args, seed: 0 }
 }
 
-static BALANCED: Scenario = scenario("balanced", &["--scenario", "balanced"]);
+pub(super) static BALANCED: Scenario = scenario("balanced", &["--scenario", "balanced"]);
 static FAILED: Scenario = scenario("failed-broker", &["--scenario", "failed-broker"]);
 static FAILED2: Scenario =
     Scenario { name: "failed2", args: &["--scenario", "failed-broker", "--failed", "2"], seed: 1 };

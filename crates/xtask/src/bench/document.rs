@@ -26,6 +26,12 @@ pub(super) const AT_PEERS_BYTES: Place = Place {
     end: "<!-- end of the peers' bytes -->",
 };
 
+/// The place for replays of weeks.
+pub(super) const REPLAYS: Place = Place {
+    begin: "<!-- replays: written by `cargo xtask bench --only replays --save-baseline` -->\n",
+    end: "<!-- end of replays -->",
+};
+
 impl Place {
     /// Writes a text to this place.
     pub(super) fn fill(&self, with: &str) -> Outcome {

@@ -85,7 +85,7 @@ fn ended(
 ) -> Result<Ended, Box<dyn Error>> {
     // A file, not a pipe: the child must not block on a reader.
     let mut stderr = tempfile::tempfile()?;
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone()?);
+    command.stdin(Stdio::null()).stderr(stderr.try_clone()?);
     let start = Instant::now();
     let child = command.spawn()?;
     let (status, used) = wait(child, start)?;
