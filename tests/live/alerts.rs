@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testbed::prometheus;
+use testbed::{Cluster, prometheus, until};
 
+use crate::binary::json as json_of;
+use crate::browser::Browser;
 use crate::chart::rendered;
+use crate::traffic::SOON;
 
 /// A plan waits for two hours, replicas stall for twenty minutes, and keep does not look for an hour, in which no plan is
 /// carried out.
@@ -65,6 +68,19 @@ tests:
         alertname: ThrottleNotAsWanted
 "#;
 
+fn chart() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/topicmappr")
+}
+
+/// The queries of a dashboard's panels.
+fn queries(dashboard: &Value) -> Vec<String> {
+    let targets = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| {
+        let targets = panel["targets"].as_array().unwrap().iter();
+        targets.map(|target| target["expr"].as_str().unwrap().to_owned())
+    });
+    targets.collect()
+}
+
 /// Prometheus' tool, which is beside it.
 fn promtool(args: &[&str], folder: &Path) -> String {
     let program = prometheus::program().unwrap().with_file_name("promtool");
@@ -91,11 +107,7 @@ fn alerts_fire_when_they_should_and_each_panel_asks_for_metrics_that_exist() {
 
     let panels = dashboard["data"]["topicmappr.json"].as_str().unwrap();
     let panels: Value = serde_json::from_str(panels).unwrap();
-    let targets = panels["panels"].as_array().unwrap().iter().flat_map(|panel| {
-        let targets = panel["targets"].as_array().unwrap().iter();
-        targets.map(|target| target["expr"].as_str().unwrap().to_owned())
-    });
-    let asked: Vec<String> = targets.collect();
+    let asked = queries(&panels);
     assert!(asked.len() >= 10, "{asked:?}");
     let rule =
         |(at, expr): (usize, &String)| json!({"record": format!("panel_{at}"), "expr": expr});
@@ -112,6 +124,37 @@ fn alerts_fire_when_they_should_and_each_panel_asks_for_metrics_that_exist() {
             assert!(known.contains(metric), "{metric} of {expr}");
         }
     }
+}
+
+/// A real Prometheus with the chart's rules, which scrapes `keep` from now on.
+pub(crate) fn prometheus_of_keep(cluster: &Cluster, listen: &str) -> String {
+    let rules = fs::read_to_string(chart().join("rules.yaml")).unwrap();
+    cluster.start_prometheus_of(listen, &rules).unwrap()
+}
+
+/// While `keep` carries a plan out, Prometheus has an answer to each of the dashboard's queries about it, and shows its alerts.
+pub(crate) fn prometheus_draws_the_dashboard(prometheus: &str) {
+    let panels = json_of(&chart().join("dashboard.json"));
+    let all = queries(&panels).into_iter().filter(|expr| expr.contains("topicmappr_"));
+    let all: Vec<String> = all.collect();
+    assert!(all.len() >= 7, "{all:?}");
+    let mut page = Browser::open(&format!("{prometheus}/classic/alerts"), (1200, 900), "light");
+    page.await_words("KafkaPlanStalls");
+    // Each graph is of the last minute.
+    let answer = "{ const at = Date.now() / 1000; \
+                  const range = `start=${at - 60}&end=${at}&step=1`; \
+                  fetch(`/api/v1/query_range?query=${encodeURIComponent(EXPR)}&${range}`)\
+                  .then(it => it.json()).then(it => it.data.result.length) }";
+    for expr in &all {
+        let answer = answer.replace("EXPR", &json!(expr).to_string());
+        let told = || page.run(&answer).as_u64().filter(|series| *series > 0);
+        until(expr.as_str(), SOON, told).unwrap();
+    }
+    let moves = json!(all.iter().find(|expr| expr.contains("_moves")).expect("a panel of moves"));
+    let graph = "/classic/graph?g0.tab=0&g0.range_input=30s&g0.expr=";
+    page.run(&format!("location = '{graph}' + encodeURIComponent({moves})"));
+    page.await_words("{state=\"done\"}");
+    page.picture_for_docs("keep-prometheus.png");
 }
 
 /// What the pages on `keep` and on `autothrottle` say that there is.

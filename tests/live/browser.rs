@@ -13,6 +13,8 @@ use testbed::until;
 
 use crate::traffic::SOON;
 
+/// The folder of the pictures that are asked for.
+const PICTURES: &str = "MAPPR_PICTURES";
 /// The names of the installed program.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -116,8 +118,10 @@ impl Browser {
         self.run("document.documentElement.scrollWidth <= window.innerWidth") == true
     }
 
-    /// A picture of the page.
-    pub(crate) fn picture(&mut self, path: &Path) {
+    /// A picture of the page for `docs`, on request.
+    pub(crate) fn picture_for_docs(&mut self, name: &str) {
+        let Some(folder) = env::var_os(PICTURES) else { return };
+        let path = Path::new(&folder).join(name);
         let shot = self.ask("Page.captureScreenshot", json!({"format": "png"}));
         fs::write(path, STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()).unwrap();
     }
@@ -125,11 +129,13 @@ impl Browser {
 
 /// Pictures of a page for `docs`, on request: wide in light mode, and narrow (a phone) in dark mode.
 pub(crate) fn pictures(name: &str, url: &str, words: &str) {
-    let Ok(folder) = env::var("MAPPR_PICTURES") else { return };
+    if env::var_os(PICTURES).is_none() {
+        return;
+    }
     for (suffix, size, scheme) in [("", (1200, 900), "light"), ("-phone", (390, 844), "dark")] {
         let mut page = Browser::open(url, size, scheme);
         page.await_words(words);
-        page.picture(&Path::new(&folder).join(format!("{name}{suffix}.png")));
+        page.picture_for_docs(&format!("{name}{suffix}.png"));
     }
 }
 

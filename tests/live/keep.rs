@@ -14,6 +14,7 @@ use serde_json::Value;
 use testbed::{Cluster, lone_port, until};
 use tokio::runtime::Runtime;
 
+use crate::alerts::{prometheus_draws_the_dashboard, prometheus_of_keep};
 use crate::binary::{Ended, Run, command, json, topicmappr};
 use crate::browser::{Browser, pictures};
 use crate::traffic::{SOON, Traffic};
@@ -313,7 +314,7 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
     one_by_one.args(keeper.words("20KB/s", terms, &[&map[..], &serves].concat()));
     one_by_one.env("TOPICMAPPR_MAX_MOVES", "1");
     let run = Run::logging(one_by_one, &keeper.path("log"));
-    an_operator_approves_on_the_page(&listen, keeper);
+    an_operator_approves_on_the_page(cluster, &listen, keeper);
     cluster.kill_broker(1002).unwrap();
     traffic.without(1002);
     let cancelled = || {
@@ -343,7 +344,8 @@ fn a_loss_ends_a_plan_for_something_else(cluster: &Cluster, traffic: &Traffic, k
 }
 
 /// Only the token approves, and only on a page of this server.
-fn an_operator_approves_on_the_page(listen: &str, keeper: &Keeper) {
+fn an_operator_approves_on_the_page(cluster: &Cluster, listen: &str, keeper: &Keeper) {
+    let prometheus = prometheus_of_keep(cluster, listen);
     let url = format!("http://{listen}/");
     let mut page = Browser::open(&url, (1200, 900), "light");
     for words in ["drift", "waits for approval", "few-racks", "Each move"] {
@@ -372,6 +374,8 @@ fn an_operator_approves_on_the_page(listen: &str, keeper: &Keeper) {
     phone.await_words("moves done");
     assert!(phone.fits(), "a phone need not scroll sideways");
     pictures("keep", &url, "moves done");
+    prometheus_draws_the_dashboard(&prometheus);
+    cluster.kill_prometheus();
 }
 
 /// What is answered to a page of another server that has the token.

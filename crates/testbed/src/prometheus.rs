@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes the brokers of a cluster.
+//! A real Prometheus that scrapes the brokers of a cluster, or a program that watches them.
 //!
 //! The program is the one on the PATH, or Debian's package unpacked into the cache. This needs no installation, no
 //! service and no root.
@@ -40,10 +40,31 @@ impl Cluster {
     /// Starts a Prometheus that scrapes every exporter each second. Returns its URL when it has an answer from each
     /// running broker. Its series have the labels `job="kafka"`, `instance="host:port"` and `broker_id="1001"`.
     pub fn start_prometheus(&self) -> Result<String, Error> {
+        self.serve_prometheus(&self.scrapes(), self.running().len())
+    }
+
+    /// Starts a Prometheus that scrapes one program (`host:port`) each second, with these alerting rules. Returns its URL when
+    /// it has an answer.
+    pub fn start_prometheus_of(&self, target: &str, rules: &str) -> Result<String, Error> {
+        let file_of_rules = self.path().join("rules.yaml");
+        file(fs::write(&file_of_rules, rules), "write", &file_of_rules)?;
+        let config = format!(
+            "\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [\"{}\"]
+scrape_configs: [{{job_name: program, static_configs: [{{targets: [\"{target}\"]}}]}}]
+",
+            file_of_rules.display()
+        );
+        self.serve_prometheus(&config, 1)
+    }
+
+    /// Starts it with this config, and waits until so many targets are up.
+    fn serve_prometheus(&self, text: &str, targets: usize) -> Result<String, Error> {
         let (port, home) = (self.ports().prometheus(), self.path().join(NAME));
         file(fs::create_dir_all(&home), "create", &home)?;
         let config = home.join("prometheus.yml");
-        file(fs::write(&config, self.scrapes()), "write", &config)?;
+        file(fs::write(&config, text), "write", &config)?;
         let flags = [
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", home.join("data").display()),
@@ -52,8 +73,8 @@ impl Cluster {
         let flags = flags.into_iter().map(Into::into);
         let command: Vec<_> = std::iter::once(program()?.into()).chain(flags).collect();
         self.run_server(NAME, &command)?;
-        let up = format!("{} brokers scraped", self.running().len());
-        let wanted = format!("\"{}\"]", self.running().len());
+        let up = format!("{targets} targets scraped");
+        let wanted = format!("\"{targets}\"]");
         self.await_server(NAME, || ask(port).is_some_and(|answer| answer.contains(&wanted)))
             .map_err(|why| match why {
                 Error::Timeout { within, log, .. } => Error::Timeout { what: up, within, log },
@@ -85,7 +106,7 @@ scrape_configs:
     }
 }
 
-/// How many brokers are up, according to Prometheus. Empty while it does not answer.
+/// How many targets are up, according to Prometheus. Empty while it does not answer.
 fn ask(port: u16) -> Option<String> {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

@@ -32,7 +32,7 @@ const PICTURES: [Picture; 4] = [
     Picture {
         name: "keep",
         task: &["test", "--only", "keep::a_lost_broker"],
-        files: &["keep.png", "keep-phone.png"],
+        files: &["keep.png", "keep-phone.png", "keep-prometheus.png"],
     },
     // The daemon's move with gigabytes, many times.
     Picture {
