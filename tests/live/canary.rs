@@ -7,11 +7,13 @@ use serde_json::Value;
 use testbed::relay::Cap;
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{json, topicmappr};
+use crate::binary::{Ended, json, topicmappr};
 use crate::daemon::Daemon;
 use crate::traffic::{OFFSETS, SOON, Traffic};
 
 const TOPIC: &str = "__mappr_canary";
+/// Of the topic of clients, 1001 and 1002 hold 4 MB each.
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=4.5MB,1002=9GB,1003=9GB"];
 const TOPIC_OF_CLIENTS: &str = "events";
 const FLAGS: [&str; 5] = ["--metrics", "none", "--interval", "2", "--canary"];
 
@@ -64,7 +66,9 @@ fn move_to(cluster: &Cluster, partition: i32, replicas: &[i32]) {
 fn the_canary_is_kept_in_place_and_hidden_from_everybody_else(mode: Mode) {
     let builder = Cluster::builder().mode(mode).brokers(3).mortal([1003]).network(Cap::default());
     let cluster = builder.start().unwrap();
-    Traffic::of(&cluster).create(&[(TOPIC_OF_CLIENTS.to_owned(), vec![vec![1001, 1002]])].into());
+    let traffic = Traffic::of(&cluster);
+    traffic.create(&[(TOPIC_OF_CLIENTS.to_owned(), vec![vec![1001, 1002]; 4])].into());
+    traffic.write(&(0..4).map(|p| ((TOPIC_OF_CLIENTS.to_owned(), p), 1_000_000)).collect());
     cluster.stop_broker(1003).unwrap();
     Traffic::of(&cluster).without(1003);
     let daemon = start(&cluster);
@@ -112,7 +116,34 @@ fn the_canary_is_kept_in_place_and_hidden_from_everybody_else(mode: Mode) {
     cluster.start_broker(1003).unwrap();
     await_voices(&daemon, &[1003]);
     assert_eq!(in_place(&cluster), all);
+    keep_looks(&cluster, &daemon.url()).complaining_of("full-disk 1001: would begin");
     assert_eq!(daemon.leave().0, Some(143));
+    keep_waits_while_clients_are_slow(&cluster);
+}
+
+/// Looks whether `keep` would begin a plan for a disk that is nine tenths full.
+fn keep_looks(cluster: &Cluster, url: &str) -> Ended {
+    let (policy, notes) = (cluster.path().join("keep.yaml"), cluster.path().join("keep.json"));
+    let text = "version: 1\nthrottle: 1MB/s\npolicies:\n  fullDisk: {mode: act, for: 0s}\n";
+    std::fs::write(&policy, text).unwrap();
+    let (policy, notes) = (policy.display().to_string(), notes.display().to_string());
+    let bootstrap = cluster.bootstrap();
+    let source = ["keep", "--dry-run", "--bootstrap-server", &bootstrap, "--policy", &policy];
+    let own = ["--notes", &notes, "--autothrottle", url];
+    topicmappr(source.iter().chain(&own).chain(&STORAGE)).with(5)
+}
+
+/// By a canary for which every answer is late, and without a canary.
+fn keep_waits_while_clients_are_slow(cluster: &Cluster) {
+    let strict = [&FLAGS[..], &["--max-canary", "1ms"]].concat();
+    let daemon = Daemon::start(&cluster.bootstrap(), cluster.path(), &strict);
+    let slow = || (heard(&daemon.state(), 1001)?["slow"] == true).then_some(());
+    until("a late answer", SOON, slow)
+        .unwrap_or_else(|why| panic!("{why}\n{:#}\n{}", daemon.state(), daemon.said()));
+    let url = daemon.url();
+    keep_looks(cluster, &url).complaining_of("are slow, by the canary");
+    daemon.kill();
+    keep_looks(cluster, &url).complaining_of("it is not known whether clients are slow");
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct ClusterFaults {
     pub lost: BTreeSet<BrokerId>,
     /// Brokers with a disk so full that they may stop.
     pub full: BTreeSet<BrokerId>,
+    /// Why clients may be slow, as text.
+    pub slow: Option<String>,
     /// Everything else, as text.
     pub other: BTreeSet<String>,
 }
@@ -49,6 +51,7 @@ impl ClusterFaults {
             Trigger::LostBroker if self.lost.len() > 1 => {
                 why.push(format!("more than one broker is lost: {}", joined(&self.lost)));
             }
+            // It may be what makes clients slow.
             Trigger::LostBroker => {}
             Trigger::LeavingBroker
             | Trigger::FullDisk
@@ -57,6 +60,7 @@ impl ClusterFaults {
             | Trigger::NewBroker
             | Trigger::Imbalance
             | Trigger::Certificates => {
+                why.extend(self.slow.clone());
                 why.extend(
                     (!self.lost.is_empty()).then(|| format!("lost: broker {}", joined(&self.lost))),
                 );

@@ -1,6 +1,7 @@
 //! `keep`: looks at a cluster again and again, proposes plans by a policy, and carries out those that the policy or an
 //! operator allows. One at a time, each by `execute` with a throttle.
 
+mod canary;
 mod carry_out;
 mod certificates;
 mod ended;
@@ -15,6 +16,7 @@ use crate::facts::Facts;
 use crate::live::views::KeepView;
 use crate::load_folder::KnownHistory;
 use crate::session::Session;
+use canary::SlowClientsArgs;
 use console::units::seconds;
 use execute::keep::{
     BegunPlan, ClusterFaults, KeepLook, KeepNotes, KeepPolicy, Need, Proposal, ProposalState, keep,
@@ -65,6 +67,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     every: Option<Duration>,
     #[command(flatten)]
+    canary: SlowClientsArgs,
+    #[command(flatten)]
     page: PageArgs,
     #[command(flatten)]
     webhook: WebhookArgs,
@@ -78,6 +82,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     session.global.source.brokers()?;
     args.webhook.check()?;
+    args.canary.check()?;
     let mut policy = args.policy()?;
     let every = args.every.filter(|_| !args.dry_run);
     if every.is_some() {
@@ -195,6 +200,7 @@ impl Args {
         let clusters = (&facts.snapshot, later.as_ref());
         let mut look = self.look(&facts, clusters.1, &maps, &before, policy)?;
         look.needs.extend(self.certificates(policy, session)?);
+        look.faults.slow = self.canary.slow(session)?;
         let (proposals, mut notes) = keep(&look, &before.notes, &read.answers, policy);
         notes.cluster_id = cluster_id;
         exported::looked(&proposals, began.elapsed());
