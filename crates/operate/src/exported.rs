@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use execute::keep::Proposal;
-use mapper::Bytes;
+use mapper::{Bytes, DiskForecast};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
@@ -31,6 +31,7 @@ struct RunNumbers {
     looked_seconds: u64,
     took: Duration,
     proposals: Vec<Proposal>,
+    disks: Vec<DiskForecast>,
     progress: Option<Progress>,
     course: Vec<CoursePoint>,
 }
@@ -54,6 +55,11 @@ pub fn looked(proposals: &[Proposal], took: Duration) {
     let mut now = numbers();
     (now.looks, now.looked_seconds, now.took) = (now.looks + 1, now_seconds(), took);
     now.proposals = proposals.to_vec();
+}
+
+/// Notes when disks are expected to be full.
+pub fn expects(disks: Vec<DiskForecast>) {
+    numbers().disks = disks;
 }
 
 /// Notes that a look failed.
@@ -104,6 +110,7 @@ impl RunNumbers {
         looked_seconds: 0,
         took: Duration::ZERO,
         proposals: Vec::new(),
+        disks: Vec::new(),
         progress: None,
         course: Vec::new(),
     };
@@ -123,12 +130,24 @@ impl RunNumbers {
         let took = ConstGauge::new(self.took.as_secs_f64());
         keep.register("look_seconds", "What the last look took, plans included", took);
         self.proposals(keep);
+        self.disks(keep);
         if let Some(progress) = &self.progress {
             execution(progress, registry.sub_registry_with_prefix("execution"));
         }
         let mut page = String::new();
         encode(&mut page, &registry)?;
         Ok(page)
+    }
+
+    fn disks(&self, keep: &mut Registry) {
+        let full = Family::<MetricLabels, Gauge>::default();
+        for disk in &self.disks {
+            let Some(days) = disk.full else { continue };
+            let broker = ("broker", disk.broker.to_string());
+            let labels = vec![broker, ("log_dirs", disk.paths.join(","))];
+            full.get_or_create(&labels).set(i64::from(days));
+        }
+        keep.register("disk_full_days", "In how many days a disk is expected to be full", full);
     }
 
     fn proposals(&self, keep: &mut Registry) {
@@ -209,7 +228,19 @@ mod tests {
                 state: ProposalState::Held { why: vec!["lost: broker 3".to_owned()] },
             },
         ];
-        let numbers = RunNumbers { looks: 2, looked_seconds: 9, proposals, ..RunNumbers::NONE };
+        let disk = |broker, full| DiskForecast {
+            broker: mapper::BrokerId(broker),
+            paths: vec!["/a".to_owned(), "/b".to_owned()],
+            total: Bytes(9),
+            used: Bytes(1),
+            used_in_a_week: Bytes(8),
+            full,
+            full_earliest: None,
+            full_latest: None,
+        };
+        let disks = vec![disk(3, Some(8)), disk(4, None)];
+        let numbers =
+            RunNumbers { looks: 2, looked_seconds: 9, proposals, disks, ..RunNumbers::NONE };
         let page = numbers.page().unwrap();
         for line in [
             "topicmappr_keep_looks_total 2",
@@ -221,9 +252,11 @@ mod tests {
             r#"topicmappr_keep_plan_bound_bytes{need="lost-broker 3"} 70"#,
             r#"topicmappr_keep_plan_seconds{need="lost-broker 3"} 1"#,
             "topicmappr_keep_look_seconds 0.0",
+            r#"topicmappr_keep_disk_full_days{broker="3",log_dirs="/a,/b"} 8"#,
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }
         assert!(!page.contains("topicmappr_execution"), "nothing is carried out: {page}");
+        assert!(!page.contains(r#"broker="4""#), "it does not fill: {page}");
     }
 }

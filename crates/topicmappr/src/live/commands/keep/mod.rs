@@ -5,6 +5,7 @@ mod canary;
 mod carry_out;
 mod certificates;
 mod ended;
+mod outlook;
 mod page;
 pub(super) mod policy_file;
 mod proposals;
@@ -147,32 +148,6 @@ impl Args {
         match policy.looks_ahead_days().is_some() && self.load_folder.is_none() {
             true => Err(Error::flags("the policy fillingDisk needs --load-folder DIR")),
             false => Ok(policy),
-        }
-    }
-
-    /// The cluster as the policy wants to know it, if there are enough records.
-    fn later(
-        &self,
-        now: &Snapshot,
-        policy: &KeepPolicy,
-        history: &mut KnownHistory,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Option<Snapshot>, Error> {
-        let Some((days, folder)) = policy.looks_ahead_days().zip(self.load_folder.as_deref())
-        else {
-            return Ok(None);
-        };
-        match history.of(now, folder) {
-            Ok(history) => {
-                let then = history.forecast(&now.with_free_storage()).cluster_in(days);
-                Ok(Some(then.map_err(|problem| Error::OddNumbers { problem })?))
-            }
-            // A new folder. What is wrong now matters more.
-            Err(error @ Error::FewRecords { .. }) => {
-                session.say(&Note::new(format!("filling disks are not known: {error}")))?;
-                Ok(None)
-            }
-            Err(error) => Err(error),
         }
     }
 
