@@ -132,7 +132,7 @@ fn keep_looks(cluster: &Cluster, url: &str) -> Ended {
     let (policy, notes) = (policy.display().to_string(), notes.display().to_string());
     let bootstrap = cluster.bootstrap();
     let source = ["keep", "--dry-run", "--bootstrap-server", &bootstrap, "--policy", &policy];
-    let own = ["--notes", &notes, "--autothrottle", url];
+    let own = ["--notes", &notes, "--canary", url];
     topicmappr(source.iter().chain(&own).chain(&STORAGE)).with(5)
 }
 

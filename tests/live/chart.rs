@@ -176,13 +176,15 @@ fn with_tls_every_container_of_ours_has_the_clients_secret() {
 fn every_daemon_has_its_flags() {
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("values.yaml");
-    let flags = json!({"cap-map": "{\"default\": 1250}", "cap-label": "speed", "metrics": "none", "min-rate": 1_000_000});
+    let flags = json!({"cap-map": "{\"default\": 1250}", "cap-label": "speed", "metrics": "none", "min-rate": 1_000_000, "canary": true});
     let own = json!({
         "autothrottle": {"enabled": true, "flags": flags}, "brokers": {"autothrottle": true},
-        "sidecar": {"enabled": true},
+        "sidecar": {"enabled": true}, "keep": {"enabled": true},
     });
     fs::write(&values, own.to_string()).unwrap();
     let all = rendered(&[&example("small.yaml"), &values]);
+    let keep = &all["keep.yaml"];
+    assert!(keep.contains("--canary=http://autothrottle:8080"), "it hears the canary: {keep}");
     let daemons: Vec<(String, String)> = pods_of(&all)
         .into_iter()
         .flat_map(|(name, pod)| {

@@ -23,7 +23,6 @@
 mod answers;
 mod backend;
 mod base_url;
-mod canary;
 mod capacity;
 mod datadog;
 mod error;
@@ -42,7 +41,6 @@ mod webhook;
 
 pub use backend::Backend;
 pub use base_url::{BaseUrl, warn_if_open};
-pub use canary::SlowClients;
 pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports};
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;

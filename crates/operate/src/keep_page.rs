@@ -115,6 +115,8 @@ struct ShownState {
 pub struct KeepPage {
     notes: RecordPlace,
     access: ClusterAccess,
+    /// The address of the daemon that paces replication, if there is one.
+    autothrottle: Option<String>,
     shown: Mutex<ShownState>,
     /// Answers are read, changed and written: one after the other.
     answering: tokio::sync::Mutex<()>,
@@ -122,11 +124,16 @@ pub struct KeepPage {
 }
 
 impl KeepPage {
-    /// A page without anything yet; `notes`: where answers go.
+    /// A page without anything yet. `notes`: where answers go; `autothrottle`: the page about rates.
     #[must_use]
-    pub fn new(notes: RecordPlace, access: ClusterAccess) -> Arc<Self> {
+    pub fn new(
+        notes: RecordPlace,
+        access: ClusterAccess,
+        autothrottle: Option<String>,
+    ) -> Arc<Self> {
         let (answering, answered) = (tokio::sync::Mutex::default(), Notify::new());
-        Arc::new(Self { notes, access, shown: Mutex::default(), answering, answered })
+        let shown = Mutex::default();
+        Arc::new(Self { notes, access, autothrottle, shown, answering, answered })
     }
 
     /// Shows another look, and forgets plans that are neither proposed nor begun.
@@ -190,6 +197,7 @@ impl KeepPage {
             "failing": shown.failing,
             "brokers": look.brokers,
             "policy": look.policy,
+            "autothrottle": self.autothrottle,
             "proposals": look.proposals,
             "answers": look.answers,
             "begun": look.begun,
@@ -310,7 +318,8 @@ mod tests {
         };
         let need = "drift".parse().unwrap();
         let proposals = [Proposal { need, plan: Some(plan), state: ProposalState::ForApproval }];
-        let page = KeepPage::new(RecordPlace::File(notes.to_owned()), ClusterAccess::default());
+        let page =
+            KeepPage::new(RecordPlace::File(notes.to_owned()), ClusterAccess::default(), None);
         let look = ShownLook { proposals: proposals.into(), ..ShownLook::default() };
         page.looked(look);
         page

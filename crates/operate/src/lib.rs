@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod cluster;
 pub mod controllers;
+mod daemons;
 pub mod erasures;
 pub mod error;
 pub mod events;
@@ -26,6 +27,7 @@ pub mod roll;
 pub mod runtime;
 pub mod same_id;
 mod seats;
+pub mod slow_clients;
 pub mod state_topic;
 pub mod stores;
 pub mod throttles;

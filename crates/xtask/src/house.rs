@@ -129,7 +129,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            82_934,
+            82_961,
             58_000,
             String::new(),
         ),

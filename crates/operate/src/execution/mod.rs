@@ -10,7 +10,6 @@ mod beside;
 mod claims;
 mod configs;
 mod cordoning;
-mod daemons;
 mod denied;
 mod emptied;
 mod ended;

@@ -11,15 +11,13 @@
 //! Announced moves stay throttled, whether the daemon then lives or dies. If the operator gave a rate, the
 //! announcement contains it. The daemon takes it as an override for the brokers of these moves.
 
-use super::daemons::Daemons;
 use super::rest::SPREAD;
 use super::{Execution, Look};
+use crate::daemons::Daemons;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::{Round, Seen, is_paced};
 use mapper::{BrokerId, Bytes, Move, PartitionId, Rate, Replicas, TopicPartition};
-use metrics::value_without_login;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -98,6 +96,9 @@ struct Answer {
     pace: Option<AnsweredPace>,
 }
 
+/// The flags of the daemons' URL, and of its authorities.
+const FLAGS: (&str, &str) = ("--autothrottle", "--autothrottle-ca");
+
 /// The daemons, as this execution knows them.
 pub struct Pacer {
     daemons: Daemons,
@@ -129,11 +130,7 @@ struct Known {
 impl Pacer {
     /// Prepares the connection to the daemon.
     pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
-        let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
-        let at = at.map_err(|error| {
-            local::Error::flag("--autothrottle", value_without_login(url), error.to_string())
-        })?;
-        let daemons = Daemons::at(at, token_file, ca)?;
+        let daemons = Daemons::at(FLAGS, url, "/v1/announce", token_file, ca)?;
         Ok(Self { daemons, rate: None, known: None, told: None, told_of_rate: None })
     }
 

@@ -3,41 +3,47 @@
 use crate::error::Error;
 use crate::session::Session;
 use mapper::few;
-use metrics::SlowClients;
+use operate::slow_clients::SlowClients;
+use std::path::PathBuf;
 
 /// How many brokers a sentence names.
 const NAMED: usize = 5;
 
-/// The flag of the canary.
+/// The flags of the canary.
 #[derive(Debug, clap::Args)]
 pub(super) struct SlowClientsArgs {
-    /// Begin no plan while its canary finds clients slow
+    /// Begin no plan while the canary of this autothrottle finds clients slow
     ///
-    /// The address of autothrottle's API. Only the plan for a lost broker does not wait.
+    /// The URL is that of its API. Only the plan for a lost broker does not wait.
     #[arg(long, value_name = "URL")]
-    autothrottle: Option<String>,
+    canary: Option<String>,
+    /// Trust these certificates (PEM) for --canary, not the system's
+    #[arg(long, value_name = "FILE", requires = "canary")]
+    canary_ca: Option<PathBuf>,
 }
 
 impl SlowClientsArgs {
-    /// Whether the address is a URL.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        self.canary().map(drop)
+    /// The way to the canary, if there is one. Sends nothing.
+    pub(super) fn open(&self) -> Result<Option<SlowClients>, Error> {
+        let open = |url: &String| SlowClients::at(url, self.canary_ca.as_deref());
+        Ok(self.canary.as_ref().map(open).transpose()?)
     }
 
-    fn canary(&self) -> Result<Option<SlowClients>, Error> {
-        Ok(self.autothrottle.as_deref().map(SlowClients::at).transpose()?)
+    /// The address as it may be shown.
+    pub(super) fn url(&self) -> Option<String> {
+        self.canary.as_deref().map(metrics::value_without_login)
     }
 
     /// Why clients may be slow.
     pub(super) fn slow(&self, session: &Session<'_, '_>) -> Result<Option<String>, Error> {
-        let Some(canary) = self.canary()? else { return Ok(None) };
+        let Some(mut canary) = self.open()? else { return Ok(None) };
         session.global.talk.wait_for(async {
             Ok(match canary.slow().await {
                 Ok(slow) if slow.is_empty() => None,
                 Ok(slow) => {
                     Some(format!("clients of broker {} are slow, by the canary", few(slow, NAMED)))
                 }
-                Err(error) => Some(format!("it is not known whether clients are slow: {error}")),
+                Err(why) => Some(format!("it is not known whether clients are slow: {why}")),
             })
         })
     }

@@ -83,14 +83,14 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     session.global.source.brokers()?;
     args.webhook.check()?;
-    args.canary.check()?;
+    args.canary.open()?;
     let mut policy = args.policy()?;
     let every = args.every.filter(|_| !args.dry_run);
     if every.is_some() {
         // An execution handles signals. After it, they end this process again.
         end_by_signals()?;
     }
-    let page = args.page.serve(&args.notes, session)?;
+    let page = args.page.serve(&args.notes, args.canary.url(), session)?;
     let mut kept = BetweenLooks { history: KnownHistory::default(), page };
     loop {
         let looked = args.look_and_act(&policy, &mut kept, session);

@@ -44,6 +44,7 @@ impl PageArgs {
     pub(super) fn serve(
         &self,
         notes: &RecordPlace,
+        autothrottle: Option<String>,
         session: &Session<'_, '_>,
     ) -> Result<Option<Arc<KeepPage>>, Error> {
         let Some(address) = &self.listen else { return Ok(None) };
@@ -51,7 +52,7 @@ impl PageArgs {
         let page = match &self.token_file {
             Some(file) => {
                 let token = Token::in_file("--token-file", file)?;
-                Some((KeepPage::new(notes.clone(), access), token))
+                Some((KeepPage::new(notes.clone(), access, autothrottle), token))
             }
             None => None,
         };

@@ -1,4 +1,4 @@
-//! The daemons behind the URL of `--autothrottle`: its name may have several addresses, and one daemon leads.
+//! The daemons behind a URL: its name may have several addresses, and one daemon leads.
 //!
 //! A headless Service resolves to every pod. The daemon that took the last request is asked first, and without a question to
 //! the name server. If it refuses, all addresses are asked. Daemons that wait for the lead refuse (503).
@@ -19,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many daemons are asked at a time.
 const AT_A_TIME: usize = 16;
 /// The largest answer that is read, in bytes.
-const MOST_BYTES: usize = 1 << 16;
+const MOST_BYTES: usize = 16 << 20;
 
 /// The way to the daemons of a cluster.
-pub(super) struct Daemons {
+pub(crate) struct Daemons {
     url: Url,
     /// The URL for messages, without credentials.
     shown: String,
@@ -34,9 +34,12 @@ pub(super) struct Daemons {
     leader: Option<Client>,
 }
 
+/// What to make of the answer of one daemon.
+type ReadAnswer<'r, T> = &'r dyn Fn(Vec<u8>) -> Result<T, Untaken>;
+
 /// Why a daemon did not take a request. The last is what people want to read about first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Untaken {
+pub(crate) enum Untaken {
     /// It did not answer.
     Silent(String),
     /// It does not lead, or cannot serve now.
@@ -46,8 +49,17 @@ enum Untaken {
 }
 
 impl Daemons {
-    /// Reads the files of a token and of authorities. Sends no request.
-    pub(super) fn at(url: Url, token: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
+    /// Reads the files of a token and of authorities, for the flags of the URL and of the authorities. Sends no request.
+    pub(crate) fn at(
+        (flag, ca_flag): (&'static str, &'static str),
+        url: &str,
+        path: &str,
+        token: Option<&Path>,
+        ca: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let url = Url::parse(url).and_then(|base| base.join(path)).map_err(|error| {
+            local::Error::flag(flag, value_without_login(url), error.to_string())
+        })?;
         // Only the first provider of a process counts, and this program uses the same one everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
@@ -55,7 +67,7 @@ impl Daemons {
         let roots = ca.map(files::read).transpose()?;
         let of = ca.map(|path| path.display().to_string()).unwrap_or_default();
         let wrong = |error: reqwest::Error| {
-            local::Error::flag("--autothrottle-ca", value_without_login(&of), error.to_string())
+            local::Error::flag(ca_flag, value_without_login(&of), error.to_string())
         };
         let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
         let roots = match (roots.map_err(wrong)?, url.scheme()) {
@@ -64,8 +76,8 @@ impl Daemons {
             (roots, _) => roots,
         };
         if token.is_some() {
-            let secret = "the token of --autothrottle-token-file";
-            metrics::warn_if_open(url.as_str(), secret, "--autothrottle");
+            let secret = format!("the token of {flag}-token-file");
+            metrics::warn_if_open(url.as_str(), &secret, flag);
         }
         let shown = value_without_login(url.as_str());
         let daemons = Self { url, shown, token, roots, leader: None };
@@ -75,7 +87,7 @@ impl Daemons {
     }
 
     /// The URL for messages.
-    pub(super) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
 
@@ -95,29 +107,39 @@ impl Daemons {
 
     /// Posts a JSON document, and returns the answer of the daemon that takes it. The error is that of the daemon that
     /// says most.
-    pub(super) async fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
-        if let Some(answer) = self.post_to_leader(body).await {
+    pub(crate) async fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
+        self.ask(Some(body), &Ok).await
+    }
+
+    /// Gets the URL, and returns what `read` makes of the answer of the first daemon whose answer it takes.
+    pub(crate) async fn get<T>(&mut self, read: ReadAnswer<'_, T>) -> Result<T, String> {
+        self.ask(None, read).await
+    }
+
+    async fn ask<T>(&mut self, body: Option<&[u8]>, read: ReadAnswer<'_, T>) -> Result<T, String> {
+        if let Some(answer) = self.ask_leader(body, read).await {
             return Ok(answer);
         }
         let addresses = self.resolve().await?;
-        let (leader, answer) = self.post_to_all(&addresses, body).await?;
+        let (leader, answer) = self.ask_all(&addresses, body, read).await?;
         self.leader = Some(leader);
         Ok(answer)
     }
 
-    async fn post_to_leader(&self, body: &[u8]) -> Option<Vec<u8>> {
-        self.post_to(self.leader.clone()?, body).await.ok()
+    async fn ask_leader<T>(&self, body: Option<&[u8]>, read: ReadAnswer<'_, T>) -> Option<T> {
+        self.ask_one(self.leader.clone()?, body).await.and_then(read).ok()
     }
 
-    async fn post_to_all(
+    async fn ask_all<T>(
         &self,
         addresses: &[SocketAddr],
-        body: &[u8],
-    ) -> Result<(Client, Vec<u8>), String> {
+        body: Option<&[u8]>,
+        read: ReadAnswer<'_, T>,
+    ) -> Result<(Client, T), String> {
         let clients = addresses.iter().map(|address| self.client(*address));
         let clients: Result<Vec<Client>, reqwest::Error> = clients.collect();
         let asked = clients.map_err(|error| cause(&error))?.into_iter().map(|client| async {
-            let answer = self.post_to(client.clone(), body).await;
+            let answer = self.ask_one(client.clone(), body).await.and_then(read);
             answer.map(|answer| (client, answer))
         });
         let mut answers = pin!(stream::iter(asked).buffer_unordered(AT_A_TIME));
@@ -140,23 +162,28 @@ impl Daemons {
         Ok(found.map_err(|error| format!("no address of {host}: {error}"))?.collect())
     }
 
-    async fn post_to(&self, client: Client, body: &[u8]) -> Result<Vec<u8>, Untaken> {
+    async fn ask_one(&self, client: Client, body: Option<&[u8]>) -> Result<Vec<u8>, Untaken> {
         let silent = |error: reqwest::Error| Untaken::Silent(cause(&error));
-        let json = "application/json";
-        let request = client.post(self.url.clone()).header("content-type", json);
-        let request = request.header("accept", json).body(body.to_vec());
+        let (url, json) = (self.url.clone(), "application/json");
+        let request = match body {
+            Some(body) => client.post(url).header("content-type", json).body(body.to_vec()),
+            None => client.get(url),
+        };
+        let request = request.header("accept", json);
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.now()),
             None => request,
         };
-        let answer = request.send().await.map_err(silent)?;
-        let status = answer.status();
-        if answer.content_length().is_some_and(|length| length > MOST_BYTES as u64) {
-            return Err(Untaken::Refused(format!("{status}, and too long an answer")));
+        let mut answer = request.send().await.map_err(silent)?;
+        let (status, mut body) = (answer.status(), Vec::new());
+        while let Some(piece) = answer.chunk().await.map_err(silent)? {
+            body.extend_from_slice(&piece);
+            if body.len() > MOST_BYTES {
+                return Err(Untaken::Refused(format!("{status}, and too long an answer")));
+            }
         }
-        let body = answer.bytes().await.map_err(silent)?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok(body);
         }
         let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
         let told = told.and_then(|told| Some(told["error"]["message"].as_str()?.to_owned()));
@@ -214,17 +241,19 @@ mod tests {
         let first = Daemon::at(([127, 0, 0, 1], 0).into(), 503).await;
         let port = first.address.port();
         let second = Daemon::at(([127, 0, 0, 2], port).into(), 200).await;
-        let url = Url::parse(&format!("http://autothrottle.kafka.svc:{port}/v1/announce")).unwrap();
-        (Daemons::at(url, None, None).unwrap(), [first, second])
+        let url = format!("http://autothrottle.kafka.svc:{port}");
+        let daemons =
+            Daemons::at(("--autothrottle", "--autothrottle-ca"), &url, "/v1/announce", None, None);
+        (daemons.unwrap(), [first, second])
     }
 
     /// [`Daemons::post`], with these addresses of the name.
     async fn post_among(daemons: &mut Daemons, them: &[Daemon]) -> Result<Vec<u8>, String> {
-        if let Some(answer) = daemons.post_to_leader(b"{}").await {
+        if let Some(answer) = daemons.ask_leader(Some(b"{}"), &Ok).await {
             return Ok(answer);
         }
         let addresses: Vec<SocketAddr> = them.iter().map(|daemon| daemon.address).collect();
-        let (leader, answer) = daemons.post_to_all(&addresses, b"{}").await?;
+        let (leader, answer) = daemons.ask_all(&addresses, Some(b"{}"), &Ok).await?;
         daemons.leader = Some(leader);
         Ok(answer)
     }
