@@ -370,6 +370,8 @@ fn an_operator_approves_on_the_page(cluster: &Cluster, listen: &str, keeper: &Ke
     page.await_words("the plan for drift is approved");
     page.await_words("Carried out now");
     page.await_words("moves done");
+    let bars = "document.querySelectorAll('#timeline rect').length";
+    until("a bar for a move", SOON, || page.run(bars).as_u64().filter(|bars| *bars > 0)).unwrap();
     let mut phone = Browser::open(&url, (390, 844), "dark");
     phone.await_words("moves done");
     assert!(phone.fits(), "a phone need not scroll sideways");

@@ -8,6 +8,7 @@ mod voters;
 
 pub use catch_up::CatchUpProgress;
 pub use local::Note;
+pub(crate) use progress::BegunMove;
 pub use progress::Progress;
 pub use roll::{RollEvent, role_word};
 pub use stalled::Stalled;

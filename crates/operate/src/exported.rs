@@ -1,6 +1,6 @@
 //! What a run that looks again and again tells Prometheus: `GET /metrics`. Each process has one set of numbers.
 
-use crate::events::Progress;
+use crate::events::{BegunMove, Progress};
 use crate::keep::state_name;
 use crate::runtime::now_seconds;
 use axum::Router;
@@ -9,13 +9,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use execute::keep::Proposal;
-use mapper::{Bytes, DiskForecast};
+use mapper::{Bytes, DiskForecast, TopicPartition};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +36,8 @@ struct RunNumbers {
     disks: Vec<DiskForecast>,
     progress: Option<Progress>,
     course: Vec<CoursePoint>,
+    /// By their positions in the plan; `None`: it was done before this process looked.
+    spans: BTreeMap<usize, Option<MoveSpan>>,
 }
 
 /// How far an execution was at a time.
@@ -42,6 +46,18 @@ pub(crate) struct CoursePoint {
     at_seconds: u64,
     copied_bytes: Bytes,
 }
+
+/// When a move began and ended, as far as this process has seen it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MoveSpan {
+    of: TopicPartition,
+    from_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until_seconds: Option<u64>,
+}
+
+/// The most moves that a page shows one by one.
+const SPANS: usize = 60;
 
 /// The most points of a course. Of more, every second one is left out: a curve of days needs no more than one of minutes.
 const POINTS: usize = 240;
@@ -75,19 +91,60 @@ pub fn progressed(progress: Option<&Progress>) {
         Some(progress) => {
             let point =
                 CoursePoint { at_seconds: now_seconds(), copied_bytes: progress.copied_bytes };
+            let before = now.course.last().map(|point| point.at_seconds);
+            follow(&mut now.spans, &progress.begun, before, point.at_seconds);
             now.course.push(point);
             if now.course.len() > POINTS {
                 now.course = now.course.iter().step_by(2).copied().collect();
             }
         }
-        None => now.course.clear(),
+        None => {
+            now.course.clear();
+            now.spans.clear();
+        }
     }
 }
 
-/// How far an execution is, and was since it began, if one is carried out.
-pub(crate) fn progress() -> (Option<Progress>, Vec<CoursePoint>) {
+/// Notes which moves have begun and ended since the look before. A move that was done in between began after that look. `begun`
+/// is in the order of the plan.
+fn follow(
+    spans: &mut BTreeMap<usize, Option<MoveSpan>>,
+    begun: &[BegunMove],
+    before: Option<u64>,
+    now: u64,
+) {
+    for BegunMove { position, of, is_done } in begun {
+        let until = is_done.then_some(now);
+        match (spans.get_mut(position), before) {
+            (Some(Some(span)), _) => span.until_seconds = span.until_seconds.or(until),
+            (Some(None), _) => {}
+            (None, None) if *is_done => drop(spans.insert(*position, None)),
+            (None, before) => {
+                let from_seconds = before.filter(|_| *is_done).unwrap_or(now);
+                let span = MoveSpan { of: of.clone(), from_seconds, until_seconds: until };
+                spans.insert(*position, Some(span));
+            }
+        }
+    }
+    // What is neither in flight nor done any more was taken back.
+    for (position, span) in spans.iter_mut().filter_map(|(at, span)| Some((at, span.as_mut()?))) {
+        if begun.binary_search_by_key(position, |it| it.position).is_err() {
+            span.until_seconds = span.until_seconds.or(Some(now));
+        }
+    }
+}
+
+/// The last moves: those in flight, then those that ended, the latest first.
+fn last(spans: &BTreeMap<usize, Option<MoveSpan>>) -> Vec<MoveSpan> {
+    let mut spans: Vec<&MoveSpan> = spans.values().flatten().collect();
+    spans.sort_by_key(|span| Reverse(span.until_seconds.unwrap_or(u64::MAX)));
+    spans.into_iter().take(SPANS).cloned().collect()
+}
+
+/// How far an execution is, and was since it began, and its last moves, if one is carried out.
+pub(crate) fn progress() -> (Option<Progress>, Vec<CoursePoint>, Vec<MoveSpan>) {
     let now = numbers();
-    (now.progress.clone(), now.course.clone())
+    (now.progress.clone(), now.course.clone(), last(&now.spans))
 }
 
 /// The route of the numbers.
@@ -113,6 +170,7 @@ impl RunNumbers {
         disks: Vec::new(),
         progress: None,
         course: Vec::new(),
+        spans: BTreeMap::new(),
     };
 
     fn page(&self) -> Result<String, fmt::Error> {
@@ -205,6 +263,29 @@ fn execution(progress: &Progress, registry: &mut Registry) {
 mod tests {
     use super::*;
     use execute::keep::{PlannedNeed, ProposalState};
+
+    #[test]
+    fn each_move_has_its_time_as_far_as_it_was_seen() {
+        let of = |partition| TopicPartition {
+            topic: "t".to_owned(),
+            partition: mapper::PartitionId(partition),
+        };
+        let begun = |position, is_done| BegunMove { position, of: of(7), is_done };
+        let mut spans = BTreeMap::new();
+        // One is already done, one begins, and one begins and ends between two looks.
+        follow(&mut spans, &[begun(0, true), begun(1, false)], None, 10);
+        follow(&mut spans, &[begun(0, true), begun(1, false), begun(2, true)], Some(10), 20);
+        follow(&mut spans, &[begun(1, true), begun(2, true), begun(3, false)], Some(20), 30);
+        // One is taken back.
+        follow(&mut spans, &[begun(1, true), begun(2, true), begun(4, false)], Some(30), 40);
+        let span =
+            |from_seconds, until_seconds| MoveSpan { of: of(7), from_seconds, until_seconds };
+        assert_eq!(
+            last(&spans),
+            [span(40, None), span(30, Some(40)), span(10, Some(30)), span(10, Some(20))],
+            "in flight, then the latest"
+        );
+    }
 
     #[test]
     fn the_page_has_each_need_with_its_state_and_its_bytes() {

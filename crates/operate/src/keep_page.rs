@@ -189,7 +189,7 @@ impl KeepPage {
     fn state(&self) -> Value {
         let shown = self.shown();
         let look = &shown.look;
-        let (execution, course) = exported::progress();
+        let (execution, course, moves) = exported::progress();
         json!({
             "cluster_id": look.cluster_id,
             "at_seconds": now_seconds(),
@@ -203,6 +203,7 @@ impl KeepPage {
             "begun": look.begun,
             "execution": execution,
             "course": course,
+            "moves": moves,
             "plans": shown.plans.keys().collect::<Vec<_>>(),
         })
     }

@@ -42,6 +42,18 @@ pub struct Progress {
     /// Replicas in flight that receive no data; empty: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stalled: Vec<Stalled>,
+    /// Moves in flight and moves that are done. The event has only their numbers.
+    #[serde(skip)]
+    pub(crate) begun: Vec<BegunMove>,
+}
+
+/// A move that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BegunMove {
+    /// Its position in the plan: a partition may have two moves, one after the other.
+    pub(crate) position: usize,
+    pub(crate) of: TopicPartition,
+    pub(crate) is_done: bool,
 }
 
 impl Progress {
@@ -63,6 +75,13 @@ impl Progress {
             copied += so_far;
             all += bytes.0;
         }
+        let moves = task.plan.moves.iter().zip(&round.course.standings).enumerate();
+        let begun = moves.filter_map(|(position, (change, standing))| {
+            let is_done = *standing == MoveState::Done;
+            let begun = is_done || *standing == MoveState::Moving;
+            begun.then(|| BegunMove { position, of: change.of(), is_done })
+        });
+        let begun = begun.collect();
         let count = |so: fn(&MoveState) -> bool| round.course.count(so);
         Self {
             event: "progress",
@@ -78,6 +97,7 @@ impl Progress {
             left_seconds: None,
             held: words(round.held.as_ref().map(held), beside_the_dead(task, seen, round)),
             stalled: Stalled::all(stalls, seen.at_seconds),
+            begun,
         }
     }
 
