@@ -20,6 +20,7 @@ impl Args {
     ) -> Result<Option<Snapshot>, Error> {
         let Some((days, folder)) = policy.looks_ahead_days().zip(self.load_folder.as_deref())
         else {
+            exported::expects(Vec::new());
             return Ok(None);
         };
         match history.of(now, folder) {
@@ -32,6 +33,7 @@ impl Args {
             }
             // A new folder. What is wrong now matters more.
             Err(error @ Error::FewRecords { .. }) => {
+                exported::expects(Vec::new());
                 session.say(&Note::new(format!("filling disks are not known: {error}")))?;
                 Ok(None)
             }
