@@ -59,9 +59,27 @@ pub(crate) fn below(base: &Url, path: &str) -> Url {
     url
 }
 
+/// The URL of `path` below the base that a flag gives.
+///
+/// # Errors
+/// The flag gives no URL of HTTP.
+pub fn api_url(text: &str, flag: &'static str, path: &str) -> Result<Url, BadSettings> {
+    let base = base(text, flag)?;
+    Ok(below(&base, path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_api_may_be_below_the_path_of_a_proxy() {
+        let at = |text| api_url(text, "--canary", "v1/state").map(|url| url.to_string());
+        assert_eq!(at("http://h:8080").unwrap(), "http://h:8080/v1/state");
+        assert_eq!(at("https://h/daemon/").unwrap(), "https://h/daemon/v1/state");
+        let refused = at("localhost:8080").unwrap_err().to_string();
+        assert!(refused.contains("write http://HOST:PORT"), "{refused}");
+    }
 
     #[test]
     fn a_login_in_a_url_is_not_shown() {

@@ -40,7 +40,7 @@ mod sidecar;
 mod webhook;
 
 pub use backend::Backend;
-pub use base_url::{BaseUrl, warn_if_open};
+pub use base_url::{BaseUrl, api_url, warn_if_open};
 pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports};
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;

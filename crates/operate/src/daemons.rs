@@ -57,9 +57,7 @@ impl Daemons {
         token: Option<&Path>,
         ca: Option<&Path>,
     ) -> Result<Self, Error> {
-        let url = Url::parse(url).and_then(|base| base.join(path)).map_err(|error| {
-            local::Error::flag(flag, value_without_login(url), error.to_string())
-        })?;
+        let url = metrics::api_url(url, flag, path)?;
         // Only the first provider of a process counts, and this program uses the same one everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
@@ -200,7 +198,7 @@ fn told(problems: Vec<Untaken>) -> String {
     let count = problems.len();
     let (Untaken::Silent(most) | Untaken::Waits(most) | Untaken::Refused(most)) =
         problems.into_iter().max().unwrap_or(Untaken::Silent("no daemon".to_owned()));
-    if count > 1 { format!("none of {count} addresses takes it: {most}") } else { most }
+    if count > 1 { format!("none of {count} addresses answers as it should: {most}") } else { most }
 }
 
 #[cfg(test)]
@@ -243,7 +241,7 @@ mod tests {
         let second = Daemon::at(([127, 0, 0, 2], port).into(), 200).await;
         let url = format!("http://autothrottle.kafka.svc:{port}");
         let daemons =
-            Daemons::at(("--autothrottle", "--autothrottle-ca"), &url, "/v1/announce", None, None);
+            Daemons::at(("--autothrottle", "--autothrottle-ca"), &url, "v1/announce", None, None);
         (daemons.unwrap(), [first, second])
     }
 
@@ -287,9 +285,15 @@ mod tests {
         let (mut daemons, them) = two().await;
         them[1].status.store(503, Ordering::SeqCst);
         let waits = post_among(&mut daemons, &them).await.unwrap_err();
-        assert_eq!(waits, "none of 2 addresses takes it: 503 Service Unavailable: no reason");
+        assert_eq!(
+            waits,
+            "none of 2 addresses answers as it should: 503 Service Unavailable: no reason"
+        );
         them[0].status.store(401, Ordering::SeqCst);
         let refused = post_among(&mut daemons, &them).await.unwrap_err();
-        assert!(refused.ends_with("takes it: 401 Unauthorized: no reason"), "{refused}");
+        assert!(
+            refused.ends_with("answers as it should: 401 Unauthorized: no reason"),
+            "{refused}"
+        );
     }
 }

@@ -46,7 +46,7 @@ impl SlowClients {
     /// # Errors
     /// The URL or the file of `--canary-ca` is not valid.
     pub fn at(url: &str, ca: Option<&Path>) -> Result<Self, Error> {
-        Ok(Self(Daemons::at(("--canary", "--canary-ca"), url, "/v1/state", None, ca)?))
+        Ok(Self(Daemons::at(("--canary", "--canary-ca"), url, "v1/state", None, ca)?))
     }
 
     /// The brokers that answer late now, or why they are not known.

@@ -130,7 +130,7 @@ struct Known {
 impl Pacer {
     /// Prepares the connection to the daemon.
     pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
-        let daemons = Daemons::at(FLAGS, url, "/v1/announce", token_file, ca)?;
+        let daemons = Daemons::at(FLAGS, url, "v1/announce", token_file, ca)?;
         Ok(Self { daemons, rate: None, known: None, told: None, told_of_rate: None })
     }
 
