@@ -11,6 +11,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::{Cluster, Kubernetes, lone_port, until};
 
+use super::lease;
 use crate::binary::{Run, command};
 use crate::daemon::plain;
 use crate::traffic::{SOON, Traffic};
@@ -167,6 +168,14 @@ fn a_plan_begins_when_an_annotation_says_its_id() {
     let shown = status(&kubernetes, plan).unwrap();
     assert_eq!(shown["state"], "ForApproval", "{shown}");
     approve(&kubernetes, plan, shown["planId"].as_str().unwrap());
+    // While a roll has the Lease, an approved plan does not begin.
+    let lists =
+        || -> Vec<Vec<i32>> { traffic.seen().into_values().map(|one| one.replicas).collect() };
+    let before = lists();
+    lease(&kubernetes, "a roll");
+    assert_eq!(looks(), Some(7), "{}", log());
+    assert_eq!(lists(), before, "{}", log());
+    lease(&kubernetes, "");
     assert_eq!(looks(), Some(0), "{}", log());
     traffic.settle();
     let seen = traffic.seen();

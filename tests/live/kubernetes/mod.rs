@@ -27,6 +27,17 @@ const ACCOUNT: &str = "topicmappr-planning";
 /// The racks of the testbed's Kafka, and the zones: broker 1001 is in a, 1002 in b, ...
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
+/// Gives the Lease of rolls, executions and heals to a holder that leaves it alone for ten minutes; an empty name frees it.
+fn lease(kubernetes: &Kubernetes, holder: &str) {
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "topicmappr-execute", "namespace": "kafka"},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 600,
+                 "renewTime": format!("{:.6}", jiff::Timestamp::now())},
+    });
+    kubernetes.apply(&lease.to_string()).unwrap();
+}
+
 /// A node with a local disk. Brokers whose claims are bound to it cannot run on another node.
 struct Machine {
     node: String,

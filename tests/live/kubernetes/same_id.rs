@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use testbed::{Brokers, Cluster, Kubernetes, PodSet, lone_port, until};
 
 use super::same_id_races::{Moments, PAIR, race};
-use super::{Machine, ZONES, stateful_set};
+use super::{Machine, ZONES, lease, stateful_set};
 use crate::binary::{Ended, Run, command, topicmappr};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
@@ -184,19 +184,10 @@ fn whatever_is_not_certain_keeps_the_pod(scene: &Scene) {
     let refused = topicmappr(args).with(1);
     assert!(refused.stderr.contains("counts as lost after 3600 s"), "{}", refused.stderr);
 
-    let lease = |holder: Option<&str>| {
-        let lease = json!({
-            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": {"name": "topicmappr-execute", "namespace": "kafka"},
-            "spec": {"holderIdentity": holder, "leaseDurationSeconds": 600,
-                     "renewTime": format!("{:.6}", jiff::Timestamp::now())},
-        });
-        scene.kubernetes.apply(&lease.to_string()).unwrap();
-    };
-    lease(Some("an execution"));
+    lease(&scene.kubernetes, "an execution");
     let held = scene.replace(&["--throttle", "none", "--yes"]).with(7);
     assert!(held.stderr.contains("an execution"), "{}", held.stderr);
-    lease(Some(""));
+    lease(&scene.kubernetes, "");
 }
 
 #[test]
