@@ -14,6 +14,7 @@ mod descent;
 mod draft;
 mod evening;
 mod exact;
+mod exchange;
 mod forced;
 mod limits;
 mod load;

@@ -12,16 +12,13 @@ use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
 /// The most checks in one search for a change. After that the broker stays as it is.
-const PATIENCE: usize = 20_000;
+pub(super) const PATIENCE: usize = 20_000;
 
 /// The most steps from a broker's strain to its band, or through the band.
 const STEPS: u64 = 16;
 
 /// The most replicas of one broker that another may refuse before it is skipped, when counts are evened.
 const MOST_REFUSED: usize = 64;
-
-/// The replicas of one topic, on each side of the best size, that are tried for an exchange.
-const NEAREST: usize = 2;
 
 /// Brings brokers into their bands one by one.
 pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
@@ -50,7 +47,7 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
 
 /// A change that helps a broker.
 #[derive(Debug, Clone)]
-enum HelpfulChange {
+pub(super) enum HelpfulChange {
     One {
         partition: u32,
         from: BrokerIx,
@@ -77,8 +74,8 @@ impl HelpfulChange {
 }
 
 /// The search for a change that helps one broker.
-struct ChangeSearch<'s, 'e, 'a> {
-    evening: &'s mut Evening<'e, 'a>,
+pub(super) struct ChangeSearch<'s, 'e, 'a> {
+    pub(super) evening: &'s mut Evening<'e, 'a>,
     brokers: &'s [BrokerIx],
     /// The broker's distance from its band.
     strain: u64,
@@ -86,7 +83,7 @@ struct ChangeSearch<'s, 'e, 'a> {
     step: u64,
     /// The least load that helps by a step.
     least: u64,
-    asked: usize,
+    pub(super) asked: usize,
 }
 
 impl ChangeSearch<'_, '_, '_> {
@@ -143,7 +140,7 @@ impl ChangeSearch<'_, '_, '_> {
     }
 
     /// The position on a broker's shelf after the seats that are heavy enough to help.
-    fn end(&mut self, from: BrokerIx) -> usize {
+    pub(super) fn end(&mut self, from: BrokerIx) -> usize {
         self.evening.first_at_most(from, self.least.saturating_sub(1))
     }
 
@@ -242,126 +239,13 @@ impl ChangeSearch<'_, '_, '_> {
         None
     }
 
-    /// The best exchange of two seats, with the fewest bytes.
-    fn two(
-        &mut self,
-        needed: u64,
-        pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
-    ) -> Option<HelpfulChange> {
-        self.asked = 0;
-        for (from, to) in pairs {
-            for at in (0..self.end(from)).rev() {
-                if self.asked > PATIENCE {
-                    return None;
-                }
-                let there = self.evening.shelf(from)[at];
-                if let Some(back) = self.counterpart(needed, there, from, to) {
-                    return Some(HelpfulChange::Two { there, back, from, to });
-                }
-            }
-        }
-        None
-    }
-
-    /// The seat that comes back for `there`: the difference is nearest to the load that is needed.
-    fn counterpart(
-        &mut self,
-        needed: u64,
-        there: u32,
-        from: BrokerIx,
-        to: BrokerIx,
-    ) -> Option<u32> {
-        self.asked += 1;
-        let size = self.evening.weight(there);
-        if !self.admit(there, from, to) {
-            return None;
-        }
-        let exact = self.evening.first_at_most(to, size.saturating_sub(needed));
-        let length = self.evening.shelf(to).len();
-        self.first_helpful(there, from, to, exact..length)
-            .or_else(|| self.first_helpful(there, from, to, (0..exact).rev()))
-    }
-
-    /// The first seat on the shelf of `to` that may come back for `there`. Seats further along the shelf help less.
-    fn first_helpful(
-        &mut self,
-        there: u32,
-        from: BrokerIx,
-        to: BrokerIx,
-        order: impl Iterator<Item = usize>,
-    ) -> Option<u32> {
-        let size = self.evening.weight(there);
-        for at in order {
-            let back = self.evening.shelf(to)[at];
-            let returned = self.evening.weight(back);
-            if !self.helps(from, to, size, returned) {
-                return None;
-            }
-            if self.admit(back, to, from) && self.allowed(from, to, there, Some(back)) {
-                return Some(back);
-            }
-        }
-        None
-    }
-
-    /// The best exchange of two replicas of one topic between two brokers, where topics are even and have to stay so: the
-    /// one that is nearest to the load that is needed, and of those the one with the fewest bytes.
-    fn of_one_topic(&mut self, needed: u64, from: BrokerIx, to: BrokerIx) -> Option<HelpfulChange> {
-        let most = self.most_that_helps(from, to);
-        if most == 0 {
-            return None;
-        }
-        let (own, kin) = (self.evening.shelf_by_topic(from), self.evening.shelf_by_topic(to));
-        // To look at both shelves takes as long as so many checks.
-        self.asked += (own.len() + kin.len()) / 8;
-        let mut best: Option<(_, u32, u32)> = None;
-        let mut near = 0;
-        // Both shelves are in one order, so the nearest replicas are found in one pass over both.
-        for (topic, weight, there) in own.iter().copied() {
-            if self.asked > PATIENCE {
-                break;
-            }
-            let sought = (topic, weight.saturating_sub(needed));
-            near += kin[near..].iter().take_while(|of| (of.0, of.1) < sought).count();
-            let nearest = &kin[near.saturating_sub(NEAREST)..(near + NEAREST).min(kin.len())];
-            let helpful =
-                |of: &&(u32, u64, u32)| of.0 == topic && of.1 < weight && weight - of.1 <= most;
-            for (_, returned, back) in nearest.iter().filter(helpful) {
-                let off = (weight - returned).abs_diff(needed) / (needed / 8 + 1);
-                let score = (off, weight + returned, weight, Reverse(there));
-                if best.is_none_or(|(known, ..)| score < known)
-                    && self.helps(from, to, weight, *returned)
-                    && self.admit(there, from, to)
-                    && self.admit(*back, to, from)
-                    && self.allowed(from, to, there, Some(*back))
-                {
-                    best = Some((score, there, *back));
-                }
-            }
-        }
-        best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
-    }
-
-    /// The most load that can go from one broker to the other and leave both better than the worse one is.
-    fn most_that_helps(&self, from: BrokerIx, to: BrokerIx) -> u64 {
-        let (mut most, mut too_much) = (0, self.evening.used(from).saturating_add(1));
-        while too_much - most > 1 {
-            let middle = most + (too_much - most) / 2;
-            match self.helps(from, to, middle, 0) {
-                true => most = middle,
-                false => too_much = middle,
-            }
-        }
-        most
-    }
-
-    fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {
+    pub(super) fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {
         self.asked += 1;
         self.evening.state.holds(partition, from) && self.evening.admit(partition, from, to)
     }
 
     /// Whether both brokers end better than the worse one is, if `there` goes and `back` comes back.
-    fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
+    pub(super) fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
         let (giver, taker) = (self.evening.used(from), self.evening.used(to));
         let less = (giver + back).saturating_sub(there);
         let more = (taker + there).saturating_sub(back);
@@ -371,7 +255,13 @@ impl ChangeSearch<'_, '_, '_> {
     }
 
     /// Whether the disks and the loads that were evened before allow the change.
-    fn allowed(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
+    pub(super) fn allowed(
+        &self,
+        from: BrokerIx,
+        to: BrokerIx,
+        there: u32,
+        back: Option<u32>,
+    ) -> bool {
         self.evening.fits(from, to, there, back) && self.evening.guarded(from, to, there, back)
     }
 }
