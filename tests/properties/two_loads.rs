@@ -70,7 +70,10 @@ proptest! {
         let before = snapshot(&loads);
         let alone = rebalance(&before, &request(&[BalanceGoal::Storage])).unwrap();
         let least = alone.bytes_moved().unwrap().0;
-        for goals in [[BalanceGoal::Storage, BalanceGoal::Network], [BalanceGoal::Network, BalanceGoal::Storage]] {
+        // How many bytes more than for storage alone, in percent.
+        let storage_first = ([BalanceGoal::Storage, BalanceGoal::Network], 3);
+        let network_first = ([BalanceGoal::Network, BalanceGoal::Storage], 5);
+        for (goals, more) in [storage_first, network_first] {
             let plan = rebalance(&before, &request(&goals)).unwrap();
             prop_assert_eq!(check(&before, &plan), []);
             let (after, floor) = (&plan.after, plan.floor.unwrap());
@@ -81,7 +84,7 @@ proptest! {
             prop_assert!(high(after.max_network_ratio.unwrap(), floor.max_network_ratio.unwrap()), "{goals:?} {after:?}");
             prop_assert!(low(after.min_network_ratio.unwrap(), floor.min_network_ratio.unwrap()), "{goals:?} {after:?}");
             let moved = plan.bytes_moved().unwrap().0;
-            prop_assert!(moved <= least + least / 10, "{goals:?}: {moved} bytes, and {least} for storage alone");
+            prop_assert!(moved <= least + least * more / 100, "{goals:?}: {moved} bytes, and {least} for storage alone");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::band::Band;
 use super::load::{BalancedLoad, REPLICA};
 use super::load_goals::Layout;
 use super::rules::BalanceRules;
-use super::shelves::{Kin, Shelves};
+use super::shelves::{Kin, Shelves, Unlike};
 use super::state::{BalanceState, SeatShift};
 use super::topic_bands::{TopicBands, TopicExchange};
 use super::topic_counts::TopicCounts;
@@ -196,6 +196,16 @@ impl Evening<'_, '_> {
     /// The same partitions in order of topic, weight and number.
     pub(super) fn shelf_by_topic(&mut self, broker: BrokerIx) -> Rc<[Kin]> {
         self.shelves.by_topic(broker, self.state)
+    }
+
+    /// The replicas of a broker with the most and the least of this load, compared to the first load by amount that was
+    /// evened before; `None` without one.
+    pub(super) fn unlike(&mut self, broker: BrokerIx) -> Option<Rc<Unlike>> {
+        let guard = self.guards.iter().find(|guard| guard.load.is_by_amount())?;
+        let other = i128::from(guard.bands[broker as usize]?.share).max(1);
+        let (state, share) = (&*self.state, i128::from(self.band(broker).share));
+        let expects = |partition| i128::from(state.weight(guard.load, partition)) * share / other;
+        Some(self.shelves.unlike(broker, state, expects))
     }
 
     /// The position on a broker's shelf where the partitions of at most this weight begin.

@@ -113,6 +113,45 @@ impl ChangeSearch<'_, '_, '_> {
         best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
     }
 
+    /// The best exchange of two replicas that differ in this load more than in one that is even already: the one that moves
+    /// the fewest bytes for what it helps. Among the lightest replicas, where [`Self::two`] begins, there may be none that
+    /// keeps the other load even.
+    pub(super) fn unlike(
+        &mut self,
+        needed: u64,
+        from: BrokerIx,
+        to: BrokerIx,
+    ) -> Option<HelpfulChange> {
+        let most = self.most_that_helps(from, to);
+        if most == 0 || self.asked > PATIENCE {
+            return None;
+        }
+        let (own, kin) = (self.evening.unlike(from)?, self.evening.unlike(to)?);
+        // To compare all of them takes as long as so many checks.
+        self.asked += own.more.len() * kin.less.len() / 64;
+        let mut best: Option<(u128, u32, u32)> = None;
+        for there in own.more.iter().copied() {
+            for back in kin.less.iter().copied() {
+                let (goes, comes) = (self.evening.weight(there), self.evening.weight(back));
+                if goes <= comes || goes - comes > most {
+                    continue;
+                }
+                let size = |partition: u32| u128::from(self.evening.state.size[partition as usize]);
+                let help = u128::from((goes - comes).min(needed)).max(1);
+                let price = ((size(there) + size(back)) << 20) / help;
+                if best.is_none_or(|known| (price, there, back) < known)
+                    && self.helps(from, to, goes, comes)
+                    && self.admit(there, from, to)
+                    && self.admit(back, to, from)
+                    && self.allowed(from, to, there, Some(back))
+                {
+                    best = Some((price, there, back));
+                }
+            }
+        }
+        best.map(|(_, there, back)| HelpfulChange::Two { there, back, from, to })
+    }
+
     /// The most load that can go from one broker to the other and leave both better than the worse one is.
     fn most_that_helps(&self, from: BrokerIx, to: BrokerIx) -> u64 {
         let (mut most, mut too_much) = (0, self.evening.used(from).saturating_add(1));

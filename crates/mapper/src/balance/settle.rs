@@ -128,8 +128,13 @@ impl ChangeSearch<'_, '_, '_> {
             let mut pairs = pairs().filter(|_| by_topic);
             pairs.find_map(|(from, to)| search.of_one_topic(needed, from, to))
         };
+        let unlike = |search: &mut Self| {
+            search.asked = 0;
+            pairs().find_map(|(from, to)| search.unlike(needed, from, to))
+        };
         short
             .or_else(|| of_one_topic(self))
+            .or_else(|| unlike(self))
             .or_else(|| self.two(needed, &mut pairs()))
             .or_else(|| self.one(needed, PATIENCE, &mut pairs()))
     }

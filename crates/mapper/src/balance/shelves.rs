@@ -9,6 +9,16 @@ use std::rc::Rc;
 /// Topic, weight and number of a partition.
 pub(super) type Kin = (u32, u64, u32);
 
+/// Of the replicas that are unlike the others, how many of each kind are kept for a broker.
+const UNLIKE: usize = 64;
+
+/// The replicas of one broker that have the most or the least of a load, compared to another load.
+#[derive(Default)]
+pub(super) struct Unlike {
+    pub(super) more: Vec<u32>,
+    pub(super) less: Vec<u32>,
+}
+
 /// For each broker its movable partitions at one moment. The shelves do not follow later changes, so the caller checks
 /// that a replica is still there.
 pub(super) struct Shelves {
@@ -17,6 +27,8 @@ pub(super) struct Shelves {
     sorted: Vec<bool>,
     /// For each broker the same partitions by topic; empty until they are asked for.
     by_topic: Vec<Rc<[Kin]>>,
+    /// For each broker those that are unlike the others, once they are asked for.
+    unlike: Vec<Option<Rc<Unlike>>>,
     /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
     /// The load by which they are sorted.
@@ -45,7 +57,8 @@ impl Shelves {
         }
         let most = most.map_or(usize::MAX, |most| most as usize);
         let by_topic = vec![Rc::default(); brokers];
-        Self { first, partitions, sorted: vec![false; brokers], by_topic, most, load }
+        let (sorted, unlike) = (vec![false; brokers], vec![None; brokers]);
+        Self { first, partitions, sorted, by_topic, unlike, most, load }
     }
 
     /// Whether a replica is among those of its broker that may move.
@@ -90,6 +103,28 @@ impl Shelves {
             self.by_topic[at] = own.into();
         }
         Rc::clone(&self.by_topic[at])
+    }
+
+    /// The replicas whose weight differs most from what `expects` says of their partition.
+    pub(super) fn unlike(
+        &mut self,
+        broker: BrokerIx,
+        state: &BalanceState<'_>,
+        expects: impl Fn(u32) -> i128,
+    ) -> Rc<Unlike> {
+        let at = broker as usize;
+        if let Some(known) = &self.unlike[at] {
+            return Rc::clone(known);
+        }
+        let load = self.load;
+        let beyond = |p: &u32| (i128::from(state.weight(load, *p)) - expects(*p), *p);
+        let mut own: Vec<_> = self.of(broker, state).iter().map(beyond).collect();
+        own.sort_unstable();
+        let kept = |own: &mut dyn Iterator<Item = &(i128, u32)>| {
+            own.take(UNLIKE).map(|(_, partition)| *partition).collect()
+        };
+        let found = Unlike { more: kept(&mut own.iter().rev()), less: kept(&mut own.iter()) };
+        Rc::clone(self.unlike[at].insert(Rc::new(found)))
     }
 }
 
