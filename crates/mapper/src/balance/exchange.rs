@@ -122,11 +122,13 @@ impl ChangeSearch<'_, '_, '_> {
         from: BrokerIx,
         to: BrokerIx,
     ) -> Option<HelpfulChange> {
+        // First, because most requests even one load by amount, and then have none.
+        let own = self.evening.unlike(from)?;
         let most = self.most_that_helps(from, to);
         if most == 0 || self.asked > PATIENCE {
             return None;
         }
-        let (own, kin) = (self.evening.unlike(from)?, self.evening.unlike(to)?);
+        let kin = self.evening.unlike(to)?;
         // To compare all of them takes as long as so many checks.
         self.asked += own.more.len() * kin.less.len() / 64;
         let mut best: Option<(u128, u32, u32)> = None;

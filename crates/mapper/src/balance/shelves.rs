@@ -13,7 +13,6 @@ pub(super) type Kin = (u32, u64, u32);
 const UNLIKE: usize = 64;
 
 /// The replicas of one broker that have the most or the least of a load, compared to another load.
-#[derive(Default)]
 pub(super) struct Unlike {
     pub(super) more: Vec<u32>,
     pub(super) less: Vec<u32>,
