@@ -28,10 +28,14 @@ fn shown(cluster: &Cluster, flags: &[String]) -> Value {
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
-fn number(shown: &Value, id: i32, name: &str) -> f64 {
+fn find(shown: &Value, id: i32, name: &str) -> Option<f64> {
     let rows = shown["brokers"].as_array().unwrap();
     let row = rows.iter().find(|row| row["id"] == id).unwrap();
-    row["numbers"][name]["value"].as_f64().unwrap_or_else(|| panic!("no {name} of {id}: {shown:#}"))
+    row["numbers"][name]["value"].as_f64()
+}
+
+fn number(shown: &Value, id: i32, name: &str) -> f64 {
+    find(shown, id, name).unwrap_or_else(|| panic!("no {name} of {id}: {shown:#}"))
 }
 
 /// 1001 leads the partition of the clients, 1002 copies it, and 1003 is idle.
@@ -60,7 +64,12 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
     let load = Load::start(&cluster, "busy", RATE);
     until("the first million", SOON, || (load.served().read > RATE).then_some(())).unwrap();
 
-    let by_pages = shown(&cluster, &pages(&cluster));
+    // A percentile is NaN until its broker has counted the first request.
+    let by_pages = until("a percentile on the page", SOON, || {
+        let shown = shown(&cluster, &pages(&cluster));
+        find(&shown, 1001, "p99_produce_seconds").is_some().then_some(shown)
+    });
+    let by_pages = by_pages.unwrap();
     assert_eq!(by_pages["source"], "exporter");
     tells_who_does_what(&by_pages);
     assert!(number(&by_pages, 1001, "request_handler_idle_ratio") <= 1.0);
@@ -76,7 +85,8 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
         let known =
             rows.iter().filter_map(|row| row["numbers"]["tx_bytes_per_second"]["value"].as_f64());
         let (count, most) = (known.clone().count(), known.fold(0.0, f64::max));
-        (count == 3 && most > BUSY).then_some(shown)
+        let counted = find(&shown, 1001, "p99_produce_seconds").is_some();
+        (count == 3 && most > BUSY && counted).then_some(shown)
     });
     let by_prometheus = by_prometheus.unwrap();
     assert_eq!(by_prometheus["source"], "prometheus");
