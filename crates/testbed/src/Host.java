@@ -125,10 +125,17 @@ public class Host {
         Method build = kafka.getDeclaredMethod("buildServer", Properties.class);
         build.setAccessible(true);
         Object server = call(() -> build.invoke(kafka.getField("MODULE$").get(null), properties));
-        call(() -> server.getClass().getMethod("startup").invoke(server));
+        Call shutdown = () -> server.getClass().getMethod("shutdown").invoke(server);
+        try {
+            call(() -> server.getClass().getMethod("startup").invoke(server));
+        } catch (Exception | Error failed) {
+            // Its threads would go on. Without its peers, the one that sends for Raft needs a whole core.
+            call(shutdown);
+            throw failed;
+        }
         return atOnce -> {
             if (atOnce) stopBroker(server);
-            call(() -> server.getClass().getMethod("shutdown").invoke(server));
+            call(shutdown);
         };
     }
 
