@@ -129,9 +129,10 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u1
         folder.join(member_folder(Mode::KRaft, index)).join("data").display(),
         quorum(spec, ports)
     );
-    // The controller refuses a tiered topic, too.
+    // The controller refuses a tiered topic, too, and decides which broker is gone.
     for (key, value) in &spec.properties {
-        if key == "remote.log.storage.system.enable" {
+        if ["remote.log.storage.system.enable", "broker.session.timeout.ms"].contains(&key.as_str())
+        {
             text += &format!("{key}={value}\n");
         }
     }

@@ -90,6 +90,8 @@ impl Scene {
         kubernetes.ready_pods("kafka", "app=kafka", count).unwrap();
         let brokers = u16::try_from(count).unwrap();
         let cluster = Cluster::builder().mode(mode).brokers(brokers).racks(racks());
+        // Only the roll stops brokers, and cleanly. None may be missed because the machine stands still for some seconds.
+        let cluster = cluster.property("broker.session.timeout.ms", "30000");
         let cluster = Arc::new(cluster.start().unwrap());
         let pods = PodSet { namespace: "kafka".into(), name: "kafka".into(), base: 1001 };
         let brokers = Brokers::join(&kubernetes, &cluster, [pods]).unwrap();
