@@ -41,9 +41,9 @@ const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
 /// The parts of the names of tests that run among the smaller suites, so that both lanes end together.
-const AMONG: [&str; 2] = ["outages::", "closed_loop::"];
+const AMONG: [&str; 3] = ["outages::", "closed_loop::", "rollback::"];
 /// The modules that run apart from the rest of the largest live suite.
-const APART: [&str; 3] = [NODES, AMONG[0], AMONG[1]];
+const APART: [&str; 4] = [NODES, AMONG[0], AMONG[1], AMONG[2]];
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
