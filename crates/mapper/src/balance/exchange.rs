@@ -122,10 +122,10 @@ impl ChangeSearch<'_, '_, '_> {
         from: BrokerIx,
         to: BrokerIx,
     ) -> Option<HelpfulChange> {
-        // First, because most requests even one load by amount, and then have none.
-        let own = self.evening.unlike(from)?;
+        // Before the rest, because most requests even one load by amount, and then have none.
+        let own = if self.asked > PATIENCE { None } else { self.evening.unlike(from) }?;
         let most = self.most_that_helps(from, to);
-        if most == 0 || self.asked > PATIENCE {
+        if most == 0 {
             return None;
         }
         let kin = self.evening.unlike(to)?;
