@@ -130,7 +130,11 @@ public class Host {
             call(() -> server.getClass().getMethod("startup").invoke(server));
         } catch (Exception | Error failed) {
             // Its threads would go on. Without its peers, the one that sends for Raft needs a whole core.
-            call(shutdown);
+            try {
+                call(shutdown);
+            } catch (Exception | Error later) {
+                failed.addSuppressed(later);
+            }
             throw failed;
         }
         return atOnce -> {
