@@ -47,6 +47,10 @@ pub enum Component {
     Kubelets,
 }
 
+/// Collecting garbage is half the work of an API server at its start. Without it, one needs 2.5 CPU seconds and 440 MiB
+/// until it is ready.
+const COLLECT_LATE: [&str; 3] = ["env", "GOGC=off", "GOMEMLIMIT=1GiB"];
+
 impl Component {
     /// In start order.
     pub(super) const ALL: [Self; 5] =
@@ -91,8 +95,9 @@ impl Component {
             Self::Scheduler => scheduler(folder, ports),
             Self::Kubelets => kubelets(folder, ports),
         };
-        let start = [program.as_os_str().to_owned(), self.name().into()];
-        start.into_iter().chain(own.into_iter().map(OsString::from)).collect()
+        let start = COLLECT_LATE.iter().map(OsString::from);
+        let start = start.chain([program.as_os_str().to_owned(), self.name().into()]);
+        start.chain(own.into_iter().map(OsString::from)).collect()
     }
 }
 
