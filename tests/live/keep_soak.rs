@@ -248,7 +248,7 @@ fn a_cluster_keeps_itself_though_keep_is_killed_thirty_times() {
     let before = throttles(&cluster, &replicas);
     night.map("1001..1006");
 
-    let producer = Producer::start(&cluster, "clients");
+    let producer = Producer::prompt(&cluster, "clients");
     let (stop, kills) = (AtomicBool::new(false), AtomicUsize::new(0));
     let fewest = thread::scope(|threads| {
         let watch = threads.spawn(|| fewest_in_sync(&cluster, &stop));

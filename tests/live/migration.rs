@@ -287,7 +287,7 @@ mod soak {
     fn a_cluster_migrates(place: Place) {
         let cluster = Cluster::builder().migrating(3).brokers(4).small_fetches().start().unwrap();
         let mut scene = Scene::of(&cluster, place);
-        let producer = Producer::start(&cluster, WRITES);
+        let producer = Producer::prompt(&cluster, WRITES);
         scene.all_works("on ZooKeeper");
         scene.by_znodes().with(0);
 

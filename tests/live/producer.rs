@@ -62,10 +62,15 @@ impl Producer {
 
     /// The same over another connection.
     pub(crate) fn by(client: &Client, topic: &str) -> Self {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &client.bootstrap);
-        config.extend(client.properties.clone());
+        let mut config = config_of(client);
+        // Ten batches a second: each costs a request of every follower, too, and other tests need the cores.
+        config.set("linger.ms", "100");
         Self::with(config, topic)
+    }
+
+    /// The same with each record sent at once, to measure how long it takes.
+    pub(crate) fn prompt(cluster: &Cluster, topic: &str) -> Self {
+        Self::with(config_of(&cluster.client(&Access::Plaintext)), topic)
     }
 
     /// The same with librdkafka's properties.
@@ -108,6 +113,13 @@ impl Producer {
             }
         }
     }
+}
+
+fn config_of(client: &Client) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &client.bootstrap);
+    config.extend(client.properties.clone());
+    config
 }
 
 fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Written {

@@ -33,7 +33,7 @@ impl Writers {
         let stop = Arc::new(AtomicBool::new(false));
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
-        config.set("acks", "all").set("linger.ms", "5").set("compression.type", "none");
+        config.set("acks", "all").set("linger.ms", "50").set("compression.type", "none");
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             let producer: ThreadedProducer<DefaultProducerContext> = config.create().unwrap();

@@ -350,7 +350,7 @@ fn rolled(scene: &Scene, topic: &str, at_least: Duration, more: &[&str]) -> (End
     eprintln!("{}", planned.stdout);
     // The pods of the roll before may be younger than --settle. Then a batch takes no second pod.
     thread::sleep(Duration::from_secs(20));
-    let (producer, watch) = (Producer::start(&scene.cluster, topic), Watch::of(&scene.cluster));
+    let (producer, watch) = (Producer::prompt(&scene.cluster, topic), Watch::of(&scene.cluster));
     let began = Instant::now();
     let ended = scene.roll(more).with(0);
     let took = began.elapsed();
