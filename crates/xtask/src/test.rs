@@ -16,8 +16,8 @@ use std::{iter, thread};
 use crate::project::{self, Built, Outcome};
 use crate::{disk, doctor, project::cargo};
 
-/// Five clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end or
-/// for a slow move, and their servers share JVMs. With six, the cores were nine tenths busy on a good day, and where several
+/// Five busy clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end
+/// or for a slow move, and their servers share JVMs. With six, the cores were nine tenths busy on a good day, and where several
 /// large clusters met, brokers fell out of sync for want of a core. Then everything waits for longer, and looks more often.
 const LIVE_THREADS: &str = "--test-threads=4";
 /// Beside the largest suite, the others run one test at a time.
@@ -40,9 +40,13 @@ const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
-/// The modules that run apart from the rest of the largest live suite: the first one before it, and the others among the
-/// smaller suites, so that both lanes end together.
-const APART: [&str; 4] = [NODES, "outages::", "closed_loop::", "rollback::"];
+/// The modules that run apart from the rest of the largest live suite: the first one before it, then the [busy](BUSY) ones among
+/// the smaller suites, and in a third lane those that wait out one silence of a server after another. Side by side, these
+/// would leave the cores idle for minutes.
+const APART: [&str; 6] =
+    [NODES, "closed_loop::", "rollback::", "executors::", "keep::", "outages::"];
+/// How many of these are busy.
+const BUSY: usize = 2;
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
@@ -154,7 +158,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             suites.retain(|suite| suite.tests > 0);
         }
         let mut runs = match tier {
-            Tier::Fast if args.only.is_none() => two_at_a_time(None, suites, &binaries)?,
+            Tier::Fast if args.only.is_none() => {
+                suites.iter_mut().for_each(|suite| suite.beside = true);
+                let both = Mutex::new(suites.into_iter());
+                side_by_side(&[&both, &both], &binaries)?
+            }
             Tier::Live if args.only.is_none() => with_the_largest(suites, &binaries)?,
             Tier::Fast | Tier::Live | Tier::Soak => one_by_one(suites.into_iter(), &binaries)?,
         };
@@ -248,44 +256,47 @@ fn try_again(runs: &mut [(Suite<'_>, Run)], binaries: &[PathBuf; 2]) -> Outcome 
 }
 
 /// The tests on real nodes first: their six brokers start as in production, and need both cores for that. Then the other live
-/// suites in two lanes: the largest one, and beside it the others, which would leave the cores idle.
+/// suites in three lanes: the largest one, beside it the smaller ones, and those that wait.
 fn with_the_largest<'a>(
     mut suites: Vec<Suite<'a>>,
     binaries: &[PathBuf; 2],
 ) -> Result<Vec<(Suite<'a>, Run)>, Box<dyn Error>> {
     suites.sort_by_key(|suite| suite.tests);
     let Some(whole) = suites.pop() else { return Ok(Vec::new()) };
-    let part = |module| -> Result<Option<Suite<'a>>, Box<dyn Error>> {
-        let part = whole.select(Part::Only(module))?;
-        Ok((whole.has(module) && part.tests > 0).then_some(part))
+    let parts = |modules: &[&'static str]| -> Result<Vec<Suite<'a>>, Box<dyn Error>> {
+        let there = modules.iter().filter(|module| whole.has(module));
+        let parts = there.map(|module| whole.select(Part::Only(module)));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        Ok(parts.into_iter().filter(|part| part.tests > 0).collect())
     };
-    let mut runs = one_by_one(part(NODES)?.into_iter(), binaries)?;
-    for module in &APART[1..] {
-        suites.extend(part(module)?);
-    }
-    let largest = whole.select(Part::Without(&APART))?;
-    runs.extend(two_at_a_time(Some(largest), suites, binaries)?);
+    let [nodes, others @ ..] = &APART;
+    let (busy, patient) = others.split_at(BUSY);
+    let mut runs = one_by_one(parts(&[*nodes])?.into_iter(), binaries)?;
+    suites.extend(parts(busy)?);
+    let mut patient = parts(patient)?;
+    suites.iter_mut().chain(&mut patient).for_each(|suite| suite.beside = true);
+    let largest = vec![whole.select(Part::Without(&APART))?];
+    let lanes = [largest, suites, patient].map(|lane| Mutex::new(lane.into_iter()));
+    runs.extend(side_by_side(&lanes.each_ref(), binaries)?);
     Ok(runs)
 }
 
-/// Runs suites in two lanes, of which one is for the first suite alone, if there is one.
-fn two_at_a_time<'a>(
-    first: Option<Suite<'a>>,
-    mut others: Vec<Suite<'a>>,
+/// Suites that are left to run, for one lane or several.
+type Lane<'a> = Mutex<std::vec::IntoIter<Suite<'a>>>;
+
+/// Runs suites in lanes, each lane one suite after the other.
+fn side_by_side<'a>(
+    lanes: &[&Lane<'a>],
     binaries: &[PathBuf; 2],
 ) -> Result<Vec<(Suite<'a>, Run)>, Box<dyn Error>> {
-    for suite in &mut others {
-        suite.beside = true;
-    }
-    let left = Mutex::new(others.into_iter());
-    let next = || left.lock().ok()?.next();
     thread::scope(|scope| {
-        let beside = scope.spawn(|| one_by_one(iter::from_fn(next), binaries));
-        let mut results = match first {
-            Some(first) => one_by_one(iter::once(first), binaries)?,
-            None => one_by_one(iter::from_fn(next), binaries)?,
-        };
-        results.extend(beside.join().map_err(|_| "the suites beside it panicked")??);
+        let run =
+            |lane: &Lane<'a>| one_by_one(iter::from_fn(|| lane.lock().ok()?.next()), binaries);
+        let lanes: Vec<_> = lanes.iter().map(|lane| scope.spawn(move || run(lane))).collect();
+        let mut results = Vec::new();
+        for lane in lanes {
+            results.extend(lane.join().map_err(|_| "a lane of suites panicked")??);
+        }
         Ok(results)
     })
 }
