@@ -43,8 +43,7 @@ const NODES: &str = "real_nodes::";
 /// The modules that run apart from the rest of the largest live suite: the first one before it, then the [busy](BUSY) ones among
 /// the smaller suites, and in a third lane those that wait out one silence of a server after another. Side by side, these
 /// would leave the cores idle for minutes.
-const APART: [&str; 6] =
-    [NODES, "closed_loop::", "rollback::", "executors::", "keep::", "outages::"];
+const APART: [&str; 5] = [NODES, "closed_loop::", "rollback::", "executors::", "outages::"];
 /// How many of these are busy.
 const BUSY: usize = 2;
 
