@@ -13,7 +13,7 @@ use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::sync::Mutex;
 use testbed::{Access, Client, Cluster};
 
-use crate::traffic::SOON;
+use crate::traffic::{SOON, config_of};
 
 /// Writes numbers to one partition, idempotent and acknowledged by all, until it is stopped.
 pub(crate) struct Producer {
@@ -113,13 +113,6 @@ impl Producer {
             }
         }
     }
-}
-
-fn config_of(client: &Client) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &client.bootstrap);
-    config.extend(client.properties.clone());
-    config
 }
 
 fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Written {

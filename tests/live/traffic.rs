@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
-use testbed::{Access, Cluster, until};
+use testbed::{Access, Client, Cluster, until};
 use tokio::runtime::Runtime;
 
 use crate::plan::Partition;
@@ -44,6 +44,14 @@ struct View {
     partitions: BTreeMap<Partition, Seen>,
 }
 
+/// The properties of librdkafka for a client.
+pub(crate) fn config_of(client: &Client) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &client.bootstrap);
+    config.extend(client.properties.clone());
+    config
+}
+
 /// A client of one cluster.
 pub(crate) struct Traffic<'a> {
     cluster: &'a Cluster,
@@ -52,13 +60,8 @@ pub(crate) struct Traffic<'a> {
 
 impl<'a> Traffic<'a> {
     pub(crate) fn of(cluster: &'a Cluster) -> Self {
-        let client = cluster.client(&Access::Plaintext);
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &client.bootstrap);
+        let mut config = config_of(&cluster.client(&Access::Plaintext));
         config.set("group.id", "readers").set("enable.auto.commit", "false");
-        for (key, value) in &client.properties {
-            config.set(key, value);
-        }
         Self { cluster, config }
     }
 
