@@ -98,6 +98,7 @@ impl Drop for Load {
 
 /// Bytes that the network refuses are not written later: a client that is served late has lost that time.
 fn write(mut config: ClientConfig, topic: &str, buffer_kib: u64, shared: &Arc<Shared>) {
+    // Bytes count here, not when they arrive: fewer requests keep the broker's request threads free.
     config.set("acks", "all").set("linger.ms", "50").set("compression.type", "none");
     config.set("queue.buffering.max.kbytes", buffer_kib.to_string());
     config.set("message.timeout.ms", "120000");

@@ -33,6 +33,7 @@ impl Writers {
         let stop = Arc::new(AtomicBool::new(false));
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
+        // Bytes count here, not when they arrive: fewer requests keep the broker's request threads free.
         config.set("acks", "all").set("linger.ms", "50").set("compression.type", "none");
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || {
