@@ -67,7 +67,7 @@ fn nodes_tell_the_daemon_what_networks_can_carry() {
     let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
     furnish(&kubernetes);
     let cluster =
-        Cluster::builder().mode(Mode::KRaft).brokers(3).mortal(1001..=1003).start().unwrap();
+        Cluster::builder().mode(Mode::KRaft).brokers(3).mortal([1001, 1003]).start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let place = ["--kubeconfig", kubeconfig.to_str().unwrap(), "--namespace", "kafka"];
     let own =
