@@ -16,9 +16,10 @@ use std::{iter, thread};
 use crate::project::{self, Built, Outcome};
 use crate::{disk, doctor, project::cargo};
 
-/// Five busy clusters at a time on two cores, one of them [beside](BESIDE_THREADS): live tests mostly wait, for a session to end
-/// or for a slow move, and their servers share JVMs. With six, the cores were nine tenths busy on a good day, and where several
-/// large clusters met, brokers fell out of sync for want of a core. Then everything waits for longer, and looks more often.
+/// Five busy clusters at a time on two cores, one of them [beside](BESIDE_THREADS), and one that mostly [waits](APART): live tests
+/// wait for a session to end or for a slow move, and their servers share JVMs. With six busy ones, the cores were nine tenths busy
+/// on a good day, and where several large clusters met, brokers fell out of sync for want of a core. Then everything waits for
+/// longer, and looks more often.
 const LIVE_THREADS: &str = "--test-threads=4";
 /// Beside the largest suite, the others run one test at a time.
 const BESIDE_THREADS: &str = "--test-threads=1";
