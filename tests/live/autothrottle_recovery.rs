@@ -37,7 +37,8 @@ fn pace(cluster: &Cluster, topic: &str) -> (Option<String>, Option<String>) {
 }
 
 fn an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(mode: Mode) {
-    let builder = Cluster::builder().mode(mode).brokers(3).processes().network(Cap::default());
+    let builder =
+        Cluster::builder().mode(mode).brokers(3).mortal(1001..=1003).network(Cap::default());
     let cluster = builder.small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists = |count: usize, ids: &[i32]| vec![ids.to_vec(); count];

@@ -224,7 +224,7 @@ fn renewed(scene: &mut Scene, left: &[i32]) {
 #[ignore = "live"]
 fn controllers_are_added_replaced_and_removed_under_writes() {
     let mortal = MORTAL.map(|index| FIRST_MEMBER + index);
-    let mut scene = Scene::of(three_controllers(3).mortal(mortal).start().unwrap());
+    let mut scene = Scene::of(three_controllers(3).processes_of(mortal).start().unwrap());
     let producer = producer(&scene);
     let status = scene.run(&["status"]).with(0).stdout;
     assert!(status.starts_with("A dynamic quorum (kraft.version 1): 3 voters"), "{status}");

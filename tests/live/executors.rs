@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use testbed::kubernetes::Component;
-use testbed::{Cluster, FIRST_MEMBER, Kubernetes, Mode, until};
+use testbed::{Builder, Cluster, FIRST_MEMBER, Kubernetes, Mode, until};
 
 use crate::admin::set;
 use crate::autothrottle::DAEMON;
@@ -38,13 +38,11 @@ pub(crate) fn moved() -> Partition {
 }
 
 pub(crate) fn situation(mode: Mode) -> Situation {
-    situation_with_mortal(mode, [])
+    situation_in(Cluster::builder().mode(mode))
 }
 
-/// The situation, in which these servers can be paused and killed.
-fn situation_with_mortal(mode: Mode, ids: impl IntoIterator<Item = i32>) -> Situation {
-    let builder = Cluster::builder().mode(mode).brokers(3).mortal(ids);
-    let cluster = builder.small_fetches().start().unwrap();
+fn situation_in(builder: Builder) -> Situation {
+    let cluster = builder.brokers(3).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
     traffic.write(&[(moved(), 5_000_000)].into());
@@ -181,7 +179,7 @@ fn a_second_executor_is_kept_out_by_the_state_topic() {
 #[test]
 #[ignore = "live"]
 fn an_execution_hears_of_a_rate_soon_after_an_outage() {
-    let situation = situation_with_mortal(Mode::KRaft, 1001..=1003);
+    let situation = situation_in(Cluster::builder().mode(Mode::KRaft).processes_of(1001..=1003));
     let properties = situation.at("client.properties");
     fs::write(&properties, "request.timeout.ms=5000\n").unwrap();
     let run = situation.begin(&["--kafka-config", &properties, SOLE]);
@@ -199,7 +197,8 @@ fn an_execution_hears_of_a_rate_soon_after_an_outage() {
 #[test]
 #[ignore = "live"]
 fn a_second_executor_is_kept_out_by_zookeeper() {
-    let situation = situation_with_mortal(Mode::ZooKeeper, [FIRST_MEMBER]);
+    let situation =
+        situation_in(Cluster::builder().mode(Mode::ZooKeeper).processes_of([FIRST_MEMBER]));
     let zookeeper = situation.cluster.zookeeper();
     let place = ["--zookeeper", zookeeper.as_str()];
     situation.the_second_is_kept_out(&place, &place);
@@ -370,7 +369,7 @@ fn another_pod_takes_over_from_config_maps() {
 #[test]
 #[ignore = "live"]
 fn a_state_topic_that_is_there_and_does_not_answer_ends_a_run_before_it_begins() {
-    let situation = situation_with_mortal(Mode::KRaft, [1003]);
+    let situation = situation_in(Cluster::builder().mortal([1003]));
     let traffic = Traffic::of(&situation.cluster);
     traffic.create(&[(statelog::TOPIC.to_owned(), vec![vec![1003]])].into());
     set(&situation.cluster, "topics", statelog::TOPIC, "cleanup.policy=compact");

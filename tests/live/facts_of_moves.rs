@@ -21,8 +21,13 @@ struct Facts {
 
 /// Three brokers; `one` is only on 1003.
 fn facts(mode: Mode) -> Facts {
-    let cluster =
-        Cluster::builder().mode(mode).brokers(3).mortal([MORTAL]).small_fetches().start().unwrap();
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(3)
+        .processes_of([MORTAL])
+        .small_fetches()
+        .start()
+        .unwrap();
     let traffic = Traffic::of(&cluster);
     let pair: &[i32] = &[1001, 1002];
     let topics: [(&str, &[&[i32]]); 3] =

@@ -229,7 +229,7 @@ fn fewest_in_sync(cluster: &Cluster, stop: &AtomicBool) -> usize {
 #[test]
 #[ignore = "live"]
 fn a_cluster_keeps_itself_though_keep_is_killed_thirty_times() {
-    let cluster = Cluster::builder().brokers(6).mortal([LOST, NEW]).small_fetches();
+    let cluster = Cluster::builder().brokers(6).processes_of([LOST, NEW]).small_fetches();
     let cluster = cluster.racks(["a", "b", "c", "a", "b", "c"]);
     let cluster = cluster.property("min.insync.replicas", "2").start().unwrap();
     cluster.kill_broker(NEW).unwrap();

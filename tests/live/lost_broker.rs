@@ -120,7 +120,7 @@ fn a_lost_broker_is_replaced(mode: Mode) {
     let cluster = Cluster::builder()
         .mode(mode)
         .brokers(6)
-        .mortal([LOST])
+        .processes_of([LOST])
         .racks(["a", "b", "c"])
         // So many that each broker holds some: the loss affects the internal topic, too.
         .property("offsets.topic.num.partitions", "12")

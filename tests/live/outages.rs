@@ -20,11 +20,11 @@ const PACED: f64 = 450_000.0;
 
 /// The situation, with Kafka or ZooKeeper in processes that can be paused and killed.
 fn situation(mode: Mode) -> Situation {
-    let mortal = match mode {
+    let own = match mode {
         Mode::KRaft => 1001..=1004,
         Mode::ZooKeeper => FIRST_MEMBER..=FIRST_MEMBER,
     };
-    situation_in(Cluster::builder().mode(mode).brokers(4).mortal(mortal))
+    situation_in(Cluster::builder().mode(mode).brokers(4).processes_of(own))
 }
 
 /// Waits until the daemon gets no more answers, and measures what that costs.

@@ -27,7 +27,7 @@ fn args(cluster: &Cluster, ledger: &str, more: &[&str]) -> Vec<String> {
 }
 
 fn a_disk_is_replaced(mode: Mode) {
-    let cluster = Cluster::builder().mode(mode).brokers(3).mortal([LOST]).start().unwrap();
+    let cluster = Cluster::builder().mode(mode).brokers(3).processes_of([LOST]).start().unwrap();
     let traffic = Traffic::of(&cluster);
     let replicas = vec![vec![LOST, 1001, 1002], vec![1001, 1002, LOST]];
     let topics = [("kept".to_owned(), replicas), ("last".to_owned(), vec![vec![LOST, 1002]])];

@@ -208,13 +208,17 @@ impl Cluster {
         certificates::another(&self.tls(), authority, name, subject)
     }
 
-    /// Kills a broker as a power cut does, and returns when the cluster has noticed.
+    /// Kills a broker as a power cut does, or lets a [mortal](Builder::mortal) one leave without a word. Returns when the
+    /// cluster has noticed.
     pub fn kill_broker(&self, id: i32) -> Result<(), Error> {
         self.kill_brokers(&[id])
     }
 
     /// The same for several at once.
     pub fn kill_brokers(&self, ids: &[i32]) -> Result<(), Error> {
+        if ids.iter().any(|id| self.hosts(*id) && !self.spec.mortal.contains(id)) {
+            return Err(Error::Hosted);
+        }
         self.take_down(ids, Server::kill)
     }
 
@@ -368,19 +372,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// The tool takes one user at a time, each with its own JVM, so they run in parallel.
+    /// The tool takes one user at a time.
     fn create_users(&self) -> Result<(), Error> {
-        let create = |user: &User| {
-            let (config, name) = (scram_config(user), user.name);
+        at_once(User::ALL, |user| {
+            let (config, name) = (scram_config(&user), user.name);
             let entity = ["--alter", "--entity-type", "users", "--entity-name", name];
-            self.tool("configs", entity.into_iter().chain(["--add-config", &config]))
-        };
-        std::thread::scope(|scope| {
-            let running = User::ALL.map(|user| scope.spawn(move || create(&user)));
-            running.into_iter().try_for_each(|one| match one.join() {
-                Ok(done) => done.map(drop),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
+            self.tool("configs", entity.into_iter().chain(["--add-config", &config])).map(drop)
         })
     }
 
@@ -484,14 +481,17 @@ impl Cluster {
     fn take_down(
         &self,
         ids: &[i32],
-        end: impl Fn(&mut Server) -> Result<(), Error>,
+        end: impl Fn(&mut Server) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
         let read_so_far = self.controller_logs(&[]).map(|log| log.len()).collect::<Vec<_>>();
+        let mut servers = Vec::new();
         for id in ids {
             self.spec.index(*id)?;
             let server = self.servers().remove(&config::broker_folder(*id));
-            end(&mut server.ok_or(Error::WrongState { id: *id, state: "down" })?)?;
+            servers.push(server.ok_or(Error::WrongState { id: *id, state: "down" })?);
         }
+        // As when a zone loses its power.
+        at_once(&mut servers, end)?;
         ids.iter().try_for_each(|id| self.await_absence(*id, &read_so_far))
     }
 
@@ -549,6 +549,21 @@ impl Drop for Cluster {
             });
         }
     }
+}
+
+/// Does the same for all at the same time. The error is that of the first that fails.
+fn at_once<T: Send>(
+    all: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = all.into_iter().map(|one| scope.spawn(move || work(one))).collect();
+        running.into_iter().try_for_each(|one| match one.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })
 }
 
 fn scram_config(user: &User) -> String {

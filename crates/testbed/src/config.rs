@@ -93,6 +93,9 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
     if let Some(rack) = spec.rack(index) {
         let _ = writeln!(text, "broker.rack={rack}");
     }
+    if spec.mortal.contains(&id) {
+        text += "controlled.shutdown.enable=false\n";
+    }
     text += SMALL;
     text += &security(spec, folder);
     for (key, value) in &spec.properties {

@@ -129,7 +129,7 @@ pub enum Error {
     },
     /// A server in the JVM of all clusters cannot be killed or paused.
     #[error(
-        "this server shares its JVM with others: build the cluster with processes() or mortal()"
+        "this server shares its JVM with others: build the cluster with processes(), processes_of() or mortal()"
     )]
     Hosted,
     /// Real nodes need what this machine lacks.

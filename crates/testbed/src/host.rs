@@ -1,8 +1,9 @@
 //! One JVM for the servers of many clusters, and for Kafka's tools.
 //!
 //! A JVM of its own costs a server two seconds of a core until it serves; in a JVM that has run others, it costs a tenth
-//! of that. Each process of tests has one for each release, and ends it when it ends. Servers in it stop cleanly; what a
-//! test kills or pauses has a JVM of its own ([`Builder::processes`](crate::Builder::processes)).
+//! of that. Each process of tests has one for each release, and ends it when it ends. Servers in it close what they have open;
+//! what a test pauses, or kills as a power cut does, has a JVM of its own
+//! ([`Builder::processes`](crate::Builder::processes)).
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -54,8 +54,11 @@ impl Cluster {
         server.ok_or(Error::WrongState { id, state: "down" })?.terminate(self.spec().timeout)
     }
 
-    /// Kills one as a power cut does.
+    /// Kills one as a power cut does. It needs a JVM of its own.
     pub fn kill_member(&self, id: i32) -> Result<(), Error> {
+        if self.hosts(id) {
+            return Err(Error::Hosted);
+        }
         let server = self.servers().remove(&self.member_name(id)?);
         server.ok_or(Error::WrongState { id, state: "down" })?.kill()
     }

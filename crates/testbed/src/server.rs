@@ -35,11 +35,15 @@ impl Server {
         }
     }
 
-    /// Kills it at once, as a power cut does.
+    /// Kills it as a power cut does. A hosted one stops without waiting for anything.
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
-        let Self::Own(process) = self else { return Err(Error::Hosted) };
-        process.kill();
-        Ok(())
+        match self {
+            Self::Own(process) => {
+                process.kill();
+                Ok(())
+            }
+            Self::Hosted(server) => server.stop(false).map_err(|log| died("a server", log)),
+        }
     }
 
     /// Sends it a signal, by the name that `kill` accepts.

@@ -111,6 +111,8 @@ pub struct Builder {
     /// How many KRaft controllers a cluster in ZooKeeper mode can migrate to.
     pub(crate) successors: u16,
     pub(crate) processes: Processes,
+    /// The brokers that leave without a word when they stop.
+    pub(crate) mortal: BTreeSet<i32>,
     pub(crate) timeout: Duration,
 }
 
@@ -147,6 +149,7 @@ impl Default for Builder {
             controllers_by: "PLAINTEXT",
             successors: 0,
             processes: Processes::Of(BTreeSet::new()),
+            mortal: BTreeSet::new(),
             timeout: Duration::from_secs(180),
         }
     }
@@ -284,7 +287,7 @@ impl Builder {
     /// logins by SASL as [`User::ADMIN`](crate::User::ADMIN). Its properties belong to a JVM, so it has its own.
     pub fn guarded_zookeeper(mut self) -> Self {
         self.guards_zookeeper = true;
-        self.mode(Mode::ZooKeeper).mortal([config::QUORUM])
+        self.mode(Mode::ZooKeeper).processes_of([config::QUORUM])
     }
 
     /// Makes every broker a controller, too. It has no vote at the start. For a dynamic quorum.
@@ -314,9 +317,17 @@ impl Builder {
         self
     }
 
-    /// Gives these servers a JVM of their own, so that each can be killed or paused.
-    pub fn mortal(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
+    /// Gives these servers a JVM of their own: what a power cut leaves are logs that have to be recovered, no mark of a clean
+    /// end (KIP-966) and, in ZooKeeper, a session that lasts.
+    pub fn processes_of(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
         self.processes = Processes::Of(ids.into_iter().collect());
+        self
+    }
+
+    /// Brokers that leave without a word, also when they are stopped: they hand no leadership over
+    /// (`controlled.shutdown.enable`). In the shared JVM, [`Cluster::kill_broker`] takes only these.
+    pub fn mortal(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
+        self.mortal = ids.into_iter().collect();
         self
     }
 

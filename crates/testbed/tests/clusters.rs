@@ -33,7 +33,8 @@ fn a_life_of_brokers(mode: Mode, version: Version) {
         .mode(mode)
         .version(version)
         .brokers(3)
-        .mortal([1002])
+        .processes_of([1002])
+        .mortal([1001])
         .log_dirs(2)
         .start()
         .unwrap();
@@ -45,6 +46,10 @@ fn a_life_of_brokers(mode: Mode, version: Version) {
     assert!(matches!(cluster.kill_broker(1002), Err(Error::WrongState { id: 1002, .. })));
     cluster.start_broker(1002).unwrap();
     await_live(&cluster, &[1001, 1002, 1003]);
+
+    cluster.kill_broker(1001).unwrap();
+    await_live(&cluster, &[1002, 1003]);
+    cluster.start_broker(1001).unwrap();
 
     cluster.stop_broker(1003).unwrap();
     await_live(&cluster, &[1001, 1002]);
@@ -142,7 +147,7 @@ fn owner_that_will_be_killed() {
         return;
     };
     // The broker has a JVM of its own, its controller runs in the JVM of all clusters.
-    let cluster = Cluster::builder().brokers(1).mortal([1001]).start().unwrap();
+    let cluster = Cluster::builder().brokers(1).processes_of([1001]).start().unwrap();
     fs::write(told, cluster.path().display().to_string()).unwrap();
     std::thread::sleep(SOON * 5);
 }

@@ -48,8 +48,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let binary = project::topicmappr(&["--release"])?;
     let mode = if args.zookeeper { Mode::ZooKeeper } else { Mode::KRaft };
     say("six brokers in three racks start (the first time, Maven fetches Kafka)");
-    let cluster =
-        Cluster::builder().mode(mode).brokers(6).mortal([LOST]).racks(["a", "b", "c"]).start()?;
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(6)
+        .processes_of([LOST])
+        .racks(["a", "b", "c"])
+        .start()?;
     println!("Kafka {} at {}", cluster.version(), cluster.bootstrap());
     load(&cluster)?;
 
