@@ -158,7 +158,7 @@ fn of_tls(error: &io::Error, sent: bool) -> Option<NoSession> {
     })
 }
 
-/// Alerts with which a server rejects a client certificate, or its absence. Java sends `BadCertificate`.
+/// Alerts with which a server rejects a client certificate, or its absence. Java 17.0.15 sends `BadCertificate`.
 fn about_client(alert: AlertDescription) -> bool {
     matches!(
         alert,

@@ -7,12 +7,18 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{
+    AlertDescription, ClientConfig, ConfigBuilder, Error as TlsError, RootCertStore,
+    SignatureScheme, WantsVerifier,
+};
 
 /// The most bytes of an answer: above any real one.
 const LONGEST: u64 = 64 << 10;
@@ -27,7 +33,43 @@ pub(crate) async fn connect(server: &str, access: &ZooKeeperAccess) -> io::Resul
     let socket = TcpStream::connect(server).await?;
     match &access.tls {
         None => Ok(Box::new(socket)),
-        Some(tls) => Ok(Box::new(shake(server, socket, trusting(tls)?).await?)),
+        Some(tls) => {
+            let none = Arc::new(NoCertificate::default());
+            let shaken = shake(server, socket, trusting(tls, &none)?).await;
+            Ok(Box::new(shaken.map_err(|error| none.named(error))?))
+        }
+    }
+}
+
+/// We have no certificate, and this knows whether the server has asked for one.
+#[derive(Debug, Default)]
+struct NoCertificate(AtomicBool);
+
+impl NoCertificate {
+    /// In TLS 1.2, newer releases of Java refuse a client without a certificate by `HandshakeFailure`, as RFC 5246 (7.4.6) says.
+    /// So does a server without a cipher suite of ours, but that one has asked for nothing.
+    fn named(&self, error: io::Error) -> io::Error {
+        let alert = error.get_ref().and_then(|error| error.downcast_ref::<TlsError>());
+        match alert {
+            Some(TlsError::AlertReceived(AlertDescription::HandshakeFailure))
+                if self.0.load(Ordering::Relaxed) =>
+            {
+                let required = TlsError::AlertReceived(AlertDescription::CertificateRequired);
+                io::Error::new(error.kind(), required)
+            }
+            _ => error,
+        }
+    }
+}
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 
@@ -65,11 +107,13 @@ pub(crate) async fn ask(socket: &mut dyn Socket, word: &[u8; 4]) -> io::Result<S
     }
 }
 
-fn trusting(tls: &ZooKeeperTls) -> io::Result<ClientConfig> {
+fn trusting(tls: &ZooKeeperTls, none: &Arc<NoCertificate>) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates(&tls.roots)?);
     let builder = provided()?.with_root_certificates(roots);
-    let Some((chain, key)) = &tls.identity else { return Ok(builder.with_no_client_auth()) };
+    let Some((chain, key)) = &tls.identity else {
+        return Ok(builder.with_client_cert_resolver(Arc::<NoCertificate>::clone(none)));
+    };
     // The parser's own error is not shown, because it could quote the key.
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
     let key = key.map_err(|_| invalid("the private key is not in PEM"))?;
@@ -88,4 +132,21 @@ fn certificates(pem: &str) -> io::Result<Vec<CertificateDer<'static>>> {
 
 fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_fails_for_want_of_a_certificate_only_if_one_was_asked_for() {
+        let fails = |none: &NoCertificate| {
+            let alert = TlsError::AlertReceived(AlertDescription::HandshakeFailure);
+            none.named(io::Error::other(alert)).to_string()
+        };
+        let none = NoCertificate::default();
+        assert!(fails(&none).contains("HandshakeFailure"), "{}", fails(&none));
+        assert!(none.resolve(&[], &[]).is_none());
+        assert!(fails(&none).contains("CertificateRequired"), "{}", fails(&none));
+    }
 }
