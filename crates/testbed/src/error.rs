@@ -127,7 +127,7 @@ pub enum Error {
         /// Its current state.
         state: &'static str,
     },
-    /// A server in the JVM of all clusters cannot be killed or paused.
+    /// A server in the JVM of all clusters cannot be paused, and killed only if it is a mortal broker.
     #[error(
         "this server shares its JVM with others: build the cluster with processes(), processes_of() or mortal()"
     )]

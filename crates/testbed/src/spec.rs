@@ -317,8 +317,8 @@ impl Builder {
         self
     }
 
-    /// Gives these servers a JVM of their own: what a power cut leaves are logs that have to be recovered, no mark of a clean
-    /// end (KIP-966) and, in ZooKeeper, a session that lasts.
+    /// Gives these servers a JVM of their own, so that each can be paused, or killed as a power cut does: it leaves logs that
+    /// have to be recovered, no mark of a clean end (KIP-966) and, in ZooKeeper, a session that lasts.
     pub fn processes_of(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
         self.processes = Processes::Of(ids.into_iter().collect());
         self

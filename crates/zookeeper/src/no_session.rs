@@ -1,7 +1,7 @@
 //! Why a server opens no session, found out with a connection of our own.
 
 use crate::access::ZooKeeperAccess;
-use crate::socket;
+use crate::socket::{self, tls_error};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -131,10 +131,6 @@ async fn answer(server: &str, access: &ZooKeeperAccess) -> io::Result<String> {
 async fn is_plain(server: &str) -> bool {
     let plain = ZooKeeperAccess::default();
     matches!(timeout(PROBE, answer(server, &plain)).await, Ok(Ok(said)) if !said.is_empty())
-}
-
-fn tls_error(error: &io::Error) -> Option<&TlsError> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn speaks_tls(error: &io::Error) -> bool {

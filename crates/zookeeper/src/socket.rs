@@ -49,8 +49,7 @@ impl NoCertificate {
     /// In TLS 1.2, newer releases of Java refuse a client without a certificate by `HandshakeFailure`, as RFC 5246 (7.4.6) says.
     /// So does a server without a cipher suite of ours, but that one has asked for nothing.
     fn named(&self, error: io::Error) -> io::Error {
-        let alert = error.get_ref().and_then(|error| error.downcast_ref::<TlsError>());
-        match alert {
+        match tls_error(&error) {
             Some(TlsError::AlertReceived(AlertDescription::HandshakeFailure))
                 if self.0.load(Ordering::Relaxed) =>
             {
@@ -105,6 +104,11 @@ pub(crate) async fn ask(socket: &mut dyn Socket, word: &[u8; 4]) -> io::Result<S
         Err(error) if answer.is_empty() => Err(error),
         Ok(_) | Err(_) => Ok(String::from_utf8_lossy(&answer).into_owned()),
     }
+}
+
+/// The failure of TLS in this error, if it is one.
+pub(crate) fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn trusting(tls: &ZooKeeperTls, none: &Arc<NoCertificate>) -> io::Result<ClientConfig> {
