@@ -27,6 +27,14 @@ fn await_live(cluster: &Cluster, ids: &[i32]) {
     assert!(awaited.is_ok(), "{ids:?} should be live, and the brokers say {said:?}");
 }
 
+/// Whether a broker has ever asked the controller to move its leaderships before it left. With ZooKeeper, brokers in the
+/// shared JVM have no log of their own.
+fn has_handed_over(cluster: &Cluster, id: i32) -> Option<bool> {
+    let log = cluster.path().join(format!("broker-{id}/server.log"));
+    let log = (cluster.mode() == Mode::KRaft).then(|| fs::read_to_string(log).unwrap())?;
+    Some(log.to_lowercase().contains("controlled shutdown"))
+}
+
 /// Kills, restarts, stops, wipes and restarts one broker of three.
 fn a_life_of_brokers(mode: Mode, version: Version) {
     let cluster = Cluster::builder()
@@ -49,9 +57,15 @@ fn a_life_of_brokers(mode: Mode, version: Version) {
 
     cluster.kill_broker(1001).unwrap();
     await_live(&cluster, &[1002, 1003]);
+    assert_ne!(has_handed_over(&cluster, 1001), Some(true));
     cluster.start_broker(1001).unwrap();
 
+    // Kafka 3.9 without ZooKeeper has a JVM for each server, where every broker can be killed.
+    if (mode, version) != (Mode::KRaft, Version::V3_9) {
+        assert!(matches!(cluster.kill_broker(1003), Err(Error::Hosted)));
+    }
     cluster.stop_broker(1003).unwrap();
+    assert_ne!(has_handed_over(&cluster, 1003), Some(false));
     await_live(&cluster, &[1001, 1002]);
     cluster.wipe_broker(1003).unwrap();
     assert!(cluster.log_dirs(1003).iter().all(|dir| !dir.exists()));
