@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::sync::Mutex;
 use testbed::{Access, Client, Cluster};
@@ -116,11 +116,12 @@ impl Producer {
 }
 
 fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Written {
-    const PAUSE: Duration = Duration::from_millis(5);
+    const PAUSE: Duration = Duration::from_millis(10);
     config.set("acks", "all").set("enable.idempotence", "true");
     config.set("delivery.timeout.ms", "120000");
     let acknowledged = Acknowledged::default();
-    let producer: BaseProducer<Acknowledged> =
+    // It waits for reports in a thread of its own. To wait for those between two records spins for each last millisecond.
+    let producer: ThreadedProducer<Acknowledged> =
         config.create_with_context(acknowledged.clone()).unwrap();
     let mut number = 0_u64;
     while !stop.load(Ordering::Relaxed) {
@@ -131,7 +132,6 @@ fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Written {
         if producer.send(record).is_ok() {
             number += 1;
         }
-        producer.poll(PAUSE);
         thread::sleep(PAUSE);
     }
     producer.flush(SOON).unwrap();
