@@ -216,6 +216,9 @@ pub enum TlsFault {
         /// The TLS alert that it sent.
         alert: String,
     },
+    /// The broker requires a client certificate in TLS 1.2, or accepts no cipher suite of ours (RFC 5246, 7.4.6 and 7.4.1.3).
+    #[error("it ended the handshake (HandshakeFailure)")]
+    Ended,
     /// The host is not a valid TLS server name.
     #[error("{0:?} is no host name")]
     NoName(String),

@@ -107,6 +107,10 @@ fn tls(fault: &TlsFault) -> Option<String> {
         TlsFault::ClientRefused { presented: true, .. } => {
             "the brokers' ssl.truststore must hold the CA of the client certificate"
         }
+        TlsFault::Ended => {
+            "set ssl.certificate.location and ssl.key.location if the listener wants a client certificate; else let it \
+             accept TLS 1.3, or a cipher suite with ECDHE and GCM or ChaCha20"
+        }
         TlsFault::NoName(_) | TlsFault::Other(_) => return None,
     };
     Some(text.to_owned())

@@ -205,6 +205,9 @@ pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<Tl
         RustlsError::AlertReceived(alert) if about_client(*alert) => {
             TlsFault::ClientRefused { presented, alert: format!("{alert:?}") }
         }
+        RustlsError::AlertReceived(AlertDescription::HandshakeFailure) if !presented => {
+            TlsFault::Ended
+        }
         // All other errors have a clear text already.
         other => TlsFault::Other(other.to_string()),
     })
