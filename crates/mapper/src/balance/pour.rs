@@ -206,8 +206,8 @@ impl PourFlow<'_> {
     }
 }
 
-/// Steps between the lower and the upper edge of a band.
-const STEPS: u64 = 1 << 20;
+/// Levels between the lower and the upper edge of a band.
+const LEVELS: u64 = 1 << 20;
 
 fn edges(evening: &Evening<'_, '_>, group: &BrokerGroup) -> Edges {
     let brokers = || group.brokers.iter().copied().map(|b| (evening.band(b), evening.used(b), b));
@@ -220,10 +220,10 @@ fn edges(evening: &Evening<'_, '_>, group: &BrokerGroup) -> Edges {
     let given =
         |at: u64| brokers().map(|(band, used, _)| used.saturating_sub(between(band, at))).sum();
     let (floor, ceiling) = if excess >= deficit {
-        (STEPS, first_step(|at| at == STEPS || sum_reaches(taken(at), excess)))
+        (LEVELS, first_level(|at| at == LEVELS || sum_reaches(taken(at), excess)))
     } else {
-        let down = first_step(|at| at == STEPS || sum_reaches(given(STEPS - at), deficit));
-        (STEPS - down, 0)
+        let down = first_level(|at| at == LEVELS || sum_reaches(given(LEVELS - at), deficit));
+        (LEVELS - down, 0)
     };
     for (band, _, broker) in brokers() {
         edges.floor[broker as usize] = between(band, floor);
@@ -236,15 +236,15 @@ fn sum_reaches(sum: u64, bytes: u64) -> bool {
     sum >= bytes
 }
 
-/// The load inside the band at step `at` of [`STEPS`].
+/// The load inside the band at level `at` of [`LEVELS`].
 fn between(band: Band, at: u64) -> u64 {
-    let above = u128::from(band.high - band.low) * u128::from(at) / u128::from(STEPS);
+    let above = u128::from(band.high - band.low) * u128::from(at) / u128::from(LEVELS);
     band.low + u64::try_from(above).unwrap_or(u64::MAX)
 }
 
-/// The first step for which `enough` is true. It is true for the last step, and for all steps after the first.
-fn first_step(enough: impl Fn(u64) -> bool) -> u64 {
-    let (mut low, mut high) = (0, STEPS);
+/// The first level for which `enough` is true. It is true for the last level, and for all levels above the first.
+fn first_level(enough: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, LEVELS);
     while low < high {
         let middle = low + (high - low) / 2;
         if enough(middle) {
@@ -262,15 +262,15 @@ mod tests {
     use crate::bytes::Ratio;
 
     #[test]
-    fn steps_lead_from_edge_to_edge() {
+    fn levels_lead_from_edge_to_edge() {
         let band = Band::around(1_000, Ratio::from_percent(10));
-        assert_eq!((between(band, 0), between(band, STEPS)), (900, 1_100));
-        assert_eq!(between(band, STEPS / 2), 1_000);
+        assert_eq!((between(band, 0), between(band, LEVELS)), (900, 1_100));
+        assert_eq!(between(band, LEVELS / 2), 1_000);
     }
 
     #[test]
-    fn the_first_step_is_found() {
-        assert_eq!(first_step(|at| at >= 4_711), 4_711);
-        assert_eq!(first_step(|at| at == STEPS), STEPS);
+    fn the_first_level_is_found() {
+        assert_eq!(first_level(|at| at >= 4_711), 4_711);
+        assert_eq!(first_level(|at| at == LEVELS), LEVELS);
     }
 }
