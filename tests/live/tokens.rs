@@ -260,7 +260,7 @@ impl Login {
 #[test]
 #[ignore = "live"]
 fn tokens_of_an_endpoint_or_a_file_open_and_wrong_ones_have_one_clear_line() {
-    let login = Login::with(Duration::from_secs(8));
+    let login = Login::with(Duration::from_secs(20));
     login.snapshot(&login.of_client("client", SECRET)).with(0);
     fs::remove_file(login.at("snapshot.json")).unwrap();
     let sound = login.of_file("sound", &login.server.issuer.token("kafka", 600));
@@ -277,7 +277,7 @@ fn tokens_of_an_endpoint_or_a_file_open_and_wrong_ones_have_one_clear_line() {
     let missing = "sasl.oauthbearer.token.endpoint.url=file:///nowhere/token\n";
     login.fails(&login.file("missing", missing), &["/nowhere/token", "No such file"]);
 
-    login.outlives_tokens(250_000, "20KB/s");
+    login.outlives_tokens(450_000, "20KB/s");
 }
 
 mod soak {

@@ -55,7 +55,7 @@ pub use properties::{ConfigError, Credentials, Material, Properties, Roots, Sett
 pub use secret::Secret;
 pub use snapshot::{Capture, Glance, Notice, Wanted, glance, log_look, log_sizes, snapshot};
 pub use standing::{Standing, Unsettled, standing};
-pub use token::{BearerToken, TokenSource};
+pub use token::{BearerToken, REFRESH_AFTER, TokenSource};
 pub use zookeeper::{TlsPem, ZooKeeperSettings, ZooKeeperUser};
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio_rustls::rustls::crypto::ring;
 
 /// The share of a token's life after which a new one is fetched: Kafka's `sasl.login.refresh.window.factor`.
-const REFRESH_AFTER: f64 = 0.8;
+pub const REFRESH_AFTER: f64 = 0.8;
 /// How long a token is kept that does not say when it ends.
 const UNKNOWN_LIFE: Duration = Duration::from_secs(60);
 /// How many characters of an endpoint's message are shown.
@@ -33,7 +33,8 @@ pub struct BearerToken {
     pub principal: String,
     /// Its end.
     pub expires: SystemTime,
-    refresh: SystemTime,
+    /// When the next one is fetched.
+    pub refresh: SystemTime,
     /// Whether it was fetched for an earlier connection, too.
     pub(crate) is_kept: bool,
 }

@@ -8,13 +8,13 @@ use crate::rates;
 use crate::runtime;
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
-use kafka::{Credentials, Roots, Settings, TokenSource};
+use kafka::{Credentials, REFRESH_AFTER, Roots, Settings, TokenSource};
 use mapper::Snapshot;
 use statelog::{Access, AccessToken};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zookeeper::{
     Deadlines, StoredMetrics, ToStore, ZooKeeper, ZooKeeperAccess, ZooKeeperLogin, ZooKeeperTls,
 };
@@ -312,7 +312,8 @@ fn token_of(source: &TokenSource) -> Result<AccessToken, String> {
     let fetched = thread::scope(|scope| scope.spawn(|| runtime::wait(source.token())).join());
     let fetched = fetched.map_err(|_| "the thread that fetches tokens has panicked".to_owned())?;
     let token = fetched.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    let since = token.expires.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let end = end_for_librdkafka(SystemTime::now(), token.refresh, token.expires);
+    let since = end.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(AccessToken {
         text: token.text.expose().to_owned(),
         principal: token.principal,
@@ -320,9 +321,28 @@ fn token_of(source: &TokenSource) -> Result<AccessToken, String> {
     })
 }
 
+/// The end of a token that makes librdkafka ask for the next one at `refresh`. It asks after four fifths of the time that
+/// is left, and so just before the end of a token that was kept for a while.
+fn end_for_librdkafka(now: SystemTime, refresh: SystemTime, end: SystemTime) -> SystemTime {
+    // No new token came, so this one is used to its end.
+    let Ok(left) = refresh.duration_since(now) else { return end };
+    end.min(now + left.mul_f64(1.0 / REFRESH_AFTER))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn librdkafka_asks_for_the_next_token_when_our_own_client_does() {
+        let issued = UNIX_EPOCH + Duration::from_secs(1_000);
+        let (refresh, end) = (issued + Duration::from_secs(48), issued + Duration::from_secs(60));
+        let told = |age| {
+            let now = issued + Duration::from_secs(age);
+            end_for_librdkafka(now, refresh, end).duration_since(issued).unwrap().as_secs()
+        };
+        assert_eq!([0, 20, 40, 52].map(told), [60, 55, 50, 60]);
+    }
 
     #[test]
     fn librdkafka_is_given_what_our_own_client_was() {

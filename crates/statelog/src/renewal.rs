@@ -98,12 +98,16 @@ impl Keeper {
     fn run(mut self, requests: &Receiver<WriteRequest>) {
         let mut due = Instant::now() + self.term.every;
         loop {
-            let (changes, answer) =
-                match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                    Ok((changes, answer)) => (changes, Some(answer)),
-                    Err(RecvTimeoutError::Timeout) => (Changes::new(), None),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                };
+            let left = due.saturating_duration_since(Instant::now());
+            let (changes, answer) = match requests.recv_timeout(left.min(self.writer.patience())) {
+                Ok((changes, answer)) => (changes, Some(answer)),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < due => {
+                    self.writer.renew_token();
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => (Changes::new(), None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let written = self.renew(changes);
             due = Instant::now() + self.term.every;
             let lost = matches!(written, Err(Error::Lost(Lost::Fenced)));

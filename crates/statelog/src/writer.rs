@@ -8,6 +8,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How often a client whose login needs tokens is polled: librdkafka asks for the next one only then.
+const TOKEN_TURN: Duration = Duration::from_millis(250);
+
 /// Records by their keys; `None` deletes one.
 pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
 
@@ -33,24 +36,34 @@ impl Writer {
         // After our death the broker aborts the transaction soon, so that readers do not wait for it.
         config.set("transaction.timeout.ms", "10000").set("delivery.timeout.ms", "8000");
         config.set("request.timeout.ms", "5000");
+        // A claim ends within seconds, so a lost connection is soon tried again. librdkafka would wait up to 10 s.
+        config.set("reconnect.backoff.max.ms", "1000");
         let access = &topic.access;
         let producer: BaseProducer<LoginContext> =
             access.create(&config).map_err(Error::of("a writer of shared state"))?;
-        let needs_token = access.needs_token();
-        if needs_token {
-            producer.poll(Duration::ZERO);
+        let writer = Self { producer, needs_token: access.needs_token(), unended: None };
+        writer.renew_token();
+        let fenced = writer.producer.init_transactions(PATIENCE);
+        fenced.map_err(Error::of("fencing an earlier writer"))?;
+        Ok(writer)
+    }
+
+    /// How long the writer may wait for its next write without [`Self::renew_token`].
+    pub(crate) fn patience(&self) -> Duration {
+        if self.needs_token { TOKEN_TURN } else { Duration::MAX }
+    }
+
+    /// Gets the next token, if it is time. Transactions wait without asking for it.
+    pub(crate) fn renew_token(&self) {
+        if self.needs_token {
+            self.producer.poll(Duration::ZERO);
         }
-        producer.init_transactions(PATIENCE).map_err(Error::of("fencing an earlier writer"))?;
-        Ok(Self { producer, needs_token, unended: None })
     }
 
     /// Writes (`Some`) and deletes (`None`) records, all or none. A failed write may have been made, or may still be
     /// made.
     pub(crate) fn write(&mut self, changes: &Changes) -> Result<(), KafkaError> {
-        if self.needs_token {
-            // Transactions wait without asking for the next token.
-            self.producer.poll(Duration::ZERO);
-        }
+        self.renew_token();
         if let Some(ending) = self.unended {
             self.end(ending)?;
         }
