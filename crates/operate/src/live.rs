@@ -321,12 +321,15 @@ fn token_of(source: &TokenSource) -> Result<AccessToken, String> {
     })
 }
 
+/// The least that librdkafka is told of a valid token's time. It refuses a token that has ended, and then waits 10 s.
+const TOKEN_LEFT: Duration = Duration::from_secs(1);
+
 /// The end of a token that makes librdkafka ask for the next one at `refresh`. It asks after four fifths of the time that
 /// is left, and so just before the end of a token that was kept for a while.
 fn end_for_librdkafka(now: SystemTime, refresh: SystemTime, end: SystemTime) -> SystemTime {
     // No new token came, so this one is used to its end.
     let Ok(left) = refresh.duration_since(now) else { return end };
-    end.min(now + left.mul_f64(1.0 / REFRESH_AFTER))
+    end.min(now + left.mul_f64(1.0 / REFRESH_AFTER).max(TOKEN_LEFT))
 }
 
 #[cfg(test)]
@@ -342,6 +345,8 @@ mod tests {
             end_for_librdkafka(now, refresh, end).duration_since(issued).unwrap().as_secs()
         };
         assert_eq!([0, 20, 40, 52].map(told), [60, 55, 50, 60]);
+        // It refuses a token that has ended.
+        assert_eq!(told(48), 49);
     }
 
     #[test]
