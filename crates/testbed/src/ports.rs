@@ -4,7 +4,8 @@
 //! releases the lock, however that process ends, and processes need no common lock file.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
 
@@ -17,22 +18,22 @@ const LAST_BROKER: u16 = 14;
 const FIRST: u16 = 20_032;
 const BLOCKS: u16 = 190;
 
-/// Above the blocks, and below the ports that systems use for outgoing connections.
-const LONE: std::ops::Range<u16> = FIRST + BLOCKS * BLOCK..32_768;
-
-/// A loopback port for a test's own server. It is free now, and belongs to no cluster's block and no outgoing
-/// connection. This process does not use it a second time.
+/// A loopback port for a test's own server. It is of a block that this process keeps until its end, so no other process
+/// takes it, also before that server listens and while it is away. This process does not use it a second time.
 ///
 /// # Errors
-/// [`Error::NoPorts`] if none is free.
+/// [`Error::NoPorts`] if no block is free.
 pub fn lone_port() -> Result<u16, Error> {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    let count = LONE.end - LONE.start;
-    let offset = (std::process::id() % u32::from(count)) as u16;
-    (0..count)
-        .map(|_| LONE.start + (GIVEN.fetch_add(1, Ordering::Relaxed) % count + offset) % count)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .ok_or(Error::NoPorts { wanted: 1, first: LONE.start, last: LONE.end - 1 })
+    static KEPT: Mutex<(Vec<Block>, Range<u16>)> = Mutex::new((Vec::new(), 0..0));
+    let (blocks, ports) = &mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(port) = ports.next() {
+        return Ok(port);
+    }
+    let block = Block::take(&[Ipv4Addr::LOCALHOST])?;
+    let first = block.at(1);
+    *ports = first + 1..block.at(BLOCK);
+    blocks.push(block);
+    Ok(first)
 }
 
 /// Ports that no other cluster takes while this value exists.
@@ -102,11 +103,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lone_port_is_given_once_and_in_no_block() {
-        let given: Vec<u16> = (0..50).map(|_| lone_port().unwrap()).collect();
+    fn a_lone_port_is_given_once_and_in_no_block_that_is_free() {
+        let given: Vec<u16> = (0..100).map(|_| lone_port().unwrap()).collect();
         let different: std::collections::BTreeSet<&u16> = given.iter().collect();
         assert_eq!(different.len(), given.len());
-        assert!(given.iter().all(|port| *port >= FIRST + BLOCKS * BLOCK && *port < 32_768));
+        for port in given {
+            let base = port - (port - FIRST) % BLOCK;
+            assert!(port > base);
+            assert!(Block::lock(base, &[Ipv4Addr::LOCALHOST]).is_none());
+        }
     }
 
     #[test]
