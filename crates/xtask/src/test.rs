@@ -16,8 +16,8 @@ use std::{iter, thread};
 use crate::project::{self, Built, Outcome};
 use crate::{disk, doctor, project::cargo};
 
-/// Five busy clusters at a time on two cores, one of them [beside](BESIDE_THREADS), and one that mostly [waits](APART): live tests
-/// wait for a session to end or for a slow move, and their servers share JVMs. With six busy ones, the cores were nine tenths busy
+/// Six clusters at a time on two cores, two of them [beside](BESIDE_THREADS), where most only [wait](APART): live tests wait for
+/// a session to end or for a slow move, and their servers share JVMs. With six busy ones, the cores were nine tenths busy
 /// on a good day, and where several large clusters met, brokers fell out of sync for want of a core. Then everything waits for
 /// longer, and looks more often.
 const LIVE_THREADS: &str = "--test-threads=4";
@@ -41,12 +41,10 @@ const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 const SOAK: &str = "soak::";
 /// The part of the names of tests on real Kubernetes nodes.
 const NODES: &str = "real_nodes::";
-/// The modules that run apart from the rest of the largest live suite: the first one before it, then the [busy](BUSY) ones among
-/// the smaller suites, and in a third lane those that wait out one silence of a server after another. Side by side, these
-/// would leave the cores idle for minutes.
-const APART: [&str; 5] = [NODES, "closed_loop::", "rollback::", "executors::", "outages::"];
-/// How many of these are busy.
-const BUSY: usize = 2;
+/// The modules that run apart from the rest of the largest live suite: the first one before it, and the others beside it, before
+/// the smaller suites. Most of these wait out one silence of a server after another: side by side in that suite, they would leave
+/// the cores idle for minutes.
+const APART: [&str; 5] = [NODES, "executors::", "outages::", "closed_loop::", "rollback::"];
 
 /// Builds a program of the testbed.
 type Build = fn() -> Result<PathBuf, testbed::Error>;
@@ -256,7 +254,7 @@ fn try_again(runs: &mut [(Suite<'_>, Run)], binaries: &[PathBuf; 2]) -> Outcome 
 }
 
 /// The tests on real nodes first: their six brokers start as in production, and need both cores for that. Then the other live
-/// suites in three lanes: the largest one, beside it the smaller ones, and those that wait.
+/// suites in three lanes: the largest one, and beside it two that share the others, so that all three end at about the same time.
 fn with_the_largest<'a>(
     mut suites: Vec<Suite<'a>>,
     binaries: &[PathBuf; 2],
@@ -270,14 +268,13 @@ fn with_the_largest<'a>(
         Ok(parts.into_iter().filter(|part| part.tests > 0).collect())
     };
     let [nodes, others @ ..] = &APART;
-    let (busy, patient) = others.split_at(BUSY);
     let mut runs = one_by_one(parts(&[*nodes])?.into_iter(), binaries)?;
-    suites.extend(parts(busy)?);
-    let mut patient = parts(patient)?;
-    suites.iter_mut().chain(&mut patient).for_each(|suite| suite.beside = true);
+    let mut beside = parts(others)?;
+    beside.extend(suites);
+    beside.iter_mut().for_each(|suite| suite.beside = true);
     let largest = vec![whole.select(Part::Without(&APART))?];
-    let lanes = [largest, suites, patient].map(|lane| Mutex::new(lane.into_iter()));
-    runs.extend(side_by_side(&lanes.each_ref(), binaries)?);
+    let [largest, beside] = [largest, beside].map(|lane| Mutex::new(lane.into_iter()));
+    runs.extend(side_by_side(&[&largest, &beside, &beside], binaries)?);
     Ok(runs)
 }
 
