@@ -28,7 +28,23 @@ impl Band {
 
     /// Distance from the band, in parts of the share per 2^30; 0 inside.
     pub(super) fn strain(self, used: u64) -> u64 {
-        parts(used.saturating_sub(self.high).max(self.low.saturating_sub(used)), self.share)
+        parts(self.distance(used), self.share)
+    }
+
+    /// Whether the strain is less than this. It takes no division, of which a search needs millions.
+    pub(super) fn strains_less(self, used: u64, strain: u64) -> bool {
+        u128::from(self.distance(used)) << 30 < u128::from(strain) * u128::from(self.share.max(1))
+    }
+
+    /// Whether a broker that changes from one load to another is strained no more. Divides only if the loads nearly agree.
+    pub(super) fn keeps(self, old: u64, new: u64) -> bool {
+        let (was, is) = (self.distance(old), self.distance(new));
+        let near = u128::from(is.saturating_sub(was)) << 30 < u128::from(self.share.max(1));
+        is <= was || (near && self.strain(new) <= self.strain(old))
+    }
+
+    fn distance(self, used: u64) -> u64 {
+        used.saturating_sub(self.high).max(self.low.saturating_sub(used))
     }
 
     /// The range from edge to edge, in the same parts.
@@ -68,5 +84,20 @@ mod tests {
         assert!(band.holds(990) && band.holds(1_010) && !band.holds(1_011));
         assert_eq!((band.strain(990), band.strain(1_010)), (0, 0));
         assert!(band.strain(980) < band.strain(1_030));
+    }
+
+    #[test]
+    fn strains_are_compared_as_their_quotients_are() {
+        let loads = [0, 1, 2, 979, 989, 990, 1_010, 1_011, 1_012, 2_000, 1 << 33];
+        for share in [0, 1, 1_000, 1 << 40, u64::MAX - 1_000] {
+            let band = Band { low: 990.min(share), share, high: share.max(1_010) };
+            for (old, new) in loads.into_iter().flat_map(|old| loads.map(|new| (old, new))) {
+                let (was, is) = (band.strain(old), band.strain(new));
+                assert_eq!(band.keeps(old, new), is <= was, "{share}: {old}, {new}");
+                for strain in [0, 1, was, was.saturating_add(1)] {
+                    assert_eq!(band.strains_less(new, strain), is < strain, "{share}: {new}");
+                }
+            }
+        }
     }
 }

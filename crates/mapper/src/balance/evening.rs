@@ -86,7 +86,7 @@ impl Evening<'_, '_> {
             let keeps = |broker: BrokerIx, comes: u64, goes: u64| {
                 let (old, band) = (carried[broker as usize], guard.bands[broker as usize]);
                 let new = (old + comes).saturating_sub(goes);
-                band.is_none_or(|band| band.strain(new) <= band.strain(old))
+                band.is_none_or(|band| band.keeps(old, new))
             };
             keeps(from, back, there) && keeps(to, there, back)
         });
@@ -134,7 +134,32 @@ impl Evening<'_, '_> {
         counts.all(|guard| {
             let held = self.state.carried(guard.load)[broker as usize];
             let band = guard.bands[broker as usize];
-            band.is_none_or(|band| band.strain(new(held)) <= band.strain(held))
+            band.is_none_or(|band| band.keeps(held, new(held)))
+        })
+    }
+
+    /// Whether the amounts that were evened before let a replica leave a broker.
+    pub(super) fn amounts_let_go(&self, partition: u32, from: BrokerIx) -> bool {
+        self.amounts_keep(partition, from, u64::saturating_sub)
+    }
+
+    /// Whether they let it come to a broker.
+    pub(super) fn amounts_let_come(&self, partition: u32, to: BrokerIx) -> bool {
+        self.amounts_keep(partition, to, |held, weight| held + weight)
+    }
+
+    fn amounts_keep(
+        &self,
+        partition: u32,
+        broker: BrokerIx,
+        new: impl Fn(u64, u64) -> u64,
+    ) -> bool {
+        let mut amounts = self.guards.iter().filter(|guard| guard.load.is_by_amount());
+        amounts.all(|guard| {
+            let held = self.state.carried(guard.load)[broker as usize];
+            let weight = self.state.weight(guard.load, partition);
+            let band = guard.bands[broker as usize];
+            band.is_none_or(|band| band.keeps(held, new(held, weight)))
         })
     }
 

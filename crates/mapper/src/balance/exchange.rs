@@ -132,15 +132,22 @@ impl ChangeSearch<'_, '_, '_> {
         // To compare all of them takes as long as so many checks.
         self.asked += own.more.len() * kin.less.len() / 64;
         let mut best: Option<(u128, u32, u32)> = None;
-        for there in own.more.iter().copied() {
-            for back in kin.less.iter().copied() {
-                let (goes, comes) = (self.evening.weight(there), self.evening.weight(back));
+        for (goes, size, there) in own.more.iter().copied() {
+            for (comes, returned, back) in kin.less.iter().copied() {
                 if goes <= comes || goes - comes > most {
                     continue;
                 }
-                let size = |partition: u32| u128::from(self.evening.state.size[partition as usize]);
-                let help = u128::from((goes - comes).min(needed)).max(1);
-                let price = ((size(there) + size(back)) << 20) / help;
+                let cost = (u128::from(size) + u128::from(returned)) << 20;
+                let help = (goes - comes).min(needed).max(1);
+                // Nearly all pairs are dearer than the best one, and a product is found much sooner than a quotient.
+                let is_dearer = |known: u128| {
+                    let above = u64::try_from(known + 1);
+                    above.is_ok_and(|above| cost >= u128::from(above) * u128::from(help))
+                };
+                if best.is_some_and(|(known, ..)| is_dearer(known)) {
+                    continue;
+                }
+                let price = cost / u128::from(help);
                 if best.is_none_or(|known| (price, there, back) < known)
                     && self.helps(from, to, goes, comes)
                     && self.admit(there, from, to)

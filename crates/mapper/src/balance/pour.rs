@@ -54,6 +54,7 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &BrokerGroup, seats: Mo
         takers,
         edges,
         widest: u64::MAX,
+        is_narrower: true,
         refused,
         preference,
         left: BTreeSet::new(),
@@ -75,6 +76,8 @@ struct PourFlow<'l> {
     edges: Edges,
     /// The most room that any taker has.
     widest: u64,
+    /// Whether a taker has got less room since then.
+    is_narrower: bool,
     /// For each broker the seats that it refused in spite of enough space, since it last took one.
     refused: Vec<u32>,
     preference: SeatPreference<'l>,
@@ -107,6 +110,7 @@ impl PourFlow<'_> {
                     self.takers.remove(&(evening.level(taker), taker));
                     self.refused[taker as usize] = 0;
                     evening.shift(partition, giver, taker);
+                    self.is_narrower = true;
                     if self.space(evening, taker) > 0 {
                         self.takers.insert((evening.level(taker), taker));
                     }
@@ -161,6 +165,12 @@ impl PourFlow<'_> {
         giver: BrokerIx,
     ) -> Option<BrokerIx> {
         let weight = evening.weight(partition);
+        // A number of replicas counts its refusals; all others are refused as soon as anything refuses.
+        let is_counted = evening.load.is_uniform();
+        if !is_counted && !evening.amounts_let_go(partition, giver) {
+            self.measure_widest(evening);
+            return None;
+        }
         let mut widest = 0;
         let mut found: Option<(Option<u128>, BrokerIx)> = None;
         let mut tired = None;
@@ -169,6 +179,7 @@ impl PourFlow<'_> {
             widest = widest.max(space);
             if space < weight
                 || !evening.count_lets_come(*taker)
+                || !(is_counted || evening.amounts_let_come(partition, *taker))
                 || !evening.admit(partition, giver, *taker)
             {
                 continue;
@@ -186,7 +197,7 @@ impl PourFlow<'_> {
                 continue;
             }
             let refused = &mut self.refused[*taker as usize];
-            *refused += u32::from(evening.load.is_uniform());
+            *refused += u32::from(is_counted);
             if *refused > MOST_REFUSED {
                 tired = Some((*level, *taker));
             }
@@ -195,9 +206,16 @@ impl PourFlow<'_> {
             self.takers.remove(&tired);
         }
         if found.is_none() {
-            self.widest = widest;
+            (self.widest, self.is_narrower) = (widest, tired.is_some());
         }
         found.map(|(_, taker)| taker)
+    }
+
+    fn measure_widest(&mut self, evening: &Evening<'_, '_>) {
+        if self.is_narrower {
+            let spaces = self.takers.iter().map(|(_, taker)| self.space(evening, *taker));
+            (self.widest, self.is_narrower) = (spaces.max().unwrap_or(0), false);
+        }
     }
 
     fn space(&self, evening: &Evening<'_, '_>, taker: BrokerIx) -> u64 {

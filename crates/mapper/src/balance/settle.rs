@@ -23,11 +23,12 @@ const MOST_REFUSED: usize = 64;
 /// Brings brokers into their bands one by one.
 pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
     let mut stuck = vec![false; evening.state.used.len()];
+    let mut strains = strains(evening);
     // A broker improves a few dozen times at most. The factor leaves room for clusters of few, huge replicas.
     for _ in 0..group.brokers.len() * 64 {
         let open = group.brokers.iter().copied().filter(|broker| !stuck[*broker as usize]);
         let worst = open
-            .map(|broker| (evening.strain(broker), Reverse(broker)))
+            .map(|broker| (strains[broker as usize], Reverse(broker)))
             .max()
             .filter(|(strain, _)| *strain > 0);
         let Some((strain, Reverse(broker))) = worst else { return };
@@ -36,13 +37,22 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &BrokerGroup) {
             false => (strain / STEPS).min(evening.band(broker).width() / STEPS),
         };
         let least = evening.band(broker).of_parts(step);
+        let brokers = &group.brokers;
         let mut search =
-            ChangeSearch { evening, brokers: &group.brokers, strain, step, least, asked: 0 };
+            ChangeSearch { evening, brokers, strains: &strains, strain, step, least, asked: 0 };
         match search.improve(broker) {
-            Some(change) => change.carry_out(evening),
+            Some(change) => {
+                change.carry_out(evening);
+                strains = self::strains(evening);
+            }
             None => stuck[broker as usize] = true,
         }
     }
+}
+
+/// The strain of each broker.
+fn strains(evening: &Evening<'_, '_>) -> Vec<u64> {
+    (0..).take(evening.state.used.len()).map(|broker| evening.strain(broker)).collect()
 }
 
 /// A change that helps a broker.
@@ -77,7 +87,9 @@ impl HelpfulChange {
 pub(super) struct ChangeSearch<'s, 'e, 'a> {
     pub(super) evening: &'s mut Evening<'e, 'a>,
     brokers: &'s [BrokerIx],
-    /// The broker's distance from its band.
+    /// For each broker its distance from its band.
+    strains: &'s [u64],
+    /// That of the broker which is searched for.
     strain: u64,
     /// The least that a change has to help. Otherwise, thousands of changes help by nearly nothing.
     step: u64,
@@ -91,7 +103,7 @@ impl ChangeSearch<'_, '_, '_> {
         let over = self.evening.used(broker) > self.evening.band(broker).high;
         let mut others: Vec<BrokerIx> =
             self.brokers.iter().copied().filter(|other| *other != broker).collect();
-        others.sort_by_key(|other| (self.evening.level(*other), *other));
+        others.sort_by_cached_key(|other| (self.evening.level(*other), *other));
         if !over {
             others.reverse();
         }
@@ -251,12 +263,17 @@ impl ChangeSearch<'_, '_, '_> {
 
     /// Whether both brokers end better than the worse one is, if `there` goes and `back` comes back.
     pub(super) fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
+        if there <= back {
+            return false;
+        }
         let (giver, taker) = (self.evening.used(from), self.evening.used(to));
         let less = (giver + back).saturating_sub(there);
         let more = (taker + there).saturating_sub(back);
-        let new = self.evening.band(from).strain(less).max(self.evening.band(to).strain(more));
-        let old = self.evening.strain(from).max(self.evening.strain(to)).min(self.strain);
-        there > back && new + self.step < old
+        let old = self.strains[from as usize].max(self.strains[to as usize]).min(self.strain);
+        old.checked_sub(self.step).is_some_and(|least| {
+            self.evening.band(from).strains_less(less, least)
+                && self.evening.band(to).strains_less(more, least)
+        })
     }
 
     /// Whether the disks and the loads that were evened before allow the change.

@@ -12,10 +12,13 @@ pub(super) type Kin = (u32, u64, u32);
 /// Of the replicas that are unlike the others, how many of each kind are kept for a broker.
 const UNLIKE: usize = 64;
 
+/// Weight, size and number of a partition.
+pub(super) type WeighedSeat = (u64, u64, u32);
+
 /// The replicas of one broker that have the most or the least of a load, compared to another load.
 pub(super) struct Unlike {
-    pub(super) more: Vec<u32>,
-    pub(super) less: Vec<u32>,
+    pub(super) more: Vec<WeighedSeat>,
+    pub(super) less: Vec<WeighedSeat>,
 }
 
 /// For each broker its movable partitions at one moment. The shelves do not follow later changes, so the caller checks
@@ -120,7 +123,8 @@ impl Shelves {
         let mut own: Vec<_> = self.of(broker, state).iter().map(beyond).collect();
         own.sort_unstable();
         let kept = |own: &mut dyn Iterator<Item = &(i128, u32)>| {
-            own.take(UNLIKE).map(|(_, partition)| *partition).collect()
+            let weighed = |p: u32| (state.weight(load, p), state.size[p as usize], p);
+            own.take(UNLIKE).map(|(_, partition)| weighed(*partition)).collect()
         };
         let found = Unlike { more: kept(&mut own.iter().rev()), less: kept(&mut own.iter()) };
         Rc::clone(self.unlike[at].insert(Rc::new(found)))
