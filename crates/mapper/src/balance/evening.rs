@@ -82,13 +82,7 @@ impl Evening<'_, '_> {
             let weight = |partition| self.state.weight(guard.load, partition);
             let there: u64 = there.iter().map(|partition| weight(*partition)).sum();
             let back = back.map_or(0, weight);
-            let carried = self.state.carried(guard.load);
-            let keeps = |broker: BrokerIx, comes: u64, goes: u64| {
-                let (old, band) = (carried[broker as usize], guard.bands[broker as usize]);
-                let new = (old + comes).saturating_sub(goes);
-                band.is_none_or(|band| band.keeps(old, new))
-            };
-            keeps(from, back, there) && keeps(to, there, back)
+            guard.keeps(self.state, from, back, there) && guard.keeps(self.state, to, there, back)
         });
         let by_topic = self.guards.iter().filter_map(|guard| guard.topics.as_ref());
         let by_topic = by_topic.map(|bands| {
@@ -121,46 +115,33 @@ impl Evening<'_, '_> {
 
     /// Whether the numbers of replicas, if they were evened before, let any single replica leave the broker.
     pub(super) fn count_lets_go(&self, from: BrokerIx) -> bool {
-        self.count_keeps(from, |held| held.saturating_sub(REPLICA))
+        self.count_keeps(from, 0, REPLICA)
     }
 
     /// Whether they let any single replica come to the broker.
     pub(super) fn count_lets_come(&self, to: BrokerIx) -> bool {
-        self.count_keeps(to, |held| held + REPLICA)
+        self.count_keeps(to, REPLICA, 0)
     }
 
-    fn count_keeps(&self, broker: BrokerIx, new: impl Fn(u64) -> u64) -> bool {
+    fn count_keeps(&self, broker: BrokerIx, comes: u64, goes: u64) -> bool {
         let mut counts = self.guards.iter().filter(|guard| guard.load == BalancedLoad::Replicas);
-        counts.all(|guard| {
-            let held = self.state.carried(guard.load)[broker as usize];
-            let band = guard.bands[broker as usize];
-            band.is_none_or(|band| band.keeps(held, new(held)))
-        })
+        counts.all(|guard| guard.keeps(self.state, broker, comes, goes))
     }
 
     /// Whether the amounts that were evened before let a replica leave a broker.
     pub(super) fn amounts_let_go(&self, partition: u32, from: BrokerIx) -> bool {
-        self.amounts_keep(partition, from, u64::saturating_sub)
+        let weight = |load| self.state.weight(load, partition);
+        self.amounts().all(|guard| guard.keeps(self.state, from, 0, weight(guard.load)))
     }
 
     /// Whether they let it come to a broker.
     pub(super) fn amounts_let_come(&self, partition: u32, to: BrokerIx) -> bool {
-        self.amounts_keep(partition, to, |held, weight| held + weight)
+        let weight = |load| self.state.weight(load, partition);
+        self.amounts().all(|guard| guard.keeps(self.state, to, weight(guard.load), 0))
     }
 
-    fn amounts_keep(
-        &self,
-        partition: u32,
-        broker: BrokerIx,
-        new: impl Fn(u64, u64) -> u64,
-    ) -> bool {
-        let mut amounts = self.guards.iter().filter(|guard| guard.load.is_by_amount());
-        amounts.all(|guard| {
-            let held = self.state.carried(guard.load)[broker as usize];
-            let weight = self.state.weight(guard.load, partition);
-            let band = guard.bands[broker as usize];
-            band.is_none_or(|band| band.keeps(held, new(held, weight)))
-        })
+    fn amounts(&self) -> impl Iterator<Item = &Layout> {
+        self.guards.iter().filter(|guard| guard.load.is_by_amount())
     }
 
     fn guards_let(

@@ -235,6 +235,19 @@ impl Layout {
         strains.map(u128::from).sum()
     }
 
+    /// Whether a broker that gets and gives so much of the load ends inside its band, or at least no further outside.
+    pub(super) fn keeps(
+        &self,
+        state: &BalanceState<'_>,
+        broker: BrokerIx,
+        comes: u64,
+        goes: u64,
+    ) -> bool {
+        let old = state.carried(self.load)[broker as usize];
+        let new = (old + comes).saturating_sub(goes);
+        self.bands[broker as usize].is_none_or(|band| band.keeps(old, new))
+    }
+
     pub(super) fn is_even(&self, state: &BalanceState<'_>) -> bool {
         if let Some((topics, counts)) = self.topics.as_ref().zip(state.topics.as_ref()) {
             return topics.is_even(counts);

@@ -165,7 +165,7 @@ impl PourFlow<'_> {
         giver: BrokerIx,
     ) -> Option<BrokerIx> {
         let weight = evening.weight(partition);
-        // A number of replicas counts its refusals; all others are refused as soon as anything refuses.
+        // Where numbers of replicas are evened, refusals are counted for each taker, so each is asked.
         let is_counted = evening.load.is_uniform();
         if !is_counted && !evening.amounts_let_go(partition, giver) {
             self.measure_widest(evening);
