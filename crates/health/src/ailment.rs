@@ -216,18 +216,9 @@ fn narrow_disks(broker: &Broker) -> Vec<Ailment> {
     each.collect()
 }
 
-fn failed_log_dirs(snapshot: &Snapshot) -> Vec<Ailment> {
-    let mut failed: BTreeMap<BrokerId, usize> = BTreeMap::new();
-    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
-    for id in partitions.flat_map(|partition| partition.offline()) {
-        if snapshot.is_live(*id) {
-            *failed.entry(*id).or_default() += 1;
-        }
-    }
-    failed
-        .into_iter()
-        .map(|(broker, replicas)| Ailment::FailedLogDir { broker, replicas })
-        .collect()
+fn failed_log_dirs(snapshot: &Snapshot) -> impl Iterator<Item = Ailment> {
+    let failed = snapshot.failed_replicas().into_iter();
+    failed.map(|(broker, replicas)| Ailment::FailedLogDir { broker, replicas })
 }
 
 /// Brokers in replica lists that are not live, and fenced ones.

@@ -49,7 +49,7 @@ pub(crate) struct DenseCluster<'s> {
 
 impl<'s> DenseCluster<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
-        let ids = all_ids(snapshot);
+        let ids = snapshot.known_brokers();
         let positions = Positions::new(ids.clone());
         let mut first_partition = Vec::with_capacity(snapshot.topics().len() + 1);
         let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum();
@@ -241,18 +241,13 @@ fn open_room(broker: &Broker, headroom: Ratio) -> u64 {
     open.map(room).sum()
 }
 
-/// Every broker that is listed or in a replica list, ascending.
-pub(crate) fn all_ids(snapshot: &Snapshot) -> Vec<BrokerId> {
-    let mut ids = IdSet::default();
-    for broker in snapshot.brokers() {
-        ids.insert(broker.id);
+impl Snapshot {
+    /// Every broker that is listed or in a replica list, ascending.
+    pub fn known_brokers(&self) -> Vec<BrokerId> {
+        let mut ids: IdSet = self.brokers().iter().map(|broker| broker.id).collect();
+        self.topics().iter().for_each(|topic| ids.insert_holders(topic));
+        ids.into_sorted()
     }
-    for partition in snapshot.topics().iter().flat_map(|topic| &topic.partitions) {
-        for id in &partition.replicas {
-            ids.insert(*id);
-        }
-    }
-    ids.into_sorted()
 }
 
 fn racks(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, Vec<String>) {

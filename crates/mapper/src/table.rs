@@ -56,6 +56,13 @@ impl IdSet {
         self.small[at] = true;
     }
 
+    /// Those that hold a replica of the topic.
+    pub(crate) fn insert_holders(&mut self, topic: &Topic) {
+        for id in topic.partitions.iter().flat_map(|partition| &partition.replicas) {
+            self.insert(*id);
+        }
+    }
+
     pub(crate) fn contains(&self, id: BrokerId) -> bool {
         if id.0 >= DIRECT_BELOW {
             return self.large.contains(&id);
@@ -72,8 +79,9 @@ impl IdSet {
 
 /// The brokers in the replica lists of these topics, ascending.
 pub fn holders<'t>(topics: impl IntoIterator<Item = &'t Topic>) -> Vec<BrokerId> {
-    let partitions = topics.into_iter().flat_map(|topic| &topic.partitions);
-    partitions.flat_map(|partition| &partition.replicas).copied().collect::<IdSet>().into_sorted()
+    let mut holders = IdSet::default();
+    topics.into_iter().for_each(|topic| holders.insert_holders(topic));
+    holders.into_sorted()
 }
 
 impl FromIterator<BrokerId> for IdSet {

@@ -188,12 +188,9 @@ impl Session<'_, '_> {
 
 /// A note about running reassignments: a plan starts from their targets.
 fn on_the_move(snapshot: &Snapshot) -> Option<Note> {
-    let mut moving = snapshot.topics().iter().flat_map(|topic| {
-        let of_topic = topic.partitions.iter().filter(|partition| partition.is_moving());
-        of_topic.map(|partition| format!("{}-{}", topic.name, partition.id))
-    });
-    let first = moving.next()?;
-    let count = counted(moving.count() + 1, "partition");
+    let moving = snapshot.moving();
+    let first = moving.first()?;
+    let count = counted(moving.len(), "partition");
     let text = format!("being reassigned: {count}, {first} the first; a plan leaves them alone");
     let hint =
         Some("wait for them, or cancel them, and plan again to have them looked at".to_owned());

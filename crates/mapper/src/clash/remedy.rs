@@ -184,7 +184,7 @@ fn new_brokers(
     rack: Option<&String>,
     storage: Option<Bytes>,
 ) -> Vec<Broker> {
-    let last = crate::dense::all_ids(snapshot).last().map_or(0, |id| id.0);
+    let last = snapshot.known_brokers().last().map_or(0, |id| id.0);
     (1..=count)
         .map(|next| Broker {
             rack: rack.cloned(),

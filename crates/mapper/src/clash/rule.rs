@@ -155,11 +155,7 @@ pub(super) fn cordoned(snapshot: &Snapshot) -> impl Iterator<Item = BrokerId> {
 /// Brokers that are not live, and that hold replicas or are named by the request.
 pub(super) fn lost(snapshot: &Snapshot, request: &Request) -> BTreeSet<BrokerId> {
     let named = request.terms().assignments.iter().flat_map(|a| a.brokers.iter().copied());
-    crate::dense::all_ids(snapshot)
-        .into_iter()
-        .chain(named)
-        .filter(|id| !snapshot.is_live(*id))
-        .collect()
+    snapshot.known_brokers().into_iter().chain(named).filter(|id| !snapshot.is_live(*id)).collect()
 }
 
 /// Makes lost brokers live. They keep their replicas where the request allows every live broker, or names them.

@@ -145,7 +145,7 @@ mod tests {
     fn no_space() -> (Snapshot, Request) {
         let fixture = include_bytes!("../../fixtures/no-space.json");
         let snapshot = Snapshot::from_json(fixture).unwrap();
-        let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
+        let brokers = snapshot.known_brokers().into_iter().collect();
         let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
         let terms = PlanTerms::new(assignments, Ratio::from_percent(10));
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Storage));

@@ -1,7 +1,9 @@
 //! Facts that few partitions have at one time: a cluster of a million partitions does not keep room for each of them.
 
 use crate::bytes::Bytes;
-use crate::ids::Replicas;
+use crate::ids::{BrokerId, Replicas, TopicPartition};
+use crate::snapshot::Snapshot;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 /// The facts about a failure, a tier or a running reassignment. Most partitions have none of them.
@@ -61,10 +63,32 @@ impl From<RareFacts> for Rare {
     }
 }
 
+impl Snapshot {
+    /// Live brokers with replicas in failed log dirs, and how many of these each has.
+    pub fn failed_replicas(&self) -> BTreeMap<BrokerId, usize> {
+        let mut failed = BTreeMap::new();
+        let partitions = self.topics().iter().flat_map(|topic| &topic.partitions);
+        for id in partitions.flat_map(|partition| partition.offline()) {
+            if self.is_live(*id) {
+                *failed.entry(*id).or_default() += 1;
+            }
+        }
+        failed
+    }
+
+    /// The partitions that running reassignments change.
+    pub fn moving(&self) -> Vec<TopicPartition> {
+        let of_topics = self.topics().iter().flat_map(|topic| {
+            let moving = topic.partitions.iter().filter(|partition| partition.is_moving());
+            moving.map(|p| TopicPartition { topic: topic.name.clone(), partition: p.id })
+        });
+        of_topics.collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::BrokerId;
     use crate::snapshot::PartitionFacts;
 
     #[test]

@@ -124,9 +124,7 @@ impl BrokerList {
 
 /// Registered, listed, or in a replica list.
 pub(crate) fn known_brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
-    let mut known = holders(snapshot.topics());
-    known.extend(snapshot.brokers().iter().map(|broker| broker.id));
-    known
+    snapshot.known_brokers().into_iter().collect()
 }
 
 /// Ids that the cluster does not know are the caller's mistake.

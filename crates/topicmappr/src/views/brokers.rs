@@ -42,7 +42,7 @@ enum Change {
 pub(super) fn changes(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<BrokerChange> {
     let after: BTreeMap<BrokerId, &BrokerFigures> =
         plan.after.brokers.iter().map(|b| (b.id, b)).collect();
-    let failed = snapshot.map(failed_log_dirs).unwrap_or_default();
+    let failed = snapshot.map(Snapshot::failed_replicas).unwrap_or_default();
     let mut changes = Vec::new();
     for before in &plan.before.brokers {
         let broker = snapshot.and_then(|snapshot| snapshot.broker(before.id));
@@ -82,18 +82,6 @@ fn cordoned(plan: &Plan, broker: &Broker) -> Option<Change> {
         (true, true) => Some(Change::Cordoned),
         (true, false) => Some(Change::CordonedLogDirs),
     }
-}
-
-/// Live brokers that Kafka reports replicas of as offline.
-fn failed_log_dirs(snapshot: &Snapshot) -> BTreeMap<BrokerId, usize> {
-    let mut failed = BTreeMap::new();
-    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
-    for id in partitions.flat_map(|partition| partition.offline()) {
-        if snapshot.is_live(*id) {
-            *failed.entry(*id).or_insert(0) += 1;
-        }
-    }
-    failed
 }
 
 /// The brokers, one a line.

@@ -7,7 +7,6 @@ use crate::flags::Global;
 use local::words::{counted, few, quoted, ranges};
 use mapper::{BrokerId, DiskForecast, Snapshot, TopicPartition};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// The most names in a line; more are counted.
@@ -65,7 +64,7 @@ impl DoctorView {
             version: 1,
             cluster_id: snapshot.cluster_id().map(str::to_owned),
             captured_at: snapshot.captured_at().map(str::to_owned),
-            brokers: known(snapshot).len(),
+            brokers: snapshot.known_brokers().len(),
             live_brokers: registered.filter(|broker| broker.live).count(),
             topics: topics.len(),
             partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
@@ -82,13 +81,6 @@ impl DoctorView {
     pub(crate) fn is_well(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity == Severity::Notice)
     }
-}
-
-/// Registered, or in a replica list.
-fn known(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
-    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
-    let holders = partitions.flat_map(|partition| partition.replicas.iter().copied());
-    holders.chain(snapshot.brokers().iter().map(|broker| broker.id)).collect()
 }
 
 impl fmt::Display for DoctorView {
