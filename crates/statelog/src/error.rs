@@ -81,6 +81,15 @@ impl Error {
                 ),
                 why,
             ) => Self::Forbidden { what, why },
+            // librdkafka keeps four bytes for each byte of an answer, and a broker with short names needs more.
+            (Some(RDKafkaErrorCode::BadMessage), why) => {
+                let names =
+                    "of dozens of brokers with host names below 10 characters and racks below 4";
+                Self::Unavailable {
+                    what,
+                    why: format!("{why}: librdkafka cannot read a list {names}"),
+                }
+            }
             (_, why) => Self::Unavailable { what, why },
         }
     }
@@ -138,5 +147,12 @@ mod tests {
             text.ends_with("state: TopicAuthorizationFailed (Broker: Topic authorization failed)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_unreadable_list_of_brokers_is_explained() {
+        let said = KafkaError::MetadataFetch(RDKafkaErrorCode::BadMessage);
+        let text = Error::of("looking for the topic of shared state")(said).to_string();
+        assert!(text.contains("host names below 10 characters"), "{text}");
     }
 }
