@@ -4,6 +4,7 @@ use crate::configmaps::ConfigMap;
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error};
 use crate::facts::{Name, PodFacts};
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use std::fmt;
@@ -85,27 +86,29 @@ impl Announcer {
     ///
     /// # Errors
     /// Why the Event was not sent.
-    pub async fn tell(&self, reason: &str, note: &str) -> Result<(), Error> {
-        let mut end = note.len().min(NOTE);
-        while !note.is_char_boundary(end) {
-            end -= 1;
-        }
-        let event = Event {
-            type_: EventType::Normal,
-            reason: reason.to_owned(),
-            note: Some(note[..end].to_owned()),
-            action: reason.to_owned(),
-            secondary: None,
-        };
-        let about = ObjectReference {
-            api_version: Some(self.about.api_version.to_owned()),
-            kind: Some(self.about.kind.to_owned()),
-            name: Some(self.about.name.name.clone()),
-            namespace: Some(self.about.name.namespace.clone()),
-            uid: self.about.uid.clone(),
-            ..ObjectReference::default()
-        };
-        let request = ApiRequest::about("create", "events.events.k8s.io", &self.about.name);
-        self.kubernetes.send(&request, self.recorder.publish(&event, &about)).await
+    pub fn tell<'a>(&'a self, reason: &'a str, note: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let mut end = note.len().min(NOTE);
+            while !note.is_char_boundary(end) {
+                end -= 1;
+            }
+            let event = Event {
+                type_: EventType::Normal,
+                reason: reason.to_owned(),
+                note: Some(note[..end].to_owned()),
+                action: reason.to_owned(),
+                secondary: None,
+            };
+            let about = ObjectReference {
+                api_version: Some(self.about.api_version.to_owned()),
+                kind: Some(self.about.kind.to_owned()),
+                name: Some(self.about.name.name.clone()),
+                namespace: Some(self.about.name.namespace.clone()),
+                uid: self.about.uid.clone(),
+                ..ObjectReference::default()
+            };
+            let request = ApiRequest::about("create", "events.events.k8s.io", &self.about.name);
+            self.kubernetes.send(&request, self.recorder.publish(&event, &about)).await
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The connection to the API: from a kubeconfig, or from the service account of our own pod.
 
 use crate::error::{ApiRequest, Error};
+use futures::future::BoxFuture;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::fmt;
@@ -42,19 +43,21 @@ impl Kubernetes {
     ///
     /// # Errors
     /// [`Error::NoConfig`] and [`Error::BadConfig`].
-    pub async fn connect(access: &Access) -> Result<Self, Error> {
-        // Only the first provider of a process counts, and ours is the same everywhere.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let mut config = config(access).await?;
-        // By default, the client retries refused requests for minutes, even creates and evictions.
-        config.default_retry = false;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(ANSWER);
-        let namespace = access.namespace.clone().unwrap_or(config.default_namespace.clone());
-        let server: Arc<str> = config.cluster_url.to_string().trim_end_matches('/').into();
-        let bad = |error: kube::Error| Error::BadConfig { reason: error.to_string() };
-        let client = Client::try_from(config).map_err(bad)?;
-        Ok(Self { client, server, namespace: namespace.into(), calls: Arc::default() })
+    pub fn connect<'a>(access: &'a Access) -> BoxFuture<'a, Result<Self, Error>> {
+        Box::pin(async move {
+            // Only the first provider of a process counts, and ours is the same everywhere.
+            let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+            let mut config = config(access).await?;
+            // By default, the client retries refused requests for minutes, even creates and evictions.
+            config.default_retry = false;
+            config.connect_timeout = Some(CONNECT);
+            config.read_timeout = Some(ANSWER);
+            let namespace = access.namespace.clone().unwrap_or(config.default_namespace.clone());
+            let server: Arc<str> = config.cluster_url.to_string().trim_end_matches('/').into();
+            let bad = |error: kube::Error| Error::BadConfig { reason: error.to_string() };
+            let client = Client::try_from(config).map_err(bad)?;
+            Ok(Self { client, server, namespace: namespace.into(), calls: Arc::default() })
+        })
     }
 
     /// The namespace for names without one.

@@ -3,6 +3,7 @@
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::Name;
+use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
@@ -12,14 +13,19 @@ impl Kubernetes {
     ///
     /// # Errors
     /// Why it could not be read.
-    pub async fn replicas_of_deployment(&self, name: &Name) -> Result<Option<u32>, Error> {
-        let request = ApiRequest::about("get", "deployments.apps/scale", name);
-        let api: Api<Deployment> = Api::namespaced(self.client(), &name.namespace);
-        let found = if_found(self.read(&request, || api.get_scale(&name.name)).await)?;
-        Ok(found.map(|scale| {
-            // The API leaves out a 0.
-            let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or_default();
-            u32::try_from(replicas).unwrap_or_default()
-        }))
+    pub fn replicas_of_deployment<'a>(
+        &'a self,
+        name: &'a Name,
+    ) -> BoxFuture<'a, Result<Option<u32>, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("get", "deployments.apps/scale", name);
+            let api: Api<Deployment> = Api::namespaced(self.client(), &name.namespace);
+            let found = if_found(self.read(&request, || api.get_scale(&name.name)).await)?;
+            Ok(found.map(|scale| {
+                // The API leaves out a 0.
+                let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or_default();
+                u32::try_from(replicas).unwrap_or_default()
+            }))
+        })
     }
 }

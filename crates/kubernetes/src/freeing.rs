@@ -4,6 +4,7 @@
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error, if_found};
 use crate::fate::Step;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
@@ -30,25 +31,31 @@ impl Kubernetes {
     ///
     /// # Errors
     /// Why the deletion was not made, or may not have been made.
-    pub async fn delete_seen(&self, step: &Step, version: Option<&str>) -> Result<Deleted, Error> {
-        match step {
-            Step::Node { node, uid } => {
-                let about = |verb| ApiRequest::about_global(verb, "nodes", node);
-                let api: Api<Node> = Api::all(self.client());
-                self.delete_if(&api, about, node, how(uid, version, false)).await
+    pub fn delete_seen<'a>(
+        &'a self,
+        step: &'a Step,
+        version: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Deleted, Error>> {
+        Box::pin(async move {
+            match step {
+                Step::Node { node, uid } => {
+                    let about = |verb| ApiRequest::about_global(verb, "nodes", node);
+                    let api: Api<Node> = Api::all(self.client());
+                    self.delete_if(&api, about, node, how(uid, version, false)).await
+                }
+                Step::Claim { claim, uid } => {
+                    let about = |verb| ApiRequest::about(verb, "persistentvolumeclaims", claim);
+                    let api: Api<PersistentVolumeClaim> =
+                        Api::namespaced(self.client(), &claim.namespace);
+                    self.delete_if(&api, about, &claim.name, how(uid, version, false)).await
+                }
+                Step::Pod { pod, uid, force } => {
+                    let about = |verb| ApiRequest::about(verb, "pods", pod);
+                    let api: Api<Pod> = Api::namespaced(self.client(), &pod.namespace);
+                    self.delete_if(&api, about, &pod.name, how(uid, version, *force)).await
+                }
             }
-            Step::Claim { claim, uid } => {
-                let about = |verb| ApiRequest::about(verb, "persistentvolumeclaims", claim);
-                let api: Api<PersistentVolumeClaim> =
-                    Api::namespaced(self.client(), &claim.namespace);
-                self.delete_if(&api, about, &claim.name, how(uid, version, false)).await
-            }
-            Step::Pod { pod, uid, force } => {
-                let about = |verb| ApiRequest::about(verb, "pods", pod);
-                let api: Api<Pod> = Api::namespaced(self.client(), &pod.namespace);
-                self.delete_if(&api, about, &pod.name, how(uid, version, *force)).await
-            }
-        }
+        })
     }
 
     async fn delete_if<K: Clone + DeserializeOwned + Debug>(
@@ -74,19 +81,21 @@ impl Kubernetes {
     ///
     /// # Errors
     /// Why it is unknown.
-    pub async fn server_time(&self) -> Result<Timestamp, Error> {
-        let request = ApiRequest::about_global("get", "the server's time", "/version");
-        let odd = |reason: String| Error::Unreachable {
-            server: self.server().to_owned(),
-            request: request.clone(),
-            reason,
-        };
-        let asked = kube::core::Request::new("/version").list(&ListParams::default());
-        let asked = asked.map_err(|error| odd(error.to_string()))?.map(Body::from);
-        let answer = self.send(&request, self.client().send(asked)).await?;
-        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
-        let date = date.ok_or_else(|| odd("its answer has no Date header".to_owned()))?;
-        time_of(date).map_err(|error| odd(format!("its Date header {date:?}: {error}")))
+    pub fn server_time<'a>(&'a self) -> BoxFuture<'a, Result<Timestamp, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about_global("get", "the server's time", "/version");
+            let odd = |reason: String| Error::Unreachable {
+                server: self.server().to_owned(),
+                request: request.clone(),
+                reason,
+            };
+            let asked = kube::core::Request::new("/version").list(&ListParams::default());
+            let asked = asked.map_err(|error| odd(error.to_string()))?.map(Body::from);
+            let answer = self.send(&request, self.client().send(asked)).await?;
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+            let date = date.ok_or_else(|| odd("its answer has no Date header".to_owned()))?;
+            time_of(date).map_err(|error| odd(format!("its Date header {date:?}: {error}")))
+        })
     }
 }
 

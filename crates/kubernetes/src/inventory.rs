@@ -7,6 +7,7 @@ use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::{ClaimFacts, Health, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
 use crate::read::labelled_node;
+use futures::future::BoxFuture;
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
@@ -88,24 +89,26 @@ impl Kubernetes {
     ///
     /// # Errors
     /// The request that failed. A StatefulSet or node that no longer exists is only missing from the inventory.
-    pub async fn pod(&self, name: &Name) -> Result<Inventory, Error> {
-        let request = ApiRequest::about("get", PODS, name);
-        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-        let pod = PodFacts::from(self.read(&request, || api.get(&name.name)).await?);
-        let mut inventory = Inventory::default();
-        if let Some(set) = pod.stateful_set() {
-            let request = ApiRequest::about("get", SETS, &set);
-            let api: Api<StatefulSet> = Api::namespaced(self.client(), &set.namespace);
-            let found = self.read(&request, || api.get(&set.name)).await;
-            let found = if_found(found)?.map(|found| (set, found.into()));
-            inventory.stateful_sets.extend(found);
-        }
-        if let Some(name) = &pod.node {
-            let found = self.node(name).await?.map(|node| (name.clone(), node));
-            inventory.nodes.extend(found);
-        }
-        inventory.pods.push(pod);
-        Ok(inventory)
+    pub fn pod<'a>(&'a self, name: &'a Name) -> BoxFuture<'a, Result<Inventory, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("get", PODS, name);
+            let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+            let pod = PodFacts::from(self.read(&request, || api.get(&name.name)).await?);
+            let mut inventory = Inventory::default();
+            if let Some(set) = pod.stateful_set() {
+                let request = ApiRequest::about("get", SETS, &set);
+                let api: Api<StatefulSet> = Api::namespaced(self.client(), &set.namespace);
+                let found = self.read(&request, || api.get(&set.name)).await;
+                let found = if_found(found)?.map(|found| (set, found.into()));
+                inventory.stateful_sets.extend(found);
+            }
+            if let Some(name) = &pod.node {
+                let found = self.node(name).await?.map(|node| (name.clone(), node));
+                inventory.nodes.extend(found);
+            }
+            inventory.pods.push(pod);
+            Ok(inventory)
+        })
     }
 
     /// Adds the claims of these namespaces, which have the sizes of volumes. Rights: `list persistentvolumeclaims` in
@@ -113,48 +116,53 @@ impl Kubernetes {
     ///
     /// # Errors
     /// The request that failed. The inventory then stays as it was.
-    pub async fn add_claims(
-        &self,
-        namespaces: &BTreeSet<String>,
-        inventory: &mut Inventory,
-    ) -> Result<(), Error> {
-        let asked = namespaces.iter().map(|namespace| async move {
-            let request = ApiRequest::about_all("list", CLAIMS, Some(namespace));
-            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
-            self.list(&api, &request, None).await
-        });
-        let claims = try_join_all(asked).await?.into_iter().flatten().map(ClaimFacts::from);
-        inventory.claims.extend(claims.map(|claim| (claim.name.clone(), claim)));
-        Ok(())
+    pub fn add_claims<'a>(
+        &'a self,
+        namespaces: &'a BTreeSet<String>,
+        inventory: &'a mut Inventory,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let asked = namespaces.iter().map(|namespace| async move {
+                let request = ApiRequest::about_all("list", CLAIMS, Some(namespace));
+                let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
+                self.list(&api, &request, None).await
+            });
+            let claims = try_join_all(asked).await?.into_iter().flatten().map(ClaimFacts::from);
+            inventory.claims.extend(claims.map(|claim| (claim.name.clone(), claim)));
+            Ok(())
+        })
     }
 
     /// Adds a pod's claims and their volumes. Rights: `get persistentvolumeclaims`, `get persistentvolumes`.
     ///
     /// # Errors
     /// The request that failed.
-    pub async fn add_volumes_of(
-        &self,
-        pod: &PodFacts,
-        inventory: &mut Inventory,
-    ) -> Result<(), Error> {
-        for claim in &pod.claims {
-            let name = Name::new(&pod.name.namespace, claim);
-            let request = ApiRequest::about("get", CLAIMS, &name);
-            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), &name.namespace);
-            let found = if_found(self.read(&request, || api.get(claim)).await)?;
-            let Some(claim) = found.map(ClaimFacts::from) else { continue };
-            if let Some(volume) = &claim.volume {
-                let request = ApiRequest::about_global("get", VOLUMES, volume);
-                let api: Api<PersistentVolume> = Api::all(self.client());
-                let found = if_found(self.read(&request, || api.get(volume)).await)?;
-                if let Some(found) = found.map(VolumeFacts::from) {
-                    self.look_at_nodes_for(&found, inventory).await?;
-                    inventory.volumes.insert(volume.clone(), found);
+    pub fn add_volumes_of<'a>(
+        &'a self,
+        pod: &'a PodFacts,
+        inventory: &'a mut Inventory,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            for claim in &pod.claims {
+                let name = Name::new(&pod.name.namespace, claim);
+                let request = ApiRequest::about("get", CLAIMS, &name);
+                let api: Api<PersistentVolumeClaim> =
+                    Api::namespaced(self.client(), &name.namespace);
+                let found = if_found(self.read(&request, || api.get(claim)).await)?;
+                let Some(claim) = found.map(ClaimFacts::from) else { continue };
+                if let Some(volume) = &claim.volume {
+                    let request = ApiRequest::about_global("get", VOLUMES, volume);
+                    let api: Api<PersistentVolume> = Api::all(self.client());
+                    let found = if_found(self.read(&request, || api.get(volume)).await)?;
+                    if let Some(found) = found.map(VolumeFacts::from) {
+                        self.look_at_nodes_for(&found, inventory).await?;
+                        inventory.volumes.insert(volume.clone(), found);
+                    }
                 }
+                inventory.claims.insert(name, claim);
             }
-            inventory.claims.insert(name, claim);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Adds the health of the nodes that a local volume is on, because the pods do not lead to these nodes.
@@ -176,64 +184,79 @@ impl Kubernetes {
         Ok(())
     }
 
-    async fn labelled_nodes(&self) -> Result<BTreeMap<String, NodeFacts>, Error> {
-        let api: Api<Node> = Api::all(self.client());
-        let request = ApiRequest::about_all("list", NODES, None);
-        let (nodes, cordoned) = tokio::try_join!(
-            self.list_metadata(&api, &request, None),
-            // Metadata alone does not tell it.
-            self.list_metadata(&api, &request, Some("spec.unschedulable=true")),
-        )?;
-        let cordoned: BTreeSet<Option<String>> =
-            cordoned.into_iter().map(|node| node.metadata.name).collect();
-        let node = |node: PartialObjectMeta<Node>| NodeFacts {
-            cordoned: cordoned.contains(&node.metadata.name),
-            ..labelled_node(node.metadata)
-        };
-        Ok(nodes.into_iter().map(node).map(|node| (node.name.clone(), node)).collect())
+    fn labelled_nodes<'a>(&'a self) -> BoxFuture<'a, Result<BTreeMap<String, NodeFacts>, Error>> {
+        Box::pin(async move {
+            let api: Api<Node> = Api::all(self.client());
+            let request = ApiRequest::about_all("list", NODES, None);
+            let (nodes, cordoned) = tokio::try_join!(
+                self.list_metadata(&api, &request, None),
+                // Metadata alone does not tell it.
+                self.list_metadata(&api, &request, Some("spec.unschedulable=true")),
+            )?;
+            let cordoned: BTreeSet<Option<String>> =
+                cordoned.into_iter().map(|node| node.metadata.name).collect();
+            let node = |node: PartialObjectMeta<Node>| NodeFacts {
+                cordoned: cordoned.contains(&node.metadata.name),
+                ..labelled_node(node.metadata)
+            };
+            Ok(nodes.into_iter().map(node).map(|node| (node.name.clone(), node)).collect())
+        })
     }
 
-    async fn in_namespace(&self, namespace: &str, wanted: &Wanted) -> Result<Inventory, Error> {
-        let list = |resource| ApiRequest::about_all("list", resource, Some(namespace));
-        let (pods, sets) = (list(PODS), list(SETS));
-        let pod_api: Api<Pod> = Api::namespaced(self.client(), namespace);
-        let set_api: Api<StatefulSet> = Api::namespaced(self.client(), namespace);
-        let (pods, sets) = tokio::try_join!(
-            self.list(&pod_api, &pods, wanted.pod_labels.as_deref()),
-            self.list(&set_api, &sets, None),
-        )?;
-        let sets = sets.into_iter().map(StatefulSetFacts::from);
-        Ok(Inventory {
-            pods: pods.into_iter().map(PodFacts::from).collect(),
-            stateful_sets: sets.map(|set| (set.name.clone(), set)).collect(),
-            ..Inventory::default()
+    fn in_namespace<'a>(
+        &'a self,
+        namespace: &'a str,
+        wanted: &'a Wanted,
+    ) -> BoxFuture<'a, Result<Inventory, Error>> {
+        Box::pin(async move {
+            let list = |resource| ApiRequest::about_all("list", resource, Some(namespace));
+            let (pods, sets) = (list(PODS), list(SETS));
+            let pod_api: Api<Pod> = Api::namespaced(self.client(), namespace);
+            let set_api: Api<StatefulSet> = Api::namespaced(self.client(), namespace);
+            let (pods, sets) = tokio::try_join!(
+                self.list(&pod_api, &pods, wanted.pod_labels.as_deref()),
+                self.list(&set_api, &sets, None),
+            )?;
+            let sets = sets.into_iter().map(StatefulSetFacts::from);
+            Ok(Inventory {
+                pods: pods.into_iter().map(PodFacts::from).collect(),
+                stateful_sets: sets.map(|set| (set.name.clone(), set)).collect(),
+                ..Inventory::default()
+            })
         })
     }
 
     /// Adds the health of the nodes whose pods are not ready.
-    async fn look_at_nodes(&self, inventory: &mut Inventory) -> Result<(), Error> {
-        let unwell = inventory.pods.iter().filter(|pod| !pod.ready || pod.terminating);
-        let names: BTreeSet<&String> = unwell.filter_map(|pod| pod.node.as_ref()).collect();
-        let names: Vec<&String> =
-            names.into_iter().filter(|name| inventory.nodes.contains_key(*name)).collect();
-        let looked_at: Vec<NodeFacts> = if names.len() > FEW {
-            let api: Api<Node> = Api::all(self.client());
-            let request = ApiRequest::about_all("list", NODES, None);
-            let nodes = self.list(&api, &request, None).await?;
-            nodes.into_iter().map(NodeFacts::from).collect()
-        } else {
-            let nodes = try_join_all(names.into_iter().map(|name| self.node(name))).await?;
-            nodes.into_iter().flatten().collect()
-        };
-        let looked_at = looked_at.into_iter().map(|node| (node.name.clone(), node));
-        inventory.nodes.extend(looked_at);
-        Ok(())
+    fn look_at_nodes<'a>(
+        &'a self,
+        inventory: &'a mut Inventory,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let unwell = inventory.pods.iter().filter(|pod| !pod.ready || pod.terminating);
+            let names: BTreeSet<&String> = unwell.filter_map(|pod| pod.node.as_ref()).collect();
+            let names: Vec<&String> =
+                names.into_iter().filter(|name| inventory.nodes.contains_key(*name)).collect();
+            let looked_at: Vec<NodeFacts> = if names.len() > FEW {
+                let api: Api<Node> = Api::all(self.client());
+                let request = ApiRequest::about_all("list", NODES, None);
+                let nodes = self.list(&api, &request, None).await?;
+                nodes.into_iter().map(NodeFacts::from).collect()
+            } else {
+                let nodes = try_join_all(names.into_iter().map(|name| self.node(name))).await?;
+                nodes.into_iter().flatten().collect()
+            };
+            let looked_at = looked_at.into_iter().map(|node| (node.name.clone(), node));
+            inventory.nodes.extend(looked_at);
+            Ok(())
+        })
     }
 
-    async fn node(&self, name: &str) -> Result<Option<NodeFacts>, Error> {
-        let request = ApiRequest::about_global("get", NODES, name);
-        let api: Api<Node> = Api::all(self.client());
-        let found = if_found(self.read(&request, || api.get(name)).await)?;
-        Ok(found.map(NodeFacts::from))
+    fn node<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<NodeFacts>, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about_global("get", NODES, name);
+            let api: Api<Node> = Api::all(self.client());
+            let found = if_found(self.read(&request, || api.get(name)).await)?;
+            Ok(found.map(NodeFacts::from))
+        })
     }
 }

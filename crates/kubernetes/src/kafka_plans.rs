@@ -3,6 +3,7 @@
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error};
 use crate::facts::Name;
+use futures::future::BoxFuture;
 use futures::{StreamExt, pin_mut};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -69,11 +70,16 @@ impl Kubernetes {
     ///
     /// # Errors
     /// Why they could not be read.
-    pub async fn kafka_plans(&self, notes: &Name) -> Result<Vec<KafkaPlan>, Error> {
-        let request = ApiRequest::about_all("list", RESOURCE, Some(&notes.namespace));
-        let api = self.plans_api(&notes.namespace);
-        let found = self.list(&api, &request, Some(&selector(notes))).await?;
-        Ok(found.iter().map(|object| KafkaPlan::of(object, &notes.namespace)).collect())
+    pub fn kafka_plans<'a>(
+        &'a self,
+        notes: &'a Name,
+    ) -> BoxFuture<'a, Result<Vec<KafkaPlan>, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about_all("list", RESOURCE, Some(&notes.namespace));
+            let api = self.plans_api(&notes.namespace);
+            let found = self.list(&api, &request, Some(&selector(notes))).await?;
+            Ok(found.iter().map(|object| KafkaPlan::of(object, &notes.namespace)).collect())
+        })
     }
 
     /// Shows a need and what becomes of it. Right: `create`, `patch kafkaplans`, `patch
@@ -81,84 +87,97 @@ impl Kubernetes {
     ///
     /// # Errors
     /// Why it could not be written.
-    pub async fn show_kafka_plan(
-        &self,
-        notes: &Name,
-        need: &str,
-        status: &Value,
-    ) -> Result<(), Error> {
-        let name = KafkaPlan::name_for(notes, need);
-        let api = self.plans_api(&notes.namespace);
-        let params = PatchParams::apply(MANAGER).force();
-        let object = |mut rest: Value| {
-            rest["apiVersion"] = json!(format!("{GROUP}/{API_VERSION}"));
-            rest["kind"] = json!(KIND);
-            Patch::Apply(rest)
-        };
-        let metadata = json!({"name": name.name, "labels": {KEEP: notes.name}});
-        let spec = object(json!({"metadata": metadata, "spec": {"need": need}}));
-        let request = ApiRequest::about("patch", RESOURCE, &name);
-        self.send(&request, api.patch(&name.name, &params, &spec)).await?;
-        let shown = object(json!({"metadata": {"name": name.name}, "status": status}));
-        let request = ApiRequest::about("patch", STATUS, &name);
-        self.send(&request, api.patch_status(&name.name, &params, &shown)).await?;
-        Ok(())
+    pub fn show_kafka_plan<'a>(
+        &'a self,
+        notes: &'a Name,
+        need: &'a str,
+        status: &'a Value,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let name = KafkaPlan::name_for(notes, need);
+            let api = self.plans_api(&notes.namespace);
+            let params = PatchParams::apply(MANAGER).force();
+            let object = |mut rest: Value| {
+                rest["apiVersion"] = json!(format!("{GROUP}/{API_VERSION}"));
+                rest["kind"] = json!(KIND);
+                Patch::Apply(rest)
+            };
+            let metadata = json!({"name": name.name, "labels": {KEEP: notes.name}});
+            let spec = object(json!({"metadata": metadata, "spec": {"need": need}}));
+            let request = ApiRequest::about("patch", RESOURCE, &name);
+            self.send(&request, api.patch(&name.name, &params, &spec)).await?;
+            let shown = object(json!({"metadata": {"name": name.name}, "status": status}));
+            let request = ApiRequest::about("patch", STATUS, &name);
+            self.send(&request, api.patch_status(&name.name, &params, &shown)).await?;
+            Ok(())
+        })
     }
 
     /// Answers to a plan. Right: `patch kafkaplans`.
     ///
     /// # Errors
     /// Why it could not be written.
-    pub async fn answer_kafka_plan(
-        &self,
-        plan: &Name,
-        plan_id: &str,
+    pub fn answer_kafka_plan<'a>(
+        &'a self,
+        plan: &'a Name,
+        plan_id: &'a str,
         approved: bool,
-    ) -> Result<(), Error> {
-        let [approve, reject] = ANSWERS;
-        let (yes, no) = if approved { (approve, reject) } else { (reject, approve) };
-        let annotations = json!({yes: plan_id, no: null});
-        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
-        let request = ApiRequest::about("patch", RESOURCE, plan);
-        let api = self.plans_api(&plan.namespace);
-        self.send(&request, api.patch(&plan.name, &PatchParams::default(), &patch)).await?;
-        Ok(())
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let [approve, reject] = ANSWERS;
+            let (yes, no) = if approved { (approve, reject) } else { (reject, approve) };
+            let annotations = json!({yes: plan_id, no: null});
+            let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+            let request = ApiRequest::about("patch", RESOURCE, plan);
+            let api = self.plans_api(&plan.namespace);
+            self.send(&request, api.patch(&plan.name, &PatchParams::default(), &patch)).await?;
+            Ok(())
+        })
     }
 
     /// Removes an object. Right: `delete kafkaplans`. One that is gone is no error.
     ///
     /// # Errors
     /// Why it could not be removed.
-    pub async fn remove_kafka_plan(&self, plan: &Name) -> Result<(), Error> {
-        let request = ApiRequest::about("delete", RESOURCE, plan);
-        let api = self.plans_api(&plan.namespace);
-        let removed = self.send(&request, api.delete(&plan.name, &DeleteParams::default())).await;
-        match removed {
-            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+    pub fn remove_kafka_plan<'a>(&'a self, plan: &'a Name) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("delete", RESOURCE, plan);
+            let api = self.plans_api(&plan.namespace);
+            let removed =
+                self.send(&request, api.delete(&plan.name, &DeleteParams::default())).await;
+            match removed {
+                Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Ends when an operator has answered to a plan since these were read. Right: `list`, `watch kafkaplans`. Waits through
     /// failures of the API.
-    pub async fn kafka_plan_is_answered(&self, notes: &Name, read: &[KafkaPlan]) {
-        let config = Config::default().labels(&selector(notes));
-        let events = watcher(self.plans_api(&notes.namespace), config).default_backoff();
-        pin_mut!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::InitApply(object) | Event::Apply(object)) => {
-                    let now = KafkaPlan::of(&object, &notes.namespace);
-                    let before = read.iter().find(|plan| plan.name == now.name);
-                    if before.map(KafkaPlan::answers).unwrap_or_default() != now.answers() {
-                        return;
+    pub fn kafka_plan_is_answered<'a>(
+        &'a self,
+        notes: &'a Name,
+        read: &'a [KafkaPlan],
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let config = Config::default().labels(&selector(notes));
+            let events = watcher(self.plans_api(&notes.namespace), config).default_backoff();
+            pin_mut!(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                        let now = KafkaPlan::of(&object, &notes.namespace);
+                        let before = read.iter().find(|plan| plan.name == now.name);
+                        if before.map(KafkaPlan::answers).unwrap_or_default() != now.answers() {
+                            return;
+                        }
                     }
+                    Ok(Event::Init | Event::InitDone | Event::Delete(_)) => {}
+                    Err(error) => tracing::info!(%error, "watching KafkaPlans"),
                 }
-                Ok(Event::Init | Event::InitDone | Event::Delete(_)) => {}
-                Err(error) => tracing::info!(%error, "watching KafkaPlans"),
             }
-        }
-        pending().await
+            pending().await
+        })
     }
 }
 

@@ -10,6 +10,7 @@ pub use campaign::KeptLease;
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::Name;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -71,20 +72,28 @@ impl Kubernetes {
         Ok(spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty()))
     }
 
-    async fn lease(&self, name: &Name) -> Result<Option<Object>, Error> {
-        let request = ApiRequest::about("get", RESOURCE, name);
-        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
-        if_found(self.read(&request, || api.get(&name.name)).await)
+    fn lease<'a>(&'a self, name: &'a Name) -> BoxFuture<'a, Result<Option<Object>, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("get", RESOURCE, name);
+            let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+            if_found(self.read(&request, || api.get(&name.name)).await)
+        })
     }
 
-    async fn create(&self, terms: &LeaseTerms, asked: Instant) -> Result<Candidacy, Error> {
-        let mut object = Object { spec: Some(spec(terms, None)), ..Object::default() };
-        object.metadata.name = Some(terms.name.name.clone());
-        object.metadata.namespace = Some(terms.name.namespace.clone());
-        let request = ApiRequest::about("create", RESOURCE, &terms.name);
-        let api: Api<Object> = Api::namespaced(self.client(), &terms.name.namespace);
-        let made = self.send(&request, api.create(&PostParams::default(), &object)).await;
-        self.taken(terms, made, asked).await
+    fn create<'a>(
+        &'a self,
+        terms: &'a LeaseTerms,
+        asked: Instant,
+    ) -> BoxFuture<'a, Result<Candidacy, Error>> {
+        Box::pin(async move {
+            let mut object = Object { spec: Some(spec(terms, None)), ..Object::default() };
+            object.metadata.name = Some(terms.name.name.clone());
+            object.metadata.namespace = Some(terms.name.namespace.clone());
+            let request = ApiRequest::about("create", RESOURCE, &terms.name);
+            let api: Api<Object> = Api::namespaced(self.client(), &terms.name.namespace);
+            let made = self.send(&request, api.create(&PostParams::default(), &object)).await;
+            self.taken(terms, made, asked).await
+        })
     }
 
     async fn take_over(
@@ -118,10 +127,12 @@ impl Kubernetes {
         }
     }
 
-    async fn put(&self, name: &Name, object: Object) -> Result<Object, Error> {
-        let request = ApiRequest::about("update", RESOURCE, name);
-        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
-        self.send(&request, api.replace(&name.name, &PostParams::default(), &object)).await
+    fn put<'a>(&'a self, name: &'a Name, object: Object) -> BoxFuture<'a, Result<Object, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("update", RESOURCE, name);
+            let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+            self.send(&request, api.replace(&name.name, &PostParams::default(), &object)).await
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Kafka on Kubernetes: the broker id and the node of each pod, ConfigMaps, and Leases.
 //!
 //! In: the Kubernetes API. Out: plain values, which identify brokers without IO ([`identity`]).
+//!
+//! What asks the API returns a boxed future. Each crate that calls an `async fn` compiles it again, here with the API's types.
 
 mod announce;
 pub mod brokers;

@@ -9,6 +9,7 @@ use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::Keys;
 use crate::inventory::Wanted;
 use crate::read::labelled_node;
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -48,11 +49,13 @@ impl Kubernetes {
         Ok(told(&brokers(&inventory, rules, &BTreeSet::new()), &annotations, key))
     }
 
-    async fn metadata_of(&self, name: String) -> Result<Option<ObjectMeta>, Error> {
-        let request = ApiRequest::about_global("get", NODES, &name);
-        let api: Api<Node> = Api::all(self.client());
-        let found = if_found(self.read(&request, || api.get_metadata(&name)).await)?;
-        Ok(found.map(|node| node.metadata))
+    fn metadata_of<'a>(&'a self, name: String) -> BoxFuture<'a, Result<Option<ObjectMeta>, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about_global("get", NODES, &name);
+            let api: Api<Node> = Api::all(self.client());
+            let found = if_found(self.read(&request, || api.get_metadata(&name)).await)?;
+            Ok(found.map(|node| node.metadata))
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::connect::Kubernetes;
 use crate::error::{ApiRequest, Error, if_found};
 use crate::facts::{Name, PodFacts};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -70,55 +71,73 @@ impl Kubernetes {
     /// # Errors
     /// Why it could not be read; [`Error::NotFound`] if there is none; [`Error::Strimzi`] if the name is that of Strimzi's
     /// pods, or of their pool.
-    pub async fn rolling(&self, name: &Name) -> Result<RollingSet, Error> {
-        let request = ApiRequest::about("get", SETS, name);
-        let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
-        let set = if_found(self.read(&request, || api.get(&name.name)).await)?;
-        let listing = ApiRequest::about_all("list", PODS, Some(&name.namespace));
-        let pods: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-        let Some(set) = set else {
-            let all = self.list(&pods, &listing, None).await?;
-            let strimzi = all.into_iter().find_map(|pod| strimzi_set(&PodFacts::from(pod), name));
-            return Err(strimzi.map_or(Error::NotFound { request }, |set| Error::Strimzi { set }));
-        };
-        let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
-        let labels: Vec<String> = labels
-            .unwrap_or_default()
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let pods = self.list(&pods, &listing, Some(&labels.join(","))).await?;
-        Ok(read(name, set, pods))
+    pub fn rolling<'a>(&'a self, name: &'a Name) -> BoxFuture<'a, Result<RollingSet, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("get", SETS, name);
+            let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
+            let set = if_found(self.read(&request, || api.get(&name.name)).await)?;
+            let listing = ApiRequest::about_all("list", PODS, Some(&name.namespace));
+            let pods: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+            let Some(set) = set else {
+                let all = self.list(&pods, &listing, None).await?;
+                let strimzi =
+                    all.into_iter().find_map(|pod| strimzi_set(&PodFacts::from(pod), name));
+                return Err(
+                    strimzi.map_or(Error::NotFound { request }, |set| Error::Strimzi { set })
+                );
+            };
+            let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
+            let labels: Vec<String> = labels
+                .unwrap_or_default()
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let pods = self.list(&pods, &listing, Some(&labels.join(","))).await?;
+            Ok(read(name, set, pods))
+        })
     }
 
     /// Evicts a pod through the PodDisruptionBudget. Right: `create pods/eviction`. Sent once.
     ///
     /// # Errors
     /// Why the pod was not evicted, or may not have been.
-    pub async fn evict(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
-        let request = ApiRequest::about("create", "pods/eviction", name);
-        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-        let params = EvictParams { delete_options: Some(of_uid(uid)), ..EvictParams::default() };
-        match self.send(&request, api.evict(&name.name, &params)).await {
-            Ok(_) => Ok(Evicted::Yes),
-            Err(Error::Refused { code: 429, message, .. }) => Ok(Evicted::NotNow(message)),
-            Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
-            Err(error) => Err(error),
-        }
+    pub fn evict<'a>(
+        &'a self,
+        name: &'a Name,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<Evicted, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("create", "pods/eviction", name);
+            let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+            let params =
+                EvictParams { delete_options: Some(of_uid(uid)), ..EvictParams::default() };
+            match self.send(&request, api.evict(&name.name, &params)).await {
+                Ok(_) => Ok(Evicted::Yes),
+                Err(Error::Refused { code: 429, message, .. }) => Ok(Evicted::NotNow(message)),
+                Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Deletes a pod. Right: `delete pods`. Sent once.
     ///
     /// # Errors
     /// Why the pod was not deleted, or may not have been.
-    pub async fn delete_pod(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
-        let request = ApiRequest::about("delete", PODS, name);
-        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-        match self.send(&request, api.delete(&name.name, &of_uid(uid))).await {
-            Ok(_) => Ok(Evicted::Yes),
-            Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
-            Err(error) => Err(error),
-        }
+    pub fn delete_pod<'a>(
+        &'a self,
+        name: &'a Name,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<Evicted, Error>> {
+        Box::pin(async move {
+            let request = ApiRequest::about("delete", PODS, name);
+            let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+            match self.send(&request, api.delete(&name.name, &of_uid(uid))).await {
+                Ok(_) => Ok(Evicted::Yes),
+                Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
+                Err(error) => Err(error),
+            }
+        })
     }
 }
 
