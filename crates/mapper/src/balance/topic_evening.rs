@@ -120,14 +120,20 @@ impl TopicTurn<'_, '_, '_> {
         self.evening.state.topics.as_ref().map_or(0, |counts| counts.held(self.topic, broker))
     }
 
+    /// The replicas of each broker in the group.
+    fn all_held(&self) -> impl Iterator<Item = (BrokerIx, u32)> {
+        let counts = self.evening.state.topics.iter();
+        counts.flat_map(|counts| counts.held_by(self.topic, self.group))
+    }
+
     pub(super) fn band(&self, broker: BrokerIx) -> PieceBand {
         self.shares.band(broker)
     }
 
     /// The replicas above the bands, and those missing below them.
     fn off(&self) -> (u64, u64) {
-        let both = self.group.iter().map(|broker| (self.band(*broker), self.held(*broker)));
-        both.fold((0, 0), |(above, below), (band, held)| {
+        self.all_held().fold((0, 0), |(above, below), (broker, held)| {
+            let band = self.band(broker);
             let more = u64::from(held.saturating_sub(band.high));
             (above + more, below + u64::from(band.low.saturating_sub(held)))
         })
@@ -142,8 +148,8 @@ impl TopicTurn<'_, '_, '_> {
 
     /// Brings brokers above their band down to it, the fullest first.
     fn lower(&mut self, takers: &mut Takers) {
-        let above = |broker: &BrokerIx| self.held(*broker) > self.band(*broker).high;
-        let mut givers: Vec<BrokerIx> = self.group.iter().copied().filter(above).collect();
+        let above = self.all_held().filter(|(broker, held)| *held > self.band(*broker).high);
+        let mut givers: Vec<BrokerIx> = above.map(|(broker, _)| broker).collect();
         givers.sort_by_key(|broker| (Reverse(self.level(*broker)), *broker));
         let seats = self.seats(|turn, broker| turn.held(broker) > turn.band(broker).high);
         for giver in givers {
@@ -251,8 +257,8 @@ const MOST_REFUSED: usize = 32;
 impl Takers {
     fn new(turn: &TopicTurn<'_, '_, '_>, below: bool) -> Self {
         let mut takers = Self { heap: BinaryHeap::new(), below };
-        let brokers = turn.group.iter().filter_map(|broker| takers.entry(turn, *broker));
-        takers.heap = brokers.collect::<Vec<_>>().into();
+        let all = turn.all_held().filter_map(|(broker, held)| takers.entry(turn, broker, held));
+        takers.heap = all.collect::<Vec<_>>().into();
         takers
     }
 
@@ -260,8 +266,9 @@ impl Takers {
         &self,
         turn: &TopicTurn<'_, '_, '_>,
         broker: BrokerIx,
+        held: u32,
     ) -> Option<Reverse<(bool, u64, BrokerIx)>> {
-        let (held, band) = (turn.held(broker), turn.band(broker));
+        let band = turn.band(broker);
         let most = if self.below { band.low } else { band.high };
         (held < most).then(|| Reverse((held >= band.low, turn.level(broker), broker)))
     }
@@ -298,7 +305,7 @@ impl Takers {
 
     /// Puts a broker back on the list if it takes more.
     fn keep(&mut self, turn: &TopicTurn<'_, '_, '_>, broker: BrokerIx) {
-        let entry = self.entry(turn, broker);
+        let entry = self.entry(turn, broker, turn.held(broker));
         self.heap.extend(entry);
     }
 }
