@@ -2,7 +2,7 @@
 //!
 //! In: the Kubernetes API. Out: plain values, which identify brokers without IO ([`identity`]).
 //!
-//! What asks the API returns a boxed future. Each crate that calls an `async fn` compiles it again, here with the API's types.
+//! Requests with the API's large types are boxed futures: an `async fn` is compiled again in each crate that calls it.
 
 mod announce;
 pub mod brokers;

@@ -112,10 +112,8 @@ impl Kubernetes {
             let params =
                 EvictParams { delete_options: Some(of_uid(uid)), ..EvictParams::default() };
             match self.send(&request, api.evict(&name.name, &params)).await {
-                Ok(_) => Ok(Evicted::Yes),
                 Err(Error::Refused { code: 429, message, .. }) => Ok(Evicted::NotNow(message)),
-                Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
-                Err(error) => Err(error),
+                sent => evicted(sent),
             }
         })
     }
@@ -132,12 +130,17 @@ impl Kubernetes {
         Box::pin(async move {
             let request = ApiRequest::about("delete", PODS, name);
             let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-            match self.send(&request, api.delete(&name.name, &of_uid(uid))).await {
-                Ok(_) => Ok(Evicted::Yes),
-                Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
-                Err(error) => Err(error),
-            }
+            evicted(self.send(&request, api.delete(&name.name, &of_uid(uid))).await)
         })
+    }
+}
+
+/// What the answer says of the pod with the uid of the request.
+fn evicted<T>(sent: Result<T, Error>) -> Result<Evicted, Error> {
+    match sent {
+        Ok(_) => Ok(Evicted::Yes),
+        Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,6 +3,9 @@
 use crate::topic::TOPIC;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+/// What to know of an answer that librdkafka refuses.
+const SHORT_NAMES: &str = "librdkafka cannot read a list of dozens of brokers with host names below 10 characters and racks below 4; longer names help";
+
 /// Why shared state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,12 +86,7 @@ impl Error {
             ) => Self::Forbidden { what, why },
             // librdkafka keeps four bytes for each byte of an answer, and a broker with short names needs more.
             (Some(RDKafkaErrorCode::BadMessage), why) => {
-                let names =
-                    "of dozens of brokers with host names below 10 characters and racks below 4";
-                Self::Unavailable {
-                    what,
-                    why: format!("{why}: librdkafka cannot read a list {names}"),
-                }
+                Self::Unavailable { what, why: format!("{why}: {SHORT_NAMES}") }
             }
             (_, why) => Self::Unavailable { what, why },
         }
