@@ -1,5 +1,6 @@
 //! What both binaries need for a command line: flags in layers, units, logs and common flags.
 
+mod bug;
 mod error;
 mod layers;
 #[cfg(feature = "live")]
@@ -8,6 +9,7 @@ mod logs;
 pub mod units;
 mod values;
 
+pub use bug::end_on_panic;
 pub use error::{Error, is_help};
 pub use layers::{Environment, parse};
 #[cfg(feature = "live")]

@@ -9,6 +9,7 @@ use topicmappr::{Environment, Streams};
 const KEPT: usize = 8 << 20;
 
 fn main() -> ExitCode {
+    console::end_on_panic();
     keep_what_is_freed();
     #[cfg(feature = "live")]
     if let Err(error) = operate::execution::end_first_process_by_signals() {
