@@ -40,13 +40,13 @@ pub(crate) fn unforced(
 
 /// The bytes that repairs had to copy, once their seats are filled.
 pub(crate) fn had_to_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
-    let copies = |item: &Work| item.must_copy.min(copied(cluster, item));
+    let copies = |item: &Work| (item.must_copy as usize).min(copied(cluster, item));
     sum(work, copies, |item, whole| cluster.partition(item.partition).copied(whole))
 }
 
 /// The bytes that the same copies come to hold.
 pub(crate) fn had_to_hold(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
-    sum(work, |item| item.must_copy.min(copied(cluster, item)), |_, whole| whole)
+    sum(work, |item| (item.must_copy as usize).min(copied(cluster, item)), |_, whole| whole)
 }
 
 /// The least bytes that copies transfer to hold this many bytes in all: those of the topics whose new replicas start at
@@ -78,7 +78,7 @@ fn copied(cluster: &DenseCluster<'_>, item: &Work) -> usize {
 
 pub(crate) fn must_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
     let copied = |item: &Work, whole| cluster.partition(item.partition).copied(whole);
-    sum(work, |item| item.must_copy, copied)
+    sum(work, |item| item.must_copy as usize, copied)
 }
 
 /// `each`: the bytes of a copy, by the bytes of the whole log.

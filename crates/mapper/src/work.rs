@@ -29,12 +29,15 @@ pub(crate) struct Work {
     /// The bytes that a copy transfers, where known.
     pub(crate) size: Option<u64>,
     /// Live brokers whose replica of the partition is in a failed log dir.
-    pub(crate) offline: SmallVec<[BrokerIx; 1]>,
+    pub(crate) offline: Box<[BrokerIx]>,
     /// Seats that any answer has to copy: those that are empty at the start, and those in the caller's list.
-    pub(crate) must_copy: usize,
+    pub(crate) must_copy: u32,
     /// Whether the former preferred leader is gone. Then any replica may come first without a further copy.
     pub(crate) head_is_free: bool,
 }
+
+/// In bytes. There may be a million.
+const _: () = assert!(size_of::<Work>() <= 120);
 
 impl Work {
     pub(crate) fn held(&self) -> impl Iterator<Item = BrokerIx> {
@@ -161,7 +164,8 @@ impl<'a> WorkSearch<'a> {
         if self.terms.fix_racks {
             self.release_for_racks(&mut work, target);
         }
-        work.must_copy = work.empty() + work.held().filter(|held| !current.contains(held)).count();
+        let wished = work.held().filter(|held| !current.contains(held)).count();
+        work.must_copy = u32::try_from(work.empty() + wished).unwrap_or(u32::MAX);
         work.head_is_free = self.force
             || current.first().is_none_or(|head| !work.held().any(|broker| broker == *head));
         Ok(Some(work))

@@ -289,7 +289,7 @@ fn moved(state: &BalanceState<'_>, partition: usize) -> Option<Work> {
         seats,
         reason: Reason::Balance,
         size: Some(state.size[partition]),
-        offline: SmallVec::new(),
+        offline: Box::default(),
         must_copy: 0,
         head_is_free: head != before.first().copied(),
     })

@@ -34,7 +34,7 @@ pub(super) fn repairs_fit(
 
 /// The bytes and replicas that repairs copy.
 fn needed(cluster: &DenseCluster<'_>, repairs: &[Work]) -> (u64, u64) {
-    let replicas = repairs.iter().map(|item| item.must_copy as u64).sum();
+    let replicas = repairs.iter().map(|item| u64::from(item.must_copy)).sum();
     (floor::must_copy(cluster, repairs).map_or(0, |bytes| bytes.0), replicas)
 }
 

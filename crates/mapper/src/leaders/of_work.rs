@@ -217,7 +217,7 @@ fn as_it_is(cluster: &DenseCluster<'_>, index: usize, target: usize) -> Work {
         replaces: seats.iter().map(|_| None).collect(),
         reason: Reason::Leader,
         size: log_size(cluster, cluster.partition(index)),
-        offline: SmallVec::new(),
+        offline: Box::default(),
         must_copy: 0,
         head_is_free: true,
     }
