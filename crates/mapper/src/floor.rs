@@ -40,13 +40,13 @@ pub(crate) fn unforced(
 
 /// The bytes that repairs had to copy, once their seats are filled.
 pub(crate) fn had_to_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
-    let copies = |item: &Work| (item.must_copy as usize).min(copied(cluster, item));
-    sum(work, copies, |item, whole| cluster.partition(item.partition).copied(whole))
+    let copied = |item: &Work, whole| cluster.partition(item.partition).copied(whole);
+    sum(work, |item| needed(cluster, item), copied)
 }
 
 /// The bytes that the same copies come to hold.
 pub(crate) fn had_to_hold(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
-    sum(work, |item| (item.must_copy as usize).min(copied(cluster, item)), |_, whole| whole)
+    sum(work, |item| needed(cluster, item), |_, whole| whole)
 }
 
 /// The least bytes that copies transfer to hold this many bytes in all: those of the topics whose new replicas start at
@@ -69,11 +69,12 @@ pub(crate) fn least_copied(cluster: &DenseCluster<'_>, held: Bytes) -> Bytes {
     Bytes(u64::try_from(least + left).unwrap_or(held.0))
 }
 
-/// The copies of an item with its seats filled. There are fewer than expected if the broker that gave up a seat was the
-/// only one to take it back.
-fn copied(cluster: &DenseCluster<'_>, item: &Work) -> usize {
+/// The copies of an item with its seats filled that it had to make. There are fewer than expected if the broker that gave
+/// up a seat was the only one to take it back.
+fn needed(cluster: &DenseCluster<'_>, item: &Work) -> usize {
     let current = cluster.seats_of(item.partition);
-    item.held().filter(|broker| !current.contains(broker)).count()
+    let copied = item.held().filter(|broker| !current.contains(broker)).count();
+    copied.min(item.must_copy as usize)
 }
 
 pub(crate) fn must_copy(cluster: &DenseCluster<'_>, work: &[Work]) -> Option<Bytes> {
