@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::panic;
 use std::process;
 
-const ADVICE: &str = "This is a bug: please report the lines above. What was being done stays as after kill -9, and is taken up likewise.";
+const ADVICE: &str = "This is a bug: please report the lines above. All is as after kill -9: run the command again, an execution with --resume.";
 
 /// Makes a panic of any thread end the process by SIGABRT, after stderr has said where it was. Otherwise the panic would end only its
 /// task, and the others would work on without it: without the one that renews a lease, or follows the cluster.
