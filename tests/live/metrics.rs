@@ -52,6 +52,8 @@ fn tells_who_does_what(shown: &Value) {
     );
     assert!(rate(1003, "rx") < BUSY && rate(1003, "tx") < BUSY, "{shown:#}");
     assert!(number(shown, 1001, "p99_produce_seconds") > 0.0, "{shown:#}");
+    let cores = |id| number(shown, id, "cpu_nanocores") / 1e9;
+    assert!(cores(1003) > 0.0 && cores(1001) > cores(1003) && cores(1001) < 64.0, "{shown:#}");
 }
 
 #[test]
@@ -91,9 +93,33 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
     let by_prometheus = by_prometheus.unwrap();
     assert_eq!(by_prometheus["source"], "prometheus");
     tells_who_does_what(&by_prometheus);
+    for (flags, rates) in [(&pages(&cluster), Some("10s")), (&label.to_vec(), None)] {
+        what_consumers_read_is_fetched(&cluster, flags, rates);
+    }
     cluster.kill_prometheus();
     drop(load);
     sizes_arrive_in_znodes(&cluster);
+}
+
+/// Of the topic of the clients, and of no partition that nobody reads. The rates of producers come from Kafka itself.
+fn what_consumers_read_is_fetched(cluster: &Cluster, flags: &[String], rates: Option<&str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fetched.json");
+    let (bootstrap, path) = (cluster.bootstrap(), file.to_str().unwrap());
+    let fetch = ["metrics", "fetch", "--bootstrap-server", &bootstrap, "--out-file", path];
+    let measured = rates.map(|during| ["--rates", during]);
+    let words = fetch.iter().chain(measured.iter().flatten()).map(|word| (*word).to_owned());
+    let ended = topicmappr(words.chain(flags.iter().cloned())).with(0);
+    let of = |topic: &str, key: &str| {
+        let known = partition(&json(&file), topic, 0)[key].as_f64();
+        known.unwrap_or_else(|| panic!("no {key} of {topic}: {}{}", ended.stdout, ended.stderr))
+    };
+    assert!(of("busy", "bytes_out_per_second") > BUSY, "{}", ended.stdout);
+    assert!(of("__consumer_offsets", "bytes_out_per_second") < BUSY, "{}", ended.stdout);
+    assert!(ended.stdout.contains("consumers of "), "{}", ended.stdout);
+    if rates.is_some() {
+        assert!(of("busy", "bytes_in_per_second") > BUSY, "{}", ended.stdout);
+    }
 }
 
 /// The znodes for plans without a broker contain the brokers' numbers. Any gauge can stand for a disk here.

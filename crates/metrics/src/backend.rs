@@ -5,7 +5,7 @@ use crate::error::MetricsError;
 use crate::exporter::Exporter;
 use crate::http_settings::BadSettings;
 use crate::measured::{
-    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
+    BrokerAddress, BrokerMetrics, Consumed, Measured, MetricsSource, PartitionSizes, Sized,
 };
 use crate::prometheus::Prometheus;
 use crate::settings::{BackendChoice, MetricsSettings};
@@ -135,6 +135,16 @@ impl Backend {
             }
         }
         Sized { notices, ..nothing(MetricsSource::None) }
+    }
+
+    /// Reads what consumers read of each topic, since the previous call where the backend reads counters. Asks only the
+    /// backend that answered last.
+    pub async fn consumed(&mut self, brokers: &[BrokerAddress]) -> Consumed {
+        match self.kinds.get_mut(self.current) {
+            Some(Kind::Exporter(exporter)) => exporter.consumed(brokers).await,
+            Some(Kind::Prometheus(prometheus)) => prometheus.consumed(brokers).await,
+            Some(Kind::Sidecar(_) | Kind::Datadog(_)) | None => Consumed::default(),
+        }
     }
 
     /// The one that answered last comes first. The others are tried only when it does not answer.

@@ -49,7 +49,7 @@ pub use http::cause;
 pub use http_settings::{BadSettings, HttpSettings};
 pub use local::{value_without_login, without_login};
 pub use measured::{
-    BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Reading, Sized,
+    BrokerAddress, BrokerMetrics, Consumed, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
 pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};

@@ -1,6 +1,7 @@
 //! The requests to a backend and its answers: plain values, with units in their types.
 
 use crate::error::MetricsError;
+use mapper::snapshot::ConsumedRates;
 use mapper::{BrokerId, Bytes, PartitionId, Rate, Ratio};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -77,6 +78,8 @@ pub struct BrokerMetrics {
     pub tx: Option<Reading<Rate>>,
     /// All bytes that it receives.
     pub rx: Option<Reading<Rate>>,
+    /// Bytes that it sends to clients; part of `tx`.
+    pub client_out: Option<Reading<Rate>>,
     /// Bytes that it sends to followers; part of `tx`.
     pub replication_out: Option<Reading<Rate>>,
     /// Bytes that it fetches from leaders; part of `rx`.
@@ -87,6 +90,10 @@ pub struct BrokerMetrics {
     pub p99_fetch: Option<Reading<Duration>>,
     /// The share of time in which the request handlers are idle.
     pub request_handler_idle: Option<Reading<Ratio>>,
+    /// The CPU that its process takes, in nanocores: 10^9 are one core.
+    pub cpu_nanocores: Option<Reading<u64>>,
+    /// The CPU that it may take, in nanocores.
+    pub cpu_total_nanocores: Option<Reading<u64>>,
     /// The free bytes on its data volumes.
     pub storage_free: Option<Reading<Bytes>>,
     /// The total bytes of its data volumes.
@@ -122,6 +129,15 @@ pub(crate) fn put_size(
         let largest = sizes.entry(topic.to_owned()).or_default().entry(partition).or_default();
         *largest = size.max(*largest);
     }
+}
+
+/// What consumers read of topics, as far as a backend knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Consumed {
+    /// Of each broker that tells it of any topic. A topic that no consumer has read is absent.
+    pub rates: ConsumedRates,
+    /// Problems, including those that made the answer incomplete: one sentence each.
+    pub notices: Vec<String>,
 }
 
 /// The sizes of partitions that a backend knows.

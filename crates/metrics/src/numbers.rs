@@ -28,17 +28,23 @@ pub enum Number {
     P99FetchMs,
     /// The idle share of the request handlers' time, 0 to 1.
     RequestHandlerIdle,
+    /// The cores that the broker's process takes.
+    Cpu,
+    /// The cores that it may take.
+    CpuTotal,
     /// Free bytes on the data volumes.
     StorageFree,
     /// Total bytes of the data volumes.
     StorageTotal,
     /// The size of one partition in bytes, with its topic and partition.
     PartitionSize,
+    /// Bytes per second that it sends to consumers of one topic, with its topic.
+    TopicOut,
 }
 
 impl Number {
     /// Every number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Tx,
         Self::Rx,
         Self::ClientOut,
@@ -48,10 +54,18 @@ impl Number {
         Self::P99ProduceMs,
         Self::P99FetchMs,
         Self::RequestHandlerIdle,
+        Self::Cpu,
+        Self::CpuTotal,
         Self::StorageFree,
         Self::StorageTotal,
         Self::PartitionSize,
+        Self::TopicOut,
     ];
+
+    /// Whether it is of a whole broker, and not of what the broker holds.
+    pub(crate) fn is_of_broker(self) -> bool {
+        !matches!(self, Self::PartitionSize | Self::TopicOut)
+    }
 
     /// As written in flags.
     pub fn as_str(self) -> &'static str {
@@ -65,9 +79,12 @@ impl Number {
             Self::P99ProduceMs => "p99-produce-ms",
             Self::P99FetchMs => "p99-fetch-ms",
             Self::RequestHandlerIdle => "request-handler-idle",
+            Self::Cpu => "cpu",
+            Self::CpuTotal => "cpu-total",
             Self::StorageFree => "storage-free",
             Self::StorageTotal => "storage-total",
             Self::PartitionSize => "partition-size",
+            Self::TopicOut => "topic-out",
         }
     }
 }
@@ -103,6 +120,8 @@ impl BrokerMetrics {
         let get = |number| found.get(&number).copied();
         let rate = |number| typed(get(number), Rate::from_f64);
         let bytes = |number| typed(get(number), |value| Rate::from_f64(value).map(|b| Bytes(b.0)));
+        let nanocores =
+            |number| typed(get(number), |cores| Rate::from_f64(cores * 1e9).map(|n| n.0));
         let milliseconds =
             |number| typed(get(number), |ms| Duration::try_from_secs_f64(ms / 1e3).ok());
         let (replication_out, replication_in) =
@@ -110,11 +129,14 @@ impl BrokerMetrics {
         Self {
             tx: rate(Number::Tx).or_else(|| sum(rate(Number::ClientOut), replication_out)),
             rx: rate(Number::Rx).or_else(|| sum(rate(Number::ClientIn), replication_in)),
+            client_out: rate(Number::ClientOut),
             replication_out,
             replication_in,
             p99_produce: milliseconds(Number::P99ProduceMs),
             p99_fetch: milliseconds(Number::P99FetchMs),
             request_handler_idle: typed(get(Number::RequestHandlerIdle), idle),
+            cpu_nanocores: nanocores(Number::Cpu),
+            cpu_total_nanocores: nanocores(Number::CpuTotal),
             storage_free: bytes(Number::StorageFree),
             storage_total: bytes(Number::StorageTotal),
             instance_type: None,

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
 use kafka::{Credentials, REFRESH_AFTER, Roots, Settings, TokenSource};
 use mapper::Snapshot;
+use mapper::snapshot::MeasuredRates;
 use statelog::{Access, AccessToken};
 use std::path::Path;
 use std::sync::Arc;
@@ -137,9 +138,7 @@ async fn from_kafka(
     );
     let mut snapshot = captured.snapshot;
     if let Some(measured) = measured {
-        let rated = snapshot.with_rates(&measured).map_err(kafka::Error::from)?;
-        notes.extend(rates::notes(&rated.1));
-        snapshot = rated.0;
+        snapshot = with_rates(snapshot, &measured, &mut notes)?;
     }
     let facts = CapturedCluster::new(snapshot, notes);
     match metrics {
@@ -150,6 +149,30 @@ async fn from_kafka(
         }
         None => Ok(facts),
     }
+}
+
+/// The snapshot with the rates of producers, measured for this time, and notes on those that are unknown.
+///
+/// # Errors
+/// No server answers.
+pub async fn rated(
+    servers: &Servers,
+    snapshot: Snapshot,
+    during: Duration,
+) -> Result<(Snapshot, Vec<Note>), Error> {
+    let (client, mut notes) = kafka(servers).await?;
+    let measured = rates::measured(&client, during).await?;
+    Ok((with_rates(snapshot, &measured, &mut notes)?, notes))
+}
+
+fn with_rates(
+    snapshot: Snapshot,
+    measured: &MeasuredRates,
+    notes: &mut Vec<Note>,
+) -> Result<Snapshot, Error> {
+    let (rated, unmeasured) = snapshot.with_rates(measured).map_err(kafka::Error::from)?;
+    notes.extend(rates::notes(&unmeasured));
+    Ok(rated)
 }
 
 /// Connects with short time limits, for commands that must not wait.

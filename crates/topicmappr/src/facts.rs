@@ -173,7 +173,11 @@ impl Session<'_, '_> {
 
 impl Session<'_, '_> {
     /// The run is silent for a while: says why. Only brokers can be measured.
-    fn announce_measurement(&mut self, source: &Source, during: Duration) -> Result<(), Error> {
+    pub(crate) fn announce_measurement(
+        &mut self,
+        source: &Source,
+        during: Duration,
+    ) -> Result<(), Error> {
         if !matches!(source, Source::Live(Servers::Kafka { .. })) {
             let message =
                 "--rates measures a live cluster: name it with --bootstrap-server HOST:PORT";

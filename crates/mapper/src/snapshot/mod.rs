@@ -4,6 +4,7 @@
 //! contradiction by name. *Missing is not zero*: an unknown fact is absent, never 0.
 
 mod broker;
+mod consumed_rates;
 mod contradiction;
 mod cordon;
 mod edit;
@@ -19,6 +20,7 @@ mod what_if;
 mod wire;
 
 pub use broker::{Broker, KubernetesFacts, LogDir};
+pub use consumed_rates::ConsumedRates;
 pub use contradiction::Contradiction;
 pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;

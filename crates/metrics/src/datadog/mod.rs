@@ -55,7 +55,7 @@ impl Datadog {
     pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
         let now = SystemTime::now();
         let numbers = self.settings.queries().into_iter();
-        let asked: Vec<_> = numbers.filter(|(of, _)| *of != Number::PartitionSize).collect();
+        let asked: Vec<_> = numbers.filter(|(of, _)| of.is_of_broker()).collect();
         let answers = asked.iter().map(|(number, query)| async {
             (*number, self.ask(query, self.settings.window, now, MOST_BYTES).await)
         });

@@ -12,11 +12,15 @@ const CARDS: &str = r#"device!~"lo|veth.*|docker.*|br-.*|virbr.*|cali.*|cni.*|ci
 
 /// Kafka's counter with that name for all topics. The counters of single topics have a label `topic`.
 fn of_all_topics(short: &str) -> [String; 3] {
+    of_topics(short, r#"topic="""#)
+}
+
+fn of_topics(short: &str, which: &str) -> [String; 3] {
     [
-        format!(r#"rate(kafka_server_brokertopicmetrics_{short}_total{{topic=""}})"#),
-        format!(r#"rate(kafka_server_brokertopicmetrics_{short}persec_count{{topic=""}})"#),
+        format!("rate(kafka_server_brokertopicmetrics_{short}_total{{{which}}})"),
+        format!("rate(kafka_server_brokertopicmetrics_{short}persec_count{{{which}}})"),
         format!(
-            r#"rate(kafka_server_brokertopicmetrics_count{{name=~"(?i){short}PerSec",topic=""}})"#
+            r#"rate(kafka_server_brokertopicmetrics_count{{name=~"(?i){short}PerSec",{which}}})"#
         ),
     ]
 }
@@ -43,6 +47,12 @@ pub(super) fn selectors() -> BTreeMap<Number, Vec<Selector>> {
         r#"kafka_server_kafkarequesthandlerpool_oneminuterate{name="RequestHandlerAvgIdlePercent"}"#,
         "kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent",
     ];
+    // Node exporter also has the second one, of its own process. Where both pages are read, its little CPU is counted, too.
+    let cpu = [
+        "rate(java_lang_operatingsystem_processcputime) * 1e-9",
+        "rate(process_cpu_seconds_total)",
+    ];
+    let cores = "java_lang_operatingsystem_availableprocessors".to_owned();
     let sizes = ["kafka_log_log_size", r#"kafka_log_log_value{name="Size"}"#];
     let all = [
         (Number::Tx, network("transmit")),
@@ -54,6 +64,9 @@ pub(super) fn selectors() -> BTreeMap<Number, Vec<Selector>> {
         (Number::P99ProduceMs, p99("Produce").to_vec()),
         (Number::P99FetchMs, p99("FetchConsumer").to_vec()),
         (Number::RequestHandlerIdle, idle.map(str::to_owned).to_vec()),
+        (Number::Cpu, cpu.map(str::to_owned).to_vec()),
+        (Number::CpuTotal, vec![cores]),
+        (Number::TopicOut, of_topics("bytesout", r#"topic!="""#).to_vec()),
         (Number::PartitionSize, sizes.map(str::to_owned).to_vec()),
     ];
     all.into_iter().map(|(number, texts)| (number, parsed(&texts))).collect()
@@ -70,6 +83,6 @@ mod tests {
     #[test]
     fn every_default_is_a_selector() {
         let ranks: Vec<usize> = selectors().values().map(Vec::len).collect();
-        assert_eq!(ranks, [1, 1, 3, 3, 3, 3, 2, 2, 5, 2]);
+        assert_eq!(ranks, [1, 1, 3, 3, 3, 3, 2, 2, 5, 2, 1, 2, 3]);
     }
 }

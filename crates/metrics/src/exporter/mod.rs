@@ -13,14 +13,14 @@ use crate::exposition::{self, Sample};
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    self, BrokerAddress, BrokerMetrics, Measured, MetricsSource, PartitionSizes, Sized,
+    self, BrokerAddress, BrokerMetrics, Consumed, Measured, MetricsSource, PartitionSizes, Sized,
 };
 use crate::numbers::Number;
 use crate::selector::Selector;
 use futures::StreamExt;
 use mapper::BrokerId;
 use reqwest::Url;
-use shelf::{BrokerSums, Shelf};
+use shelf::{BrokerSums, Shelf, Sum};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ pub(crate) struct Exporter {
     selectors: BTreeMap<Number, Vec<Selector>>,
     http: Http,
     shelves: BTreeMap<BrokerId, Shelf>,
+    /// The counters of topics in the previous call of [`Self::consumed`].
+    topics: BTreeMap<BrokerId, Sum>,
 }
 
 impl Exporter {
@@ -60,7 +62,7 @@ impl Exporter {
         let http = HttpSettings { proxy: false, ..http.clone() };
         let http = Http::new(&http, Vec::new())?;
         let settings = ExporterSettings::default();
-        Ok(Self { settings, selectors, http, shelves: BTreeMap::new() })
+        Ok(Self { settings, selectors, http, shelves: BTreeMap::new(), topics: BTreeMap::new() })
     }
 
     pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
@@ -92,6 +94,43 @@ impl Exporter {
         }
         notices.sort();
         Sized { source: MetricsSource::Exporter, sizes, notices }
+    }
+
+    /// What consumers read of each topic since the previous call, which was a second ago or more.
+    pub(crate) async fn consumed(&mut self, brokers: &[BrokerAddress]) -> Consumed {
+        let mut consumed = Consumed::default();
+        for (id, pages) in self.scrape(brokers).await {
+            let counted = pages.and_then(|Pages { pages, .. }| self.topics_of(&pages));
+            match counted {
+                Ok(Some(now)) => {
+                    let before = self.topics.get(&id);
+                    if let Some(rates) = before.and_then(|before| now.rate_of_each(before)) {
+                        consumed.rates.insert(id, rates);
+                    }
+                    self.topics.insert(id, now);
+                }
+                Ok(None) => drop(self.topics.remove(&id)),
+                Err(error) => consumed.notices.push(format!("broker {id}: {error}")),
+            }
+        }
+        consumed
+    }
+
+    /// The counters of topics on one broker's pages, by topic; `None` if there are none.
+    fn topics_of(&self, pages: &[ExporterPage]) -> Result<Option<Sum>, MetricsError> {
+        let selectors = self.selectors.get(&Number::TopicOut).map_or(&[][..], Vec::as_slice);
+        let mut sums = BrokerSums::default();
+        for page in pages {
+            for sample in page.samples() {
+                let sample = sample?;
+                if let Some(rank) = selectors.iter().position(|selector| selector.takes(&sample)) {
+                    let topic = sample.label("topic").to_owned();
+                    let by = &selectors[rank];
+                    sums.add(Number::TopicOut, rank, by, topic, sample.value, page.at);
+                }
+            }
+        }
+        Ok(sums.take(Number::TopicOut))
     }
 
     async fn scrape(
@@ -148,7 +187,8 @@ impl Exporter {
                     // Selectors are in order of preference. A later one counts only if the earlier ones match nothing.
                     let rank = selectors.iter().position(|selector| selector.takes(&sample));
                     if let Some(rank) = rank {
-                        sums.add(*number, rank, &selectors[rank], &sample, page.at);
+                        let (by, labels) = (&selectors[rank], format!("{:?}", sample.labels));
+                        sums.add(*number, rank, by, labels, sample.value, page.at);
                     }
                 }
             }
@@ -162,7 +202,7 @@ impl Exporter {
     }
 
     fn of_brokers(&self) -> impl Iterator<Item = (&Number, &Vec<Selector>)> {
-        self.selectors.iter().filter(|(number, _)| **number != Number::PartitionSize)
+        self.selectors.iter().filter(|(number, _)| number.is_of_broker())
     }
 
     fn sizes_of(

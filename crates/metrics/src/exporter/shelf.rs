@@ -1,9 +1,9 @@
 //! Remembers one broker's counters, and computes the rates from them.
 
-use crate::exposition::Sample;
 use crate::measured::Reading;
 use crate::numbers::{FoundNumbers, Number};
 use crate::selector::Selector;
+use mapper::Rate;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,13 +19,13 @@ pub(super) struct BrokerSums(BTreeMap<Number, Sum>);
 
 /// The samples of one number.
 #[derive(Debug)]
-struct Sum {
+pub(super) struct Sum {
     /// The rank of the selector that matched them.
     rank: usize,
     counter: bool,
     factor: f64,
     at: Instant,
-    /// By labels, so that a new or missing series does not look like growth or a reset.
+    /// By labels or topic, so that a new or missing series does not look like growth or a reset.
     series: BTreeMap<String, f64>,
 }
 
@@ -35,7 +35,8 @@ impl BrokerSums {
         number: Number,
         rank: usize,
         by: &Selector,
-        sample: &Sample<'_>,
+        series: String,
+        value: f64,
         at: Instant,
     ) {
         let new =
@@ -45,12 +46,16 @@ impl BrokerSums {
             *sum = new();
         }
         if rank == sum.rank {
-            *sum.series.entry(format!("{:?}", sample.labels)).or_default() += sample.value;
+            *sum.series.entry(series).or_default() += value;
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(super) fn take(&mut self, number: Number) -> Option<Sum> {
+        self.0.remove(&number)
     }
 }
 
@@ -101,6 +106,23 @@ impl Shelf {
 }
 
 impl Sum {
+    /// The rate of each series since `old`; `None` if that is too short or too long ago, or if one of them was reset. A new
+    /// series has grown from zero.
+    pub(super) fn rate_of_each(&self, old: &Self) -> Option<BTreeMap<String, Rate>> {
+        let span = self.at.saturating_duration_since(old.at);
+        let before = |series: &String| old.series.get(series).copied().unwrap_or(0.0);
+        let grown = self.series.iter().all(|(series, now)| *now >= before(series));
+        let goes_on =
+            self.rank == old.rank && old.series.keys().all(|s| self.series.contains_key(s));
+        let per_second = self.factor / span.as_secs_f64();
+        let rate = |(series, now): (&String, &f64)| {
+            let rate = Rate::from_f64((now - before(series)) * per_second)?;
+            Some((series.clone(), rate))
+        };
+        let is_usable = grown && goes_on && (LEAST_SPAN..=MOST_SPAN).contains(&span);
+        is_usable.then(|| self.series.iter().filter_map(rate).collect())
+    }
+
     /// The growth since `old`; `None` if the series differ, or if one of them was reset.
     fn growth(&self, old: &Self) -> Option<f64> {
         let same = self.rank == old.rank && self.series.keys().eq(old.series.keys());
@@ -121,7 +143,8 @@ mod tests {
         let mut sums = BrokerSums::default();
         for sample in exposition::samples(page).map(Result::unwrap) {
             let rank = selectors.iter().position(|selector| selector.takes(&sample)).unwrap();
-            sums.add(Number::Tx, rank, &selectors[rank], &sample, at);
+            let labels = format!("{:?}", sample.labels);
+            sums.add(Number::Tx, rank, &selectors[rank], labels, sample.value, at);
         }
         shelf.put(sums).get(&Number::Tx).copied()
     }

@@ -13,11 +13,11 @@ use crate::error::MetricsError;
 use crate::http::{self, Http};
 use crate::http_settings::{BadSettings, HttpSettings};
 use crate::measured::{
-    self, BrokerAddress, Measured, MetricsSource, PartitionSizes, Reading, Sized,
+    self, BrokerAddress, Consumed, Measured, MetricsSource, PartitionSizes, Reading, Sized,
 };
 use crate::numbers::Number;
 use crate::secret::Shows;
-use mapper::{BrokerId, joined};
+use mapper::{BrokerId, Rate, joined};
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,7 @@ impl Prometheus {
     }
 
     pub(crate) async fn fetch(&self, brokers: &[BrokerAddress]) -> Measured {
-        let numbers = self.queries.keys().filter(|number| **number != Number::PartitionSize);
+        let numbers = self.queries.keys().filter(|number| number.is_of_broker());
         let asked = numbers.map(|number| async { (*number, self.ask(*number, MOST_BYTES).await) });
         let mut round = PrometheusRound::new(brokers, &self.settings.label);
         for (number, answer) in futures::future::join_all(asked).await {
@@ -73,6 +73,26 @@ impl Prometheus {
             Err(error) => notices.push(format!("partition-size: {error}")),
         }
         Sized { source: MetricsSource::Prometheus, sizes, notices }
+    }
+
+    /// What consumers read of each topic, from its query.
+    pub(crate) async fn consumed(&self, brokers: &[BrokerAddress]) -> Consumed {
+        let mut consumed = Consumed::default();
+        let mut round = PrometheusRound::new(brokers, &self.settings.label);
+        match self.ask(Number::TopicOut, MOST_BYTES_OF_SIZES).await {
+            Ok(all) => {
+                for series in &all {
+                    let (id, topic) =
+                        (round.broker(series.label(round.label)), series.label("topic"));
+                    let rate = Rate::from_f64(series.value).filter(|_| !topic.is_empty());
+                    if let Some((id, rate)) = id.zip(rate) {
+                        consumed.rates.entry(id).or_default().insert(topic.to_owned(), rate);
+                    }
+                }
+            }
+            Err(error) => consumed.notices.push(format!("topic-out: {error}")),
+        }
+        consumed
     }
 
     /// The answer to the query for a number. Empty if it has no query.

@@ -94,6 +94,8 @@ fn defaults() -> BTreeMap<Number, String> {
     // The meter counts idle nanoseconds, so its growth per second is the idle share of that second. Exporters of
     // version 1 and later add `_total`.
     let idle = r#"min by ({label}) (rate({__name__=~"kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count(_total)?"}[{window}])) * 1e-9 or min by ({label}) (kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent)"#;
+    // Node exporter has the same counter of its own process. Only a JVM has threads of this name.
+    let cpu = "max by ({label}) (rate(process_cpu_seconds_total[{window}]) and on (job, instance) jvm_threads_current)";
     BTreeMap::from([
         (Number::Tx, card("transmit")),
         (Number::Rx, card("receive")),
@@ -104,6 +106,12 @@ fn defaults() -> BTreeMap<Number, String> {
         (Number::P99ProduceMs, p99("Produce")),
         (Number::P99FetchMs, p99("FetchConsumer")),
         (Number::RequestHandlerIdle, idle.to_owned()),
+        (Number::Cpu, cpu.to_owned()),
+        (
+            Number::TopicOut,
+            r#"max by ({label}, topic) (rate(kafka_server_brokertopicmetrics_bytesout_total{topic!=""}[{window}]))"#
+                .to_owned(),
+        ),
         (Number::PartitionSize, "max by (topic, partition) (kafka_log_log_size)".to_owned()),
     ])
 }

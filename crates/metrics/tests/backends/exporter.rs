@@ -50,6 +50,28 @@ async fn counters_are_rates_from_the_second_round_on() {
 }
 
 #[tokio::test]
+async fn topics_have_rates_from_the_second_call_on() {
+    let scrapes = AtomicU64::new(0);
+    let topic = |topic: &str, total: u64| {
+        format!("kafka_server_brokertopicmetrics_bytesout_total{{topic=\"{topic}\",}} {total}\n")
+    };
+    let server = Server::start(move |_| {
+        let times = scrapes.fetch_add(1, Ordering::SeqCst);
+        let new = if times > 0 { topic("new", 1_000) } else { String::new() };
+        ok(page(0) + &topic("read", times * 4_000_000) + &new)
+    })
+    .await;
+    let mut backend = backend(&[format!("{}/metrics", server.url)], &[]);
+    let asked = brokers([(1, "kafka-1")]);
+    assert!(backend.consumed(&asked).await.rates.is_empty(), "counters alone are no rates");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let topics = backend.consumed(&asked).await.rates.remove(&BrokerId(1)).unwrap();
+    let rate = |topic: &str| topics[topic].0;
+    assert!(rate("read") > 400_000 && rate("read") <= 4_000_000, "{topics:?}");
+    assert!(rate("new") > 0 && rate("a") == 0, "{topics:?}");
+}
+
+#[tokio::test]
 async fn a_broker_that_is_down_keeps_nobody_from_the_others() {
     let server = Server::start(|target| match target {
         "/1" => ok(page(1)),

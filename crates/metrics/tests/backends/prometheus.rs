@@ -158,3 +158,23 @@ async fn sizes_are_those_of_partitions() {
     let sized = backend(&server.url, |_| ()).partition_sizes(&[]).await;
     assert_eq!(sized.sizes["a"].iter().collect::<Vec<_>>(), [(&PartitionId(0), &Bytes(100))]);
 }
+
+#[tokio::test]
+async fn topics_are_those_of_brokers() {
+    let server = Server::start(|_| {
+        vector(&[
+            (r#"{"broker_id":"1","topic":"a"}"#, "100"),
+            (r#"{"broker_id":"2","topic":"a"}"#, "0"),
+            (r#"{"broker_id":"2","topic":""}"#, "7"),
+            (r#"{"broker_id":"9","topic":"b"}"#, "1"),
+        ])
+    })
+    .await;
+    let mut backend = backend(&server.url, |settings| settings.label = "broker_id".to_owned());
+    let consumed = backend.consumed(&brokers([(1, "kafka-1"), (2, "kafka-2")])).await;
+    let of = |id: u32| {
+        consumed.rates[&BrokerId(id)].iter().map(|(t, r)| (t.as_str(), r.0)).collect::<Vec<_>>()
+    };
+    assert_eq!((of(1), of(2)), (vec![("a", 100)], vec![("a", 0)]));
+    assert_eq!(consumed.rates.len(), 2, "{consumed:?}");
+}

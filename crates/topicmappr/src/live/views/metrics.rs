@@ -78,6 +78,9 @@ fn numbers(of: &BrokerMetrics) -> BTreeMap<&'static str, NumberView> {
     let rate = |reading: Option<Reading<Rate>>| number(reading, |r| r.0.into(), in_mb);
     let bytes =
         |reading: Option<Reading<Bytes>>| number(reading, |b| b.0.into(), |b| b.to_string());
+    let cores = |reading: Option<Reading<u64>>| {
+        number(reading, |n| n.into(), |n| format!("{:.2}", n as f64 / 1e9))
+    };
     let time = |reading: Option<Reading<Duration>>| {
         number(reading, |t| t.as_secs_f64().into(), |t| format!("{:.0} ms", t.as_secs_f64() * 1e3))
     };
@@ -94,6 +97,8 @@ fn numbers(of: &BrokerMetrics) -> BTreeMap<&'static str, NumberView> {
         ("p99_produce_seconds", time(of.p99_produce)),
         ("p99_fetch_seconds", time(of.p99_fetch)),
         ("request_handler_idle_ratio", idle),
+        ("cpu_nanocores", cores(of.cpu_nanocores)),
+        ("cpu_total_nanocores", cores(of.cpu_total_nanocores)),
         ("storage_free_bytes", bytes(of.storage_free)),
         ("storage_total_bytes", bytes(of.storage_total)),
     ];
@@ -119,14 +124,15 @@ fn in_mb(rate: Rate) -> String {
 }
 
 /// The columns of numbers, in the table's order.
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 9] = [
     (">sends", "tx_bytes_per_second"),
     (">receives", "rx_bytes_per_second"),
     (">repl. out", "replication_out_bytes_per_second"),
     (">repl. in", "replication_in_bytes_per_second"),
-    (">p99 produce", "p99_produce_seconds"),
+    (">produce", "p99_produce_seconds"),
     (">fetch", "p99_fetch_seconds"),
     (">idle", "request_handler_idle_ratio"),
+    (">cores", "cpu_nanocores"),
     (">free", "storage_free_bytes"),
 ];
 
@@ -146,7 +152,11 @@ impl MetricsRow {
 
 impl fmt::Display for MetricsView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "metrics   {}; rates in MB/s (10^6 bytes), - is not known", self.source)?;
+        writeln!(
+            f,
+            "metrics   {}; rates in MB/s (10^6 bytes), p99 of requests, - is not known",
+            self.source
+        )?;
         let columns = COLUMNS.iter().map(|(title, _)| *title);
         let columns: Vec<&str> =
             std::iter::once("broker").chain(columns).chain([">capacity", ">age"]).collect();
@@ -191,6 +201,9 @@ pub(crate) struct FetchedView {
     brokers_asked: usize,
     /// Partitions whose size is known.
     partitions: usize,
+    /// Partitions of which it is known what consumers read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) read_partitions: Option<usize>,
     written: bool,
     into: FetchedInto,
 }
@@ -218,6 +231,7 @@ impl FetchedView {
             brokers: free.len(),
             brokers_asked: measured.brokers.len(),
             partitions: sizes.values().map(BTreeMap::len).sum(),
+            read_partitions: None,
             written: !dry_run,
             into,
         }
@@ -230,6 +244,10 @@ impl fmt::Display for FetchedView {
         writeln!(f, "metrics   {}", self.source)?;
         writeln!(f, "storage   free bytes of {} of {asked}", self.brokers)?;
         writeln!(f, "sizes     of {}", counted(self.partitions, "partition"))?;
+        if let Some(read) = self.read_partitions {
+            let read = counted(read, "partition");
+            writeln!(f, "consumers of {read}: each topic's, shared by what producers write")?;
+        }
         let how = if self.written { "written  " } else { "dry run, would be written to" };
         match &self.into {
             FetchedInto::File(path) => writeln!(f, "{how} {}", path.display()),

@@ -5,16 +5,19 @@
 
 use super::{Asking, addresses, machine};
 use crate::error::Error;
+use crate::flags::RatesArgs;
 use crate::live::views::{Failures, FetchedInto, FetchedView, MetricsView};
 use crate::session::Session;
 use console::units::seconds;
-use mapper::{BrokerId, Bytes, Snapshot};
+use mapper::snapshot::ConsumedRates;
+use mapper::{BrokerId, Bytes, Rate, Snapshot, SnapshotError};
 use metrics::{
-    Backend, Capacities, DatadogQuery, DatadogSettings, Measured, MetricsSettings, PartitionSizes,
-    Sized,
+    Backend, Capacities, Consumed, DatadogQuery, DatadogSettings, Measured, MetricsSettings,
+    PartitionSizes, Reading, Sized,
 };
 use operate::Status;
 use operate::cluster::{Servers, Source, ZooKeeperPlace};
+use operate::events::Note;
 use operate::files::OutFile;
 use operate::live;
 use std::collections::BTreeMap;
@@ -27,6 +30,8 @@ use zookeeper::ToStore;
 pub(crate) struct Args {
     #[command(flatten)]
     asking: Asking,
+    #[command(flatten)]
+    rates: RatesArgs,
     /// Write the completed snapshot to this file (.json, .json.gz)
     ///
     /// Without it, the metrics go into the znodes of --zookeeper.
@@ -61,24 +66,28 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let target = args.target(&source)?;
     let snapshot = session.facts_with_maps()?.0.snapshot;
     let capacities = args.asking.capacities(&snapshot)?;
-    let brokers = addresses(&snapshot);
-    let asked = async {
-        let measured = args.asking.measure(&mut backend, &brokers).await;
-        Ok((measured, backend.partition_sizes(&brokers).await))
-    };
-    let (measured, sized) = session.global.talk.wait_for(asked)?;
+    if let Some(during) = args.rates.rates {
+        session.announce_measurement(&source, during)?;
+    }
+    let asked = args.ask(&source, snapshot, &mut backend);
+    let FetchedCluster { snapshot, notes, measured, consumed, sized } =
+        session.global.talk.wait_for(asked)?;
+    notes.iter().try_for_each(|note| session.say(note))?;
+    let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum::<usize>();
     session.say_oddities(&snapshot, &measured, &capacities)?;
-    sized
-        .notices
-        .iter()
-        .try_for_each(|text| session.say(&operate::events::Note::new(text.clone())))?;
+    sized.notices.iter().try_for_each(|text| session.say(&Note::new(text.clone())))?;
     session.say(&Failures(&MetricsView::of(&measured, |_| None)))?;
     let free = free_of(&measured);
+    let mut read = None;
     let into = match target {
         Target::File(file) => {
             // Sizes in ZooKeeper come from an earlier run of this command.
             let newer = matches!(source, Source::Live(Servers::ZooKeeper(_)));
             let completed = completed(&snapshot, &measured, &sized.sizes, &capacities.0, newer)?;
+            let (consumed, notes) = plausible(consumed, &measured);
+            notes.iter().try_for_each(|note| session.say(note))?;
+            let completed = completed.with_consumed(&consumed).map_err(odd)?;
+            read = Some(partitions - completed.unread()).filter(|read| *read > 0);
             let path = file.path().to_owned();
             if !args.dry_run {
                 file.stage(|to| completed.write_json(to))?.publish()?;
@@ -95,17 +104,59 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             FetchedInto::Znodes(place.metrics_prefix)
         }
     };
-    session.show(&FetchedView::of(&measured, &free, &sized.sizes, into, args.dry_run))?;
+    let mut view = FetchedView::of(&measured, &free, &sized.sizes, into, args.dry_run);
+    view.read_partitions = read;
+    session.show(&view)?;
     Ok(if args.dry_run { Status::Findings } else { Status::Done })
 }
 
+/// A cluster, and what was measured of it.
+struct FetchedCluster {
+    snapshot: Snapshot,
+    notes: Vec<Note>,
+    measured: Measured,
+    consumed: Consumed,
+    sized: Sized,
+}
+
 impl Args {
+    /// Measures once, and a second time if rates need it. Counters tell of the time between the two.
+    async fn ask(
+        &self,
+        source: &Source,
+        snapshot: Snapshot,
+        backend: &mut Backend,
+    ) -> Result<FetchedCluster, Error> {
+        let brokers = addresses(&snapshot);
+        let mut measured = backend.fetch(&brokers).await;
+        let mut consumed = backend.consumed(&brokers).await;
+        let pause = self.asking.pause(backend);
+        let ((snapshot, notes), again) = match (self.rates.rates, source) {
+            (Some(during), Source::Live(servers)) => {
+                (live::rated(servers, snapshot, during).await?, true)
+            }
+            (_, _) => {
+                tokio::time::sleep(pause).await;
+                ((snapshot, Vec::new()), !pause.is_zero())
+            }
+        };
+        if again {
+            measured = backend.fetch(&brokers).await;
+            consumed = backend.consumed(&brokers).await;
+        }
+        let sized = backend.partition_sizes(&brokers).await;
+        Ok(FetchedCluster { snapshot, notes, measured, consumed, sized })
+    }
+
     fn settings(&self, session: &Session<'_, '_>) -> Result<MetricsSettings, Error> {
         let mut settings = self.asking.metrics.settings(session.environment)?;
         if let Some(datadog) = &mut settings.datadog {
             datadog.storage_free = self.broker_storage_query.clone();
             datadog.partition_size = self.partition_size_query.clone();
             datadog.span = self.span;
+        }
+        if let (Some(during), Some(prometheus)) = (self.rates.rates, &mut settings.prometheus) {
+            prometheus.window = during;
         }
         Ok(settings)
     }
@@ -177,9 +228,70 @@ fn completed(
             partition.size = prefer(partition.size, found, newer);
         }
     }
-    Snapshot::new(parts).map_err(|problem| Error::OddNumbers { problem })
+    Snapshot::new(parts).map_err(odd)
+}
+
+fn odd(problem: SnapshotError) -> Error {
+    Error::OddNumbers { problem }
+}
+
+/// The part of what a broker sends to clients that its topics have to add up to, in percent.
+const WHOLE: u128 = 90;
+
+/// What consumers read of topics, without brokers whose topics do not add up to what they send to clients. Exporters may
+/// leave topics out, and these would count as unread. Also returns notes on these brokers.
+fn plausible(consumed: Consumed, measured: &Measured) -> (ConsumedRates, Vec<Note>) {
+    let mut rates = consumed.rates;
+    let mut notes: Vec<Note> = consumed.notices.into_iter().map(Note::new).collect();
+    let answers = measured.brokers.iter();
+    let sent = answers.filter_map(|(id, answer)| Some((*id, answer.as_ref().ok()?.client_out?)));
+    for (id, Reading { value: sent, .. }) in sent {
+        let Some(topics) = rates.get(&id) else {
+            // Kafka counts a topic from the first read on.
+            if sent == Rate(0) {
+                rates.insert(id, BTreeMap::new());
+            }
+            continue;
+        };
+        let all = Rate(topics.values().map(|rate| rate.0).sum());
+        if u128::from(all.0) * 100 < u128::from(sent.0) * WHOLE {
+            rates.remove(&id);
+            let text = format!(
+                "what consumers read from broker {id} is left out: its topics add up to {all} of {sent}"
+            );
+            let hint = "its exporter hides topics: see topic-out in docs/metrics.md".to_owned();
+            notes.push(Note { text, hint: Some(hint) });
+        }
+    }
+    (rates, notes)
 }
 
 fn prefer(known: Option<Bytes>, found: Option<Bytes>, newer: bool) -> Option<Bytes> {
     if newer { found.or(known) } else { known.or(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics::{BrokerMetrics, MetricsSource};
+
+    #[test]
+    fn topics_that_do_not_add_up_are_left_out_and_noted() {
+        let sends = |id: u32, rate: u64| {
+            let client_out = Some(Reading::now(Rate(rate)));
+            (BrokerId(id), Ok(BrokerMetrics { client_out, ..BrokerMetrics::default() }))
+        };
+        let brokers = [sends(1, 1_000_000), sends(2, 1_000_000), sends(3, 0), sends(4, 9)].into();
+        let measured = Measured { source: MetricsSource::Exporter, brokers, notices: Vec::new() };
+        let topics = |rates: [u64; 2]| {
+            ["a", "b"].map(str::to_owned).into_iter().zip(rates.map(Rate)).collect()
+        };
+        let told = [(BrokerId(1), topics([400_000, 500_000])), (BrokerId(2), topics([899_999, 0]))];
+        let consumed = Consumed { rates: told.into(), notices: Vec::new() };
+        let (rates, notes) = plausible(consumed, &measured);
+        let kept: Vec<u32> = rates.keys().map(|id| id.0).collect();
+        assert_eq!(kept, [1, 3], "nobody reads from 3, and 4 tells no topics");
+        let said = "what consumers read from broker 2 is left out: its topics add up to 0.90 MB/s of 1.00 MB/s";
+        assert_eq!(notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), [said]);
+    }
 }

@@ -58,11 +58,17 @@ impl Asking {
     /// Measures once, and a second time if rates need it.
     async fn measure(&self, backend: &mut Backend, brokers: &[BrokerAddress]) -> Measured {
         let first = backend.fetch(brokers).await;
-        if self.rate_over.is_zero() || !backend.learns_by_repetition() {
+        let pause = self.pause(backend);
+        if pause.is_zero() {
             return first;
         }
-        tokio::time::sleep(self.rate_over).await;
+        tokio::time::sleep(pause).await;
         backend.fetch(brokers).await
+    }
+
+    /// The time until the second round; zero if there is none.
+    fn pause(&self, backend: &Backend) -> Duration {
+        if backend.learns_by_repetition() { self.rate_over } else { Duration::ZERO }
     }
 
     /// The capacities of networks: from the flag's map, then from nodes and the snapshot. Also the labels that have
