@@ -1,4 +1,4 @@
-//! The rates of producers, measured from Kafka alone, and a plan by them: no agent, no metrics system.
+//! The rates of producers, measured from Kafka alone, and plans by them and by the CPU that brokers take for them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,8 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
 use serde_json::Value;
 use testbed::{Access, Cluster, Mode};
 
-use crate::binary::{json, topicmappr};
+use crate::binary::{SOLE, json, topicmappr};
+use crate::metrics::{number, pages};
 use crate::plan::Partition;
 use crate::traffic::Traffic;
 
@@ -102,9 +103,13 @@ impl Scene {
 
     /// The plan by network from that file, and what the report says.
     fn planned(&self, name: &str) -> (Value, String) {
+        self.planned_by("network", name)
+    }
+
+    fn planned_by(&self, goal: &str, name: &str) -> (Value, String) {
         let (snapshot, file) = (self.at("now.json"), self.at(name));
         let words = ["rebalance", "--snapshot", &snapshot, "--topics", ".*", "--brokers", "-2"];
-        let more = ["--balance", "network", "--out-file", &file, "--ignore-warns"];
+        let more = ["--balance", goal, "--out-file", &file, "--ignore-warns"];
         let ended = topicmappr(words.iter().chain(&more)).with(0);
         (json(&self.path(name))["plan"].clone(), ended.stdout)
     }
@@ -201,6 +206,63 @@ mod soak {
     #[ignore = "live"]
     fn a_hundred_partitions_are_measured_within_five_percent_with_zookeeper() {
         a_hundred_partitions(Mode::ZooKeeper);
+    }
+
+    /// The cores that each broker takes, over this time.
+    fn cores(scene: &Scene, over: &str) -> BTreeMap<i32, f64> {
+        let bootstrap = scene.cluster.bootstrap();
+        let words = ["metrics", "show", "--output", "json", "--bootstrap-server", &bootstrap];
+        let all = [&words[..], &["--rate-over", over]].concat();
+        let ended =
+            topicmappr(all.into_iter().map(str::to_owned).chain(pages(&scene.cluster))).with(0);
+        let shown: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let of = |id: &i32| (*id, number(&shown, *id, "cpu_nanocores") / 1e9);
+        scene.cluster.brokers().iter().map(of).collect()
+    }
+
+    /// Two brokers lead 36 busy partitions, and two lead 4. The model splits what they take, and the plan by it leaves the
+    /// busiest broker where it said.
+    #[test]
+    #[ignore = "live"]
+    fn the_busiest_broker_takes_as_much_cpu_as_the_plan_says() {
+        let cluster = Cluster::builder().mode(Mode::KRaft).brokers(4).exporter().start().unwrap();
+        let scene = Scene { cluster, folder: tempfile::tempdir().unwrap() };
+        let traffic = Traffic::of(&scene.cluster);
+        let list = |id: i32| match id {
+            0..24 => vec![1001, 1002],
+            24..36 => vec![1002, 1001],
+            36..39 => vec![1003, 1004],
+            _ => vec![1004, 1003],
+        };
+        traffic.create(&[("events".to_owned(), (0..40).map(list).collect())].into());
+        let rates: BTreeMap<Partition, u64> =
+            (0..40).map(|id| (("events".to_owned(), id), 150_000)).collect();
+        let _writers = Writers::start(&scene.cluster, rates);
+        // What a young JVM compiles is not the cost of traffic.
+        thread::sleep(Duration::from_secs(150));
+        let (bootstrap, now) = (scene.cluster.bootstrap(), scene.at("now.json"));
+        let storage =
+            scene.cluster.brokers().iter().map(|id| format!("{id}=100GB")).collect::<Vec<_>>();
+        let storage = storage.join(",");
+        let words = ["metrics", "fetch", "--bootstrap-server", &bootstrap, "--rates", "60s"];
+        let all = [&words[..], &["--broker-storage", &storage, "--out-file", &now]].concat();
+        let all = all.into_iter().map(str::to_owned).chain(pages(&scene.cluster));
+        let ended = topicmappr(all).with(0);
+        eprintln!("{}{}", ended.stdout, ended.stderr);
+        let before = cores(&scene, "30s");
+        let (plan, report) = scene.planned_by("cpu", "plan.json");
+        eprintln!("{report}");
+        let file = scene.at("plan.json");
+        let words = ["execute", &file, "--bootstrap-server", &bootstrap, "--yes", SOLE];
+        topicmappr(words.iter().chain(&["--throttle", "none"])).with(0);
+        thread::sleep(Duration::from_secs(60));
+        let after = cores(&scene, "60s");
+        let idle = plan["after"]["cpu_model"]["idle_nanocores"].as_f64();
+        let said = (plan["after"]["max_cpu_nanocores"].as_f64().unwrap() + idle.unwrap()) / 1e9;
+        eprintln!("before {before:?}\nafter {after:?}\nthe plan said {said:.3} at most");
+        let busiest = |of: &BTreeMap<i32, f64>| of.values().copied().fold(0.0, f64::max);
+        assert!(busiest(&after) < busiest(&before) * 0.85, "{before:?} {after:?}");
+        assert!((busiest(&after) / said - 1.0).abs() < 0.15, "{after:?}, and {said} was said");
     }
 
     /// A hundred rates from 20 to 119 kB/s, and a topic whose segments are deleted meanwhile.

@@ -39,6 +39,18 @@ fn goals() -> impl Strategy<Value = Vec<BalanceGoal>> {
     prop_oneof![2 => Just(vec![BalanceGoal::Storage]), 1 => some]
 }
 
+/// With CPU next to traffic in a third of the requests, and in place of it in another third.
+fn with_cpu(mut goals: Vec<BalanceGoal>, lot: u32) -> Vec<BalanceGoal> {
+    if let Some(at) = goals.iter().position(|goal| *goal == BalanceGoal::Network) {
+        match lot % 3 {
+            0 => goals.insert(at, BalanceGoal::Cpu),
+            1 => goals[at] = BalanceGoal::Cpu,
+            _ => {}
+        }
+    }
+    goals
+}
+
 pub fn ask() -> impl Strategy<Value = Ask> {
     let drain = prop_oneof![3 => Just(None), 1 => (0_usize..9).prop_map(Some)];
     let min_rack_ids = prop_oneof![4 => Just(None), 1 => (1_u32..4).prop_map(Some)];
@@ -52,7 +64,7 @@ pub fn ask() -> impl Strategy<Value = Ask> {
     );
     (drain, min_rack_ids, by, tolerance, least, flags, 0_u32..20, goals()).prop_map(
         |(drain, min_rack_ids, by, tolerance_ppm, least, flags, headroom, goals)| Ask {
-            goals,
+            goals: with_cpu(goals, headroom),
             drain,
             min_rack_ids,
             fix_racks: flags.0,

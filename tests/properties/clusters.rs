@@ -4,14 +4,24 @@ use mapper::snapshot::{
     Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, RareFacts, Topic,
 };
 use mapper::{
-    Assignment, BrokerId, Bytes, Optimize, PartitionId, PlaceBy, PlanTerms, RackRule, Ratio,
-    Rebuild, Snapshot, TopicSelection,
+    Assignment, BrokerId, Bytes, CpuModel, Optimize, PartitionId, PlaceBy, PlanTerms, RackRule,
+    Ratio, Rebuild, Snapshot, TopicSelection,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const FIRST_ID: u32 = 1001;
+
+/// Bytes, records and replicas cost about the same.
+const CPU_MODEL: CpuModel = CpuModel {
+    idle_nanocores: 100_000_000,
+    picoseconds_per_byte: 9_000_000,
+    nanoseconds_per_record: 300_000,
+    nanocores_per_replica: 50_000_000,
+    brokers: 6,
+    error: Ratio::from_percent(3),
+};
 
 /// The parameters of a random broker.
 #[derive(Debug, Clone)]
@@ -80,7 +90,7 @@ pub struct Shape {
     pub topics: Vec<TopicShape>,
     /// The used share of a broker's storage, in percent, on average before the plan.
     fill: u64,
-    /// Whether traffic rates and network capacities are known.
+    /// Whether traffic rates, network capacities and CPU are known.
     pub rates: bool,
     /// Brokers with an even id have two volumes of different sizes.
     pub several_volumes: bool,
@@ -203,6 +213,7 @@ impl Shape {
             .map(|(id, shape)| {
                 let mut broker = broker_of(id, &shape, unit, &topics);
                 broker.network_bytes_per_second = self.rates.then_some(shape.capacity * 1_000_000);
+                broker.cpu_nanocores = self.rates.then_some(shape.capacity * 4_000_000_000);
                 if self.several_volumes && id.0.is_multiple_of(2) {
                     divide(&mut broker, &topics);
                 }
@@ -210,7 +221,9 @@ impl Shape {
                 broker
             })
             .collect();
-        Parts { cluster_id: Some("random".to_owned()), brokers, topics, ..Parts::default() }
+        let cluster_id = Some("random".to_owned());
+        let cpu_model = self.rates.then_some(CPU_MODEL);
+        Parts { cluster_id, cpu_model, brokers, topics, ..Parts::default() }
     }
 
     fn topic(&self, index: usize, shape: &TopicShape) -> Topic {
@@ -237,6 +250,7 @@ impl Shape {
         if self.rates {
             let facts = partition.facts.get_or_insert_default();
             facts.bytes_in = Some(u64::from(shape.seed >> 8) % 10_000);
+            facts.records_in = Some(u64::from(shape.seed >> 6) % 400);
             facts.bytes_out = Some(u64::from(shape.seed >> 4) % 30_000);
         }
         partition

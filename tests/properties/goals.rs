@@ -43,6 +43,8 @@ proptest! {
             let near = |a: f64, b: f64| a >= b - 1e-6;
             prop_assert!(floor.max_network_ratio.is_none_or(|least| near(after.max_network_ratio.unwrap(), least)));
             prop_assert!(floor.min_network_ratio.is_none_or(|most| near(most, after.min_network_ratio.unwrap())));
+            prop_assert!(floor.max_cpu_ratio.is_none_or(|least| near(after.max_cpu_ratio.unwrap(), least)));
+            prop_assert!(floor.min_cpu_ratio.is_none_or(|most| near(most, after.min_cpu_ratio.unwrap())));
         }
     }
 
@@ -61,13 +63,15 @@ proptest! {
     }
 
     #[test]
-    fn a_missing_rate_is_named_where_the_network_is_evened(shape in shape(), ask in ask()) {
-        match planned(&shape, &ask, &[BalanceGoal::Network]) {
-            Err(NoPlan::MissingFact { fact, what }) if fact.contains("per_second") => {
-                prop_assert!(!shape.rates, "{fact} of {what} is told");
+    fn a_missing_fact_is_named_where_network_or_cpu_is_evened(shape in shape(), ask in ask()) {
+        for goal in [BalanceGoal::Network, BalanceGoal::Cpu] {
+            match planned(&shape, &ask, &[goal]) {
+                Err(NoPlan::MissingFact { fact, what }) if fact.contains("per_second") || fact == "cpu_model" => {
+                    prop_assert!(!shape.rates, "{fact} of {what} is told");
+                }
+                Ok(_) => prop_assert!(shape.rates),
+                Err(_) => {}
             }
-            Ok(_) => prop_assert!(shape.rates),
-            Err(_) => {}
         }
     }
 }

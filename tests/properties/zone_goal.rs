@@ -14,12 +14,13 @@ use proptest::sample::subsequence;
 use std::collections::BTreeSet;
 
 const ZONE: &str = "rack-1";
-const OTHERS: [BalanceGoal; 5] = [
+const OTHERS: [BalanceGoal; 6] = [
     BalanceGoal::Storage,
     BalanceGoal::Replicas,
     BalanceGoal::Leaders,
     BalanceGoal::Topics,
     BalanceGoal::Network,
+    BalanceGoal::Cpu,
 ];
 
 fn with_zone(shape: &Shape, ask: &Ask, at: usize) -> Rebalance {

@@ -1,7 +1,7 @@
 //! Counts the load of a cluster, before and after a plan.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, DenseCluster};
+use crate::dense::{BrokerIx, DenseCluster, Supply};
 use crate::figures::{BrokerFigures, Figures};
 use crate::ids::BrokerId;
 use crate::lookup::Lookup;
@@ -14,7 +14,8 @@ use crate::traffic;
 impl Figures {
     /// The figures of a snapshot, for a request's scope.
     pub(crate) fn before(cluster: &DenseCluster<'_>, targets: &Targets, terms: &PlanTerms) -> Self {
-        let mut figures = Self { brokers: brokers(cluster), ..Self::default() };
+        let cpu_model = cluster.snapshot.cpu_model();
+        let mut figures = Self { brokers: brokers(cluster), cpu_model, ..Self::default() };
         let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
         for ((topic, target), first) in topics.zip(&cluster.first_partition) {
             let Some(target) = target.map(|target| &targets.all[target]) else {
@@ -65,12 +66,13 @@ impl Figures {
         let copies = change.added().count() as u64;
         let copied = change.copy_bytes().unwrap_or_default().0;
         let held = change.held_bytes(Some(partition)).unwrap_or_default().0;
-        let rate = traffic::of_replica(cluster, partition);
+        let estimates = ReplicaEstimate::ALL.map(|of| (of, of.of_replica(cluster, partition)));
         for id in change.added() {
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas += 1;
-                let traffic = broker.traffic_bytes_per_second.zip(rate);
-                broker.traffic_bytes_per_second = traffic.map(|(traffic, rate)| traffic + rate);
+                for (of, one) in estimates {
+                    of.change(broker, one, u64::saturating_add);
+                }
                 broker.incoming_bytes.0 += copied;
                 broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + held));
             }
@@ -79,9 +81,9 @@ impl Figures {
             let gone = partition.size_on(id).unwrap_or_default().0;
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas -= 1;
-                let traffic = broker.traffic_bytes_per_second.zip(rate);
-                broker.traffic_bytes_per_second =
-                    traffic.map(|(traffic, rate)| traffic.saturating_sub(rate));
+                for (of, one) in estimates {
+                    of.change(broker, one, u64::saturating_sub);
+                }
                 broker.used_bytes =
                     broker.used_bytes.map(|used| Bytes(used.0.saturating_sub(gone)));
             }
@@ -119,25 +121,29 @@ impl Figures {
         let used = ratios(BrokerFigures::used_ratio);
         let network = ratios(BrokerFigures::network_ratio);
         let traffic = || brokers.iter().filter_map(|broker| broker.traffic_bytes_per_second);
+        let cpu = || brokers.iter().filter_map(|broker| broker.replica_cpu_nanocores);
         let (replicas, leaders) =
             (counts(|broker| broker.replicas), counts(|broker| broker.leaders));
         (self.max_used_ratio, self.min_used_ratio) = used;
         (self.max_network_ratio, self.min_network_ratio) = network;
         self.max_traffic_bytes_per_second = traffic().max();
         self.min_traffic_bytes_per_second = traffic().min();
+        (self.max_cpu_ratio, self.min_cpu_ratio) = ratios(BrokerFigures::cpu_ratio);
+        (self.max_cpu_nanocores, self.min_cpu_nanocores) = (cpu().max(), cpu().min());
         (self.max_replicas, self.min_replicas) = replicas;
         (self.max_leaders, self.min_leaders) = leaders;
     }
 }
 
 fn brokers(cluster: &DenseCluster<'_>) -> Vec<BrokerFigures> {
-    let mut brokers: Vec<BrokerFigures> = cluster
-        .ids
-        .iter()
-        .enumerate()
-        .map(|(at, id)| BrokerFigures {
+    let ids = (0..).zip(&cluster.ids);
+    let mut brokers: Vec<BrokerFigures> = ids
+        .map(|(broker, id)| (broker, broker as usize, id))
+        .map(|(broker, at, id)| BrokerFigures {
             traffic_bytes_per_second: Some(0),
-            network_bytes_per_second: (0..).nth(at).and_then(|broker| cluster.network(broker)),
+            network_bytes_per_second: cluster.supply(Supply::Network, broker),
+            replica_cpu_nanocores: cluster.snapshot.cpu_model().map(|_| 0),
+            cpu_nanocores: cluster.supply(Supply::Cpu, broker),
             id: *id,
             live: cluster.live[at],
             replicas: 0,
@@ -155,23 +161,56 @@ fn brokers(cluster: &DenseCluster<'_>) -> Vec<BrokerFigures> {
             broker.leaders += u64::from(index == 0);
         }
     }
-    add_traffic(cluster, &mut brokers);
+    ReplicaEstimate::ALL.into_iter().for_each(|of| of.add_up(cluster, &mut brokers));
     brokers
 }
 
-/// Adds the traffic of each broker whose partitions all have known rates.
-fn add_traffic(cluster: &DenseCluster<'_>, brokers: &mut [BrokerFigures]) {
-    for (index, partition) in cluster.partitions() {
-        let rate = traffic::of_replica(cluster, partition);
-        for seat in cluster.seats_of(index) {
-            let traffic = &mut brokers[*seat as usize].traffic_bytes_per_second;
-            *traffic = traffic.zip(rate).map(|(traffic, rate)| traffic + rate);
+/// A load that is estimated for each replica.
+#[derive(Clone, Copy)]
+enum ReplicaEstimate {
+    Traffic,
+    Cpu,
+}
+
+impl ReplicaEstimate {
+    const ALL: [Self; 2] = [Self::Traffic, Self::Cpu];
+
+    fn of_replica(self, cluster: &DenseCluster<'_>, partition: &Partition) -> Option<u64> {
+        match self {
+            Self::Traffic => traffic::of_replica(cluster, partition),
+            Self::Cpu => cluster.snapshot.cpu_model()?.of_replica(cluster, partition),
         }
     }
-    // If no rate is known at all, the zero of an empty broker has no meaning.
-    let known = brokers.iter().any(|b| b.replicas > 0 && b.traffic_bytes_per_second.is_some());
-    if !known {
-        brokers.iter_mut().for_each(|broker| broker.traffic_bytes_per_second = None);
+
+    fn of_broker(self, broker: &mut BrokerFigures) -> &mut Option<u64> {
+        match self {
+            Self::Traffic => &mut broker.traffic_bytes_per_second,
+            Self::Cpu => &mut broker.replica_cpu_nanocores,
+        }
+    }
+
+    /// A broker with a replica whose load is unknown has an unknown load.
+    fn change(self, broker: &mut BrokerFigures, one: Option<u64>, by: fn(u64, u64) -> u64) {
+        let all = self.of_broker(broker);
+        *all = all.zip(one).map(|(all, one)| by(all, one));
+    }
+
+    /// Adds the load of each broker whose partitions all have known rates.
+    fn add_up(self, cluster: &DenseCluster<'_>, brokers: &mut [BrokerFigures]) {
+        let mut known = false;
+        if brokers.iter_mut().any(|broker| self.of_broker(broker).is_some()) {
+            for (index, partition) in cluster.partitions() {
+                let one = self.of_replica(cluster, partition);
+                for seat in cluster.seats_of(index) {
+                    self.change(&mut brokers[*seat as usize], one, u64::saturating_add);
+                }
+            }
+            known = brokers.iter_mut().any(|b| b.replicas > 0 && self.of_broker(b).is_some());
+        }
+        // If no rate is known at all, the zero of an empty broker has no meaning.
+        if !known {
+            brokers.iter_mut().for_each(|broker| *self.of_broker(broker) = None);
+        }
     }
 }
 

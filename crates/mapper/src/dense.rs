@@ -12,6 +12,41 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A position in [`DenseCluster::ids`].
 pub(crate) type BrokerIx = u32;
 
+/// What a broker has, other than storage, in proportion to which it is loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Supply {
+    /// Its network, in bytes per second.
+    Network,
+    /// Its CPU, in nanocores.
+    Cpu,
+}
+
+impl Supply {
+    /// Its name in a snapshot.
+    pub(crate) fn fact(self) -> &'static str {
+        match self {
+            Self::Network => "network_bytes_per_second",
+            Self::Cpu => "cpu_nanocores",
+        }
+    }
+
+    fn of(self, broker: &Broker) -> Option<u64> {
+        match self {
+            Self::Network => broker.network_bytes_per_second,
+            Self::Cpu => broker.cpu_nanocores,
+        }
+    }
+
+    /// The same for each broker, if none is known. Any value gives the same shares. These (10 Gbit/s, 16 cores) are in the
+    /// range of known ones, so levels are as fine as with those.
+    fn if_unknown(self) -> u64 {
+        match self {
+            Self::Network => 1_250_000_000,
+            Self::Cpu => 16_000_000_000,
+        }
+    }
+}
+
 /// The dense form of a snapshot. Read-only: a placement holds the changes.
 pub(crate) struct DenseCluster<'s> {
     pub(crate) snapshot: &'s Snapshot,
@@ -31,8 +66,8 @@ pub(crate) struct DenseCluster<'s> {
     pub(crate) shared_hosts: bool,
     /// Whether the rate of consumers is known for any partition. If not, traffic leaves consumers out.
     pub(crate) counts_consumers: bool,
-    /// Whether the network of any broker is known. If not, all networks count as equal.
-    pub(crate) knows_networks: bool,
+    /// Whether each [`Supply`] of any broker is known. If not, all count as equal.
+    knows: [bool; 2],
     /// The storage of each broker, where known.
     pub(crate) capacity: Vec<Option<u64>>,
     /// The storage used on each broker at the start, where known.
@@ -81,7 +116,8 @@ impl<'s> DenseCluster<'s> {
             host,
             shared_hosts,
             counts_consumers,
-            knows_networks: listed.iter().flatten().any(|b| b.network_bytes_per_second.is_some()),
+            knows: [Supply::Network, Supply::Cpu]
+                .map(|supply| listed.iter().flatten().any(|b| supply.of(b).is_some())),
             capacity: listed.iter().map(|b| b.and_then(|b| b.storage_total).map(|t| t.0)).collect(),
             used: Vec::new(),
             first_partition,
@@ -157,18 +193,23 @@ impl<'s> DenseCluster<'s> {
         self.ids[broker as usize]
     }
 
-    /// The capacity of a broker's network, in bytes per second, where known.
-    pub(crate) fn network(&self, broker: BrokerIx) -> Option<u64> {
-        self.snapshot.broker(self.id(broker))?.network_bytes_per_second
+    /// A supply of a broker, where known.
+    pub(crate) fn supply(&self, supply: Supply, broker: BrokerIx) -> Option<u64> {
+        supply.of(self.snapshot.broker(self.id(broker))?)
     }
 
-    /// The weight of a broker's network among those of all brokers: its capacity, or the same for each if none is known.
-    pub(crate) fn network_weight(&self, broker: BrokerIx) -> Option<u64> {
-        /// Any value gives the same shares. This one (10 Gbit/s) is in the range of known capacities, so levels are as
-        /// fine as with those.
-        const EQUAL: u64 = 1_250_000_000;
+    /// Whether this supply of any broker is known. If not, all count as equal.
+    pub(crate) fn knows(&self, supply: Supply) -> bool {
+        self.knows[supply as usize]
+    }
+
+    /// The weight of a broker among all brokers: its supply, or the same for each if none is known.
+    pub(crate) fn weight_of(&self, supply: Supply, broker: BrokerIx) -> Option<u64> {
         let listed = self.snapshot.broker(self.id(broker))?;
-        if self.knows_networks { listed.network_bytes_per_second } else { Some(EQUAL) }
+        match self.knows(supply) {
+            true => supply.of(listed),
+            false => Some(supply.if_unknown()),
+        }
     }
 
     /// The usable storage of each broker; `None` if its capacity or use is unknown.

@@ -1,6 +1,7 @@
 //! The load of a cluster, as plans state it.
 
 use crate::bytes::Bytes;
+use crate::cpu_model::CpuModel;
 use crate::ids::BrokerId;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,21 @@ pub struct Figures {
     /// The least busy such broker's traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_traffic_bytes_per_second: Option<u64>,
+    /// The share of its CPU that the replicas of the busiest such broker take; absent where that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpu_ratio: Option<f64>,
+    /// The same share for the least busy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cpu_ratio: Option<f64>,
+    /// The CPU of the busiest such broker's replicas, in nanocores; absent without a model of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpu_nanocores: Option<u64>,
+    /// The CPU of the least busy such broker's replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cpu_nanocores: Option<u64>,
+    /// How the CPU of a replica was split from that of its broker; absent where no CPU was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<CpuModel>,
     /// Leaders, and traffic between zones; only in plans with the goal `leaders-zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneFigures>,
@@ -97,6 +113,12 @@ pub struct BrokerFigures {
     /// The capacity of its network; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_bytes_per_second: Option<u64>,
+    /// The expected CPU of its replicas, in nanocores, without what an idle broker takes; absent without a model of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_cpu_nanocores: Option<u64>,
+    /// The CPU that it may use, in nanocores; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_nanocores: Option<u64>,
     /// The bytes that the plan copies onto it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub incoming_bytes: Bytes,
@@ -119,17 +141,23 @@ impl Figures {
 
 impl BrokerFigures {
     /// The used share of its storage; `None` if unknown.
-    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub fn used_ratio(&self) -> Option<f64> {
-        let (used, capacity) = self.used_bytes.zip(self.capacity_bytes)?;
-        (capacity.0 > 0).then(|| used.0 as f64 / capacity.0 as f64)
+        ratio(self.used_bytes.map(|used| used.0), self.capacity_bytes.map(|all| all.0))
     }
 
     /// The share of its network that its traffic uses; `None` if unknown.
-    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub fn network_ratio(&self) -> Option<f64> {
-        let (traffic, network) =
-            self.traffic_bytes_per_second.zip(self.network_bytes_per_second)?;
-        (network > 0).then(|| traffic as f64 / network as f64)
+        ratio(self.traffic_bytes_per_second, self.network_bytes_per_second)
     }
+
+    /// The share of its CPU that its replicas take; `None` if unknown.
+    pub fn cpu_ratio(&self) -> Option<f64> {
+        ratio(self.replica_cpu_nanocores, self.cpu_nanocores)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+fn ratio(used: Option<u64>, of: Option<u64>) -> Option<f64> {
+    let (used, of) = used.zip(of.filter(|of| *of > 0))?;
+    Some(used as f64 / of as f64)
 }

@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::counted::{counted, plural};
+use crate::cpu_model::CpuModel;
 use crate::ids::{BrokerId, Seat, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
@@ -106,6 +107,15 @@ pub enum NoPlan {
         /// The broker or partition that lacks it.
         what: String,
     },
+    /// The model of brokers' CPU explains it badly: what a plan evens would not be what brokers take.
+    #[error(
+        "the CPU of brokers is not what their traffic and replicas explain: the model is off by {:.1} %, and {:.0} % is the most",
+        .model.error.as_f64() * 100.0, CpuModel::MOST_ERROR.as_f64() * 100.0
+    )]
+    CoarseCpuModel {
+        /// The model, with its error.
+        model: CpuModel,
+    },
     /// An outgoing broker has no partner among the incoming ones (`--sub-affinity`, `replace --with auto`).
     #[error("no new broker can stand in for {outgoing}: {problem}")]
     NoPartner {
@@ -127,7 +137,10 @@ impl NoPlan {
             Self::NoRoomForBothCopies { .. }
             | Self::BeyondLimit { .. }
             | Self::NoPartner { .. } => Some(NoPlanStatus::Unproven),
-            Self::Scope(_) | Self::TooLarge { .. } | Self::MissingFact { .. } => None,
+            Self::Scope(_)
+            | Self::TooLarge { .. }
+            | Self::MissingFact { .. }
+            | Self::CoarseCpuModel { .. } => None,
         }
     }
 

@@ -26,11 +26,12 @@ const DRIVERS: [&str; 3] = ["operate", "coordination", "local"];
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 /// The modules of `mapper` that hold plain types. `check` uses these alone, and they only one another, so that it shares no
 /// code with the planners that it judges.
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "assignment",
     "both",
     "bytes",
     "counted",
+    "cpu_model",
     "figures",
     "ids",
     "lookup",
@@ -129,7 +130,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            83_671,
+            84_200,
             58_000,
             String::new(),
         ),

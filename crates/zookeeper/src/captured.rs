@@ -66,6 +66,7 @@ fn captured(cluster: ClusterZnodes, at: String) -> Result<Captured, Error> {
             .into_iter()
             .map(|(name, read)| topic(name, read, &requested, &mut notices))
             .collect(),
+        ..Parts::default()
     };
     notices
         .extend(cluster.deleting.into_iter().map(|topic| ZooKeeperNotice::BeingDeleted { topic }));

@@ -105,6 +105,7 @@ async fn assemble(
         source: Some("kafka".to_owned()),
         brokers,
         topics,
+        ..Parts::default()
     })?)
 }
 

@@ -1,7 +1,7 @@
 //! The loads of brokers as numbers: each replica has a weight, and each broker has a capacity.
 
 use super::state::BalanceState;
-use crate::dense::{BrokerIx, DenseCluster};
+use crate::dense::{BrokerIx, DenseCluster, Supply};
 use crate::request::BalanceGoal;
 
 /// A load that moves of replicas can even.
@@ -15,6 +15,8 @@ pub(super) enum BalancedLoad {
     Topics,
     /// Expected traffic (bytes per second), in proportion to the network's capacity, where any is known.
     Network,
+    /// Expected CPU (nanocores), in proportion to the broker's CPU, where any is known.
+    Cpu,
 }
 
 /// The weight of one replica. Replicas are counted in parts, because a share is seldom a whole number.
@@ -23,7 +25,7 @@ pub(super) const REPLICA: u64 = 1 << 20;
 /// The upper end of the levels: sixteen million replicas on a broker.
 const MOST_REPLICAS: u64 = 1 << 44;
 
-/// Levels count traffic in parts of a byte per second (2^8), so that slow networks have enough levels.
+/// Levels count traffic in parts of a byte per second (2^8), so that slow networks have enough levels, and CPU likewise.
 const RATE_PARTS: u32 = 8;
 
 impl BalancedLoad {
@@ -36,6 +38,7 @@ impl BalancedLoad {
                 BalanceGoal::Replicas => Self::Replicas,
                 BalanceGoal::Topics => Self::Topics,
                 BalanceGoal::Network => Self::Network,
+                BalanceGoal::Cpu => Self::Cpu,
                 BalanceGoal::Leaders | BalanceGoal::LeadersZone => continue,
             };
             if !loads.contains(&load) {
@@ -50,7 +53,8 @@ impl BalancedLoad {
         match self {
             Self::Storage => cluster.capacity[broker as usize],
             Self::Replicas | Self::Topics => Some(MOST_REPLICAS),
-            Self::Network => cluster.network_weight(broker),
+            Self::Network => cluster.weight_of(Supply::Network, broker),
+            Self::Cpu => cluster.weight_of(Supply::Cpu, broker),
         }
     }
 
@@ -58,13 +62,13 @@ impl BalancedLoad {
     pub(super) fn finer(self) -> u32 {
         match self {
             Self::Storage | Self::Replicas | Self::Topics => 0,
-            Self::Network => RATE_PARTS,
+            Self::Network | Self::Cpu => RATE_PARTS,
         }
     }
 
-    /// Whether a replica adds its bytes or its traffic, so that brokers can hold as much in other replicas.
+    /// Whether a replica adds its bytes, its traffic or its CPU, so that brokers can hold as much in other replicas.
     pub(super) fn is_by_amount(self) -> bool {
-        matches!(self, Self::Storage | Self::Network)
+        matches!(self, Self::Storage | Self::Network | Self::Cpu)
     }
 
     /// Whether every replica has the same weight.
@@ -79,7 +83,8 @@ impl BalanceState<'_> {
         match load {
             BalancedLoad::Storage => &self.used,
             BalancedLoad::Replicas | BalancedLoad::Topics => &self.replicas,
-            BalancedLoad::Network => &self.traffic,
+            BalancedLoad::Network => &self.network.of_broker,
+            BalancedLoad::Cpu => &self.cpu.of_broker,
         }
     }
 
@@ -88,7 +93,8 @@ impl BalanceState<'_> {
         match load {
             BalancedLoad::Storage | BalancedLoad::Topics => self.size[partition as usize],
             BalancedLoad::Replicas => REPLICA,
-            BalancedLoad::Network => self.rate.get(partition as usize).copied().unwrap_or(0),
+            BalancedLoad::Network => self.network.of(partition as usize),
+            BalancedLoad::Cpu => self.cpu.of(partition as usize),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::shares::{Shares, shares};
 use super::state::BalanceState;
 use super::topic_bands::TopicBands;
 use crate::bytes::{Bytes, Ratio};
-use crate::dense::{BrokerIx, DenseCluster};
+use crate::dense::{BrokerIx, DenseCluster, Supply};
 use crate::plan::BalanceFloor;
 use crate::request::{Balance, Measure, PlanTerms, Rebalance, Relieve};
 
@@ -29,6 +29,9 @@ pub(super) struct Special {
     pub(super) threshold: Threshold,
     pub(super) relieve: Option<Relieve>,
 }
+
+/// The most and the least.
+type Extremes<T> = (Option<T>, Option<T>);
 
 /// Which brokers may give replicas away.
 #[derive(Clone, Copy, Default)]
@@ -96,7 +99,9 @@ impl<'a> LoadGoals<'a> {
         let by = if load == BalancedLoad::Storage { self.by } else { Measure::PercentUsed };
         let shares = shares(state, &self.rules, load, by, &gives);
         let around = |share: u64| match load {
-            BalancedLoad::Storage | BalancedLoad::Network => Band::around(share, self.tolerance),
+            BalancedLoad::Storage | BalancedLoad::Network | BalancedLoad::Cpu => {
+                Band::around(share, self.tolerance)
+            }
             BalancedLoad::Replicas | BalancedLoad::Topics => {
                 Band::of_pieces(share, self.tolerance, REPLICA)
             }
@@ -275,7 +280,6 @@ impl Layout {
     }
 
     /// Adds the best evenness that is reachable for a load other than storage.
-    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub(super) fn add_floor(&self, cluster: &DenseCluster<'_>, floor: &mut BalanceFloor) {
         let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
         match self.load {
@@ -292,17 +296,32 @@ impl Layout {
                 floor.min_replicas = shared().map(|(_, share)| (share + near) / REPLICA).min();
             }
             BalancedLoad::Network => {
-                let ratio = |(broker, share)| Some(share as f64 / cluster.network(broker)? as f64);
-                let ratios = || shared().filter_map(ratio).filter(|ratio| ratio.is_finite());
-                floor.max_network_ratio = ratios().reduce(f64::max);
-                floor.min_network_ratio = ratios().reduce(f64::min);
-                // On unequal networks, shares differ, and their extremes bound no plan.
-                if !cluster.knows_networks {
-                    floor.max_traffic_bytes_per_second = shared().map(|(_, share)| share).max();
-                    floor.min_traffic_bytes_per_second = shared().map(|(_, share)| share).min();
-                }
+                let (ratios, amounts) = self.supplied(cluster, Supply::Network);
+                (floor.max_network_ratio, floor.min_network_ratio) = ratios;
+                (floor.max_traffic_bytes_per_second, floor.min_traffic_bytes_per_second) = amounts;
+            }
+            BalancedLoad::Cpu => {
+                let (ratios, amounts) = self.supplied(cluster, Supply::Cpu);
+                (floor.max_cpu_ratio, floor.min_cpu_ratio) = ratios;
+                (floor.max_cpu_nanocores, floor.min_cpu_nanocores) = amounts;
             }
         }
+    }
+
+    /// The most and the least of a supply that brokers have to use, as a share of it if it is known, else as an amount.
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+    fn supplied(
+        &self,
+        cluster: &DenseCluster<'_>,
+        supply: Supply,
+    ) -> (Extremes<f64>, Extremes<u64>) {
+        let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
+        let ratio = |(at, share)| Some(share as f64 / cluster.supply(supply, at)? as f64);
+        let ratios = || shared().filter_map(ratio).filter(|ratio| ratio.is_finite());
+        let ratios = (ratios().reduce(f64::max), ratios().reduce(f64::min));
+        // If they are unequal, shares differ, and their extremes bound no plan.
+        let amounts = || shared().map(|(_, share)| share).filter(|_| !cluster.knows(supply));
+        (ratios, (amounts().max(), amounts().min()))
     }
 }
 

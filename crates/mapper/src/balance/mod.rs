@@ -104,11 +104,8 @@ fn planned(
     let repairs = repair(&cluster, &targets, &terms, balance.solver)?;
     let base = Base::new(&cluster, &targets, terms.racks, &repairs.work);
     let goals = LoadGoals::new(&cluster, &terms, balance, special);
-    let rates = match goals.loads.contains(&BalancedLoad::Network) {
-        true => traffic::of_all(&cluster, &targets)?,
-        false => Vec::new(),
-    };
-    let mut state = BalanceState::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
+    let loads = traffic::of_goals(&cluster, &targets, balance)?;
+    let mut state = BalanceState::after_repairs(&cluster, &targets, balance, &repairs.work, loads);
     let start = BandsBefore::new(&goals, &state);
     limits::repairs_fit(repairs.cluster, balance, &repairs.work)?;
     let searched = exact::ExactStart::new(&state, &goals, balance, &repairs.work)?;

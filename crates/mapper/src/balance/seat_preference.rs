@@ -16,7 +16,7 @@ const CHOICE: usize = 64;
 pub(super) enum SeatPreference<'l> {
     /// The largest seat, so that few replicas move, and the emptiest taker.
     Largest,
-    /// Of the traffic that a seat takes along, the fewest bytes.
+    /// For the traffic or CPU that a seat takes along, the fewest bytes.
     FewestBytes,
     /// The ratio to a load that is evened later.
     Later(&'l Layout),
@@ -26,7 +26,7 @@ impl<'l> SeatPreference<'l> {
     pub(super) fn of(evening: &Evening<'l, '_>) -> Self {
         match (evening.later, evening.load) {
             (Some(later), _) => Self::Later(later),
-            (None, BalancedLoad::Network) => Self::FewestBytes,
+            (None, BalancedLoad::Network | BalancedLoad::Cpu) => Self::FewestBytes,
             (None, _) => Self::Largest,
         }
     }

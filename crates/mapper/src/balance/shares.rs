@@ -220,7 +220,10 @@ fn broker_bounds(
     }
     let limit = |broker: usize| match load {
         BalancedLoad::Storage => rules.limit[broker].unwrap_or(u64::MAX),
-        BalancedLoad::Topics | BalancedLoad::Replicas | BalancedLoad::Network => u64::MAX,
+        BalancedLoad::Topics
+        | BalancedLoad::Replicas
+        | BalancedLoad::Network
+        | BalancedLoad::Cpu => u64::MAX,
     };
     let bounds = |broker: usize| {
         let used = state.carried(load)[broker];

@@ -5,8 +5,10 @@ use super::topic_counts::TopicCounts;
 use crate::dense::{BrokerIx, DenseCluster};
 use crate::request::{Balance, BalanceGoal};
 use crate::target::Targets;
+use crate::traffic::ReplicaLoads;
 use crate::work::{Work, log_size, why_left_out};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Marks a partition that no target takes, or that must not move.
 const FIXED: u32 = u32::MAX;
@@ -35,16 +37,49 @@ pub(super) struct BalanceState<'a> {
     pub(super) used: Vec<u64>,
     /// Replicas on each broker, in parts of [`REPLICA`].
     pub(super) replicas: Vec<u64>,
-    /// The traffic of one replica of each partition; empty if no goal uses it.
-    pub(super) rate: Vec<u64>,
-    /// Traffic of each broker; all 0 if no goal uses it.
-    pub(super) traffic: Vec<u64>,
+    /// Traffic, in bytes per second.
+    pub(super) network: EstimatedLoad,
+    /// CPU, in nanocores.
+    pub(super) cpu: EstimatedLoad,
     /// The replicas of each topic on each broker, if a goal uses them.
     pub(super) topics: Option<TopicCounts>,
     /// Whether repairs placed any replica on a new broker.
     pub(super) is_repaired: bool,
     /// Every change since the repairs, in order.
     pub(super) log: Vec<SeatShift>,
+}
+
+/// A load that is estimated for each replica; all 0 if no goal uses it.
+#[derive(Clone)]
+pub(super) struct EstimatedLoad {
+    /// Of one replica of each partition; empty if no goal uses it.
+    of_replica: Vec<u64>,
+    pub(super) of_broker: Vec<u64>,
+}
+
+impl EstimatedLoad {
+    fn new(of_replica: Vec<u64>, brokers: usize) -> Self {
+        Self { of_replica, of_broker: vec![0; brokers] }
+    }
+
+    pub(super) fn of(&self, partition: usize) -> u64 {
+        self.of_replica.get(partition).copied().unwrap_or(0)
+    }
+
+    fn count(&mut self, seats_of: impl Fn(usize) -> Range<usize>, seats: &[BrokerIx]) {
+        for (partition, load) in self.of_replica.iter().enumerate() {
+            for seat in &seats[seats_of(partition)] {
+                self.of_broker[*seat as usize] += load;
+            }
+        }
+    }
+
+    fn shift(&mut self, partition: usize, from: BrokerIx, to: BrokerIx) {
+        if let Some(load) = self.of_replica.get(partition) {
+            self.of_broker[from as usize] -= load;
+            self.of_broker[to as usize] += load;
+        }
+    }
 }
 
 impl<'a> BalanceState<'a> {
@@ -54,7 +89,7 @@ impl<'a> BalanceState<'a> {
         targets: &'a Targets,
         terms: &Balance,
         repairs: &[Work],
-        rate: Vec<u64>,
+        loads: ReplicaLoads,
     ) -> Self {
         let (first, seats) = seats_after(cluster, repairs);
         let mut state = Self {
@@ -66,8 +101,8 @@ impl<'a> BalanceState<'a> {
             seats,
             used: cluster.used.iter().map(|used| used.unwrap_or(0)).collect(),
             replicas: vec![0; cluster.ids.len()],
-            rate,
-            traffic: vec![0; cluster.ids.len()],
+            network: EstimatedLoad::new(loads.network, cluster.ids.len()),
+            cpu: EstimatedLoad::new(loads.cpu, cluster.ids.len()),
             topics: None,
             is_repaired: !repairs.is_empty(),
             log: Vec::new(),
@@ -88,11 +123,9 @@ impl<'a> BalanceState<'a> {
         for seat in &self.seats {
             self.replicas[*seat as usize] += REPLICA;
         }
-        for (partition, rate) in self.rate.iter().enumerate() {
-            for seat in &self.seats[self.first[partition]..self.first[partition + 1]] {
-                self.traffic[*seat as usize] += rate;
-            }
-        }
+        let seats_of = |partition: usize| self.first[partition]..self.first[partition + 1];
+        self.network.count(seats_of, &self.seats);
+        self.cpu.count(seats_of, &self.seats);
     }
 
     fn settle_repair(&mut self, item: &Work) {
@@ -180,9 +213,8 @@ impl<'a> BalanceState<'a> {
         self.used[to as usize] += come;
         self.replicas[from as usize] -= REPLICA;
         self.replicas[to as usize] += REPLICA;
-        let rate = self.rate.get(index).copied().unwrap_or(0);
-        self.traffic[from as usize] -= rate;
-        self.traffic[to as usize] += rate;
+        self.network.shift(index, from, to);
+        self.cpu.shift(index, from, to);
         if let Some(topics) = &mut self.topics {
             topics.shift(self.cluster.topic_of(index), from, to);
         }

@@ -39,8 +39,9 @@ pub fn clash(snapshot: &Snapshot, request: &Request, why: &NoPlan) -> Clash {
 
 fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
     let mut clash = Clash { rules: Vec::new(), minimal: true, remedies: Vec::new(), untried: 0 };
-    // Only missing facts prevent a choice of leaders, and no rule causes a wrong pattern.
-    if matches!(trials.request, Request::Leaders(_)) || matches!(why, NoPlan::Scope(_)) {
+    // Only missing facts prevent a choice of leaders. No rule causes a wrong pattern or a coarse model.
+    let is_input = matches!(why, NoPlan::Scope(_) | NoPlan::CoarseCpuModel { .. });
+    if matches!(trials.request, Request::Leaders(_)) || is_input {
         return clash;
     }
     if !matches!(why, NoPlan::MissingFact { .. }) {

@@ -148,6 +148,7 @@ fn short(why: &NoPlan) -> Vec<(BrokerId, u64)> {
         | NoPlan::BeyondLimit { .. }
         | NoPlan::TooLarge { .. }
         | NoPlan::MissingFact { .. }
+        | NoPlan::CoarseCpuModel { .. }
         | NoPlan::NoPartner { .. } => Vec::new(),
     };
     short.sort_by_key(|(id, missing)| (*missing, *id));
@@ -235,6 +236,7 @@ fn racks(snapshot: &Snapshot, why: &NoPlan) -> Vec<(Option<String>, bool)> {
         | NoPlan::BeyondLimit { .. }
         | NoPlan::TooLarge { .. }
         | NoPlan::MissingFact { .. }
+        | NoPlan::CoarseCpuModel { .. }
         | NoPlan::NoPartner { .. } => Vec::new(),
     };
     racks.retain(|rack| known.contains(rack.as_str()));

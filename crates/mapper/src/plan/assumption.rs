@@ -12,4 +12,7 @@ pub enum Assumption {
     /// The network of each broker is unknown.
     #[error("all networks count as equal: no network_bytes_per_second is known")]
     EqualNetworks,
+    /// The CPU of each broker is unknown.
+    #[error("all brokers count as having equal CPU: no cpu_nanocores is known")]
+    EqualCpus,
 }

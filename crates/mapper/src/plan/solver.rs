@@ -45,6 +45,18 @@ pub struct BalanceFloor {
     /// The most that the least busy broker can have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_traffic_bytes_per_second: Option<u64>,
+    /// The share of its CPU that the busiest broker must use; only if the plan evens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpu_ratio: Option<f64>,
+    /// The most that the least busy broker can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cpu_ratio: Option<f64>,
+    /// The CPU that the busiest broker must use, in nanocores; only if the plan evens it and the CPU of no broker is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpu_nanocores: Option<u64>,
+    /// The most that the least busy broker can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cpu_nanocores: Option<u64>,
 }
 
 /// How an answer was found.

@@ -45,6 +45,7 @@ impl Plan {
             BalanceGoal::Leaders,
             BalanceGoal::Topics,
             BalanceGoal::Network,
+            BalanceGoal::Cpu,
         ];
         let asked = |goal: BalanceGoal| {
             balance.goals.contains(&goal) || (goal == BalanceGoal::Leaders && leaders_too)
@@ -73,6 +74,7 @@ impl Plan {
             BalanceGoal::Network => {
                 left.times_mean = times(&brokers, |b| b.traffic_bytes_per_second, 0.0);
             }
+            BalanceGoal::Cpu => left.times_mean = times(&brokers, |b| b.replica_cpu_nanocores, 0.0),
             // Where the clients are is known only if it is asked for.
             BalanceGoal::LeadersZone => return None,
             BalanceGoal::Storage => {

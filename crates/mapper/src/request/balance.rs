@@ -148,6 +148,8 @@ pub enum BalanceGoal {
     Topics,
     /// Expected traffic; needs rates.
     Network,
+    /// Expected CPU; needs rates, and a model of what it is spent on.
+    Cpu,
     /// Leaders in [`Balance::leaders_zone`]. No replica moves.
     LeadersZone,
 }

@@ -42,6 +42,9 @@ pub struct Broker {
     /// The capacity of its network card, in bytes per second and direction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_bytes_per_second: Option<u64>,
+    /// The CPU that it may use, in nanocores: 10^9 are one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_nanocores: Option<u64>,
     /// Its place on Kubernetes, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Box<KubernetesFacts>>,
@@ -88,6 +91,7 @@ impl Broker {
             cordoned_log_dirs: Vec::new(),
             instance_type: None,
             network_bytes_per_second: None,
+            cpu_nanocores: None,
             kubernetes: None,
         }
     }

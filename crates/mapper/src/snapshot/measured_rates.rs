@@ -1,7 +1,8 @@
 //! A snapshot with measured rates.
 
-use super::{PartitionFacts, Snapshot, SnapshotError};
+use super::{PartitionFacts, Parts, Snapshot, SnapshotError};
 use crate::bytes::Rate;
+use crate::cpu_model::CpuModel;
 use crate::ids::TopicPartition;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,6 +57,19 @@ pub struct UnmeasuredPartitions {
 }
 
 impl Snapshot {
+    /// Whether the rate of producers is known for any partition.
+    pub fn has_rates(&self) -> bool {
+        let partitions = self.topics().iter().flat_map(|topic| &topic.partitions);
+        partitions.filter_map(|one| one.facts.as_ref()).any(|facts| facts.bytes_in.is_some())
+    }
+
+    /// The cluster with this model of what brokers' CPU is spent on, if there is one.
+    #[must_use]
+    pub fn with_cpu_model(self, model: Option<CpuModel>) -> Self {
+        let cpu_model = model.or(self.parts.cpu_model);
+        Self { parts: Parts { cpu_model, ..self.parts } }
+    }
+
     /// The cluster with these rates of producers, and its partitions without a rate, by reason. An unknown rate stays
     /// absent.
     ///

@@ -31,6 +31,7 @@ pub use volume::Volume;
 use crate::both::both;
 use crate::bytes::Bytes;
 use crate::counted::counted;
+use crate::cpu_model::CpuModel;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub captured_at: Option<String>,
     /// The source: `kafka`, `zookeeper`, or the name of a generator.
     pub source: Option<String>,
+    /// What brokers' CPU is spent on, where measured.
+    pub cpu_model: Option<CpuModel>,
     /// The registered brokers. A lost broker is listed with `live: false`, or not at all.
     pub brokers: Vec<Broker>,
     /// The topics.
@@ -349,6 +352,11 @@ impl Snapshot {
     /// The source, where known.
     pub fn source(&self) -> Option<&str> {
         self.parts.source.as_deref()
+    }
+
+    /// What brokers' CPU is spent on, where measured.
+    pub fn cpu_model(&self) -> Option<CpuModel> {
+        self.parts.cpu_model
     }
 
     /// The brokers, in order of id.

@@ -117,6 +117,7 @@ impl Snapshot {
                 cluster_id: self.parts.cluster_id.clone(),
                 captured_at: None,
                 source: None,
+                cpu_model: self.parts.cpu_model,
                 brokers: brokers.collect(),
                 topics: topics.collect(),
             },

@@ -7,6 +7,7 @@ use super::{
     Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, SnapshotError, TooManyLogDirs,
     Topic, halves,
 };
+use crate::cpu_model::CpuModel;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ struct SnapshotIn {
     cluster_id: Option<String>,
     captured_at: Option<String>,
     source: Option<String>,
+    cpu_model: Option<CpuModel>,
     brokers: Vec<Broker>,
     topics: Vec<Topic>,
 }
@@ -61,6 +63,7 @@ pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
         cluster_id: read.cluster_id,
         captured_at: read.captured_at,
         source: read.source,
+        cpu_model: read.cpu_model,
         brokers: read.brokers,
         topics: read.topics,
     })
@@ -83,6 +86,10 @@ pub(super) fn write(parts: &Parts, out: &mut dyn Write) -> io::Result<()> {
             write!(out, ",\"{key}\":")?;
             serde_json::to_writer(&mut *out, value)?;
         }
+    }
+    if let Some(model) = &parts.cpu_model {
+        out.write_all(b",\"cpu_model\":")?;
+        serde_json::to_writer(&mut *out, model)?;
     }
     out.write_all(b",\"brokers\":[")?;
     for (index, broker) in parts.brokers.iter().enumerate() {

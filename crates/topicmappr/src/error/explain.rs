@@ -209,8 +209,17 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         NoPlan::MissingFact { fact: "bytes_in_per_second", .. } => {
             "measure it: topicmappr snapshot --rates 60s; or leave network out of --balance"
         }
+        NoPlan::MissingFact { fact: "cpu_model", .. } => {
+            "measure it: topicmappr metrics fetch --rates 60s; or leave cpu out of --balance"
+        }
+        NoPlan::CoarseCpuModel { .. } => {
+            "measure longer, or find what else takes CPU; or leave cpu out of --balance"
+        }
+        NoPlan::MissingFact { fact: "cpu_nanocores", .. } => {
+            "add it to the snapshot, or remove it everywhere; or leave cpu out of --balance"
+        }
         NoPlan::MissingFact { fact, .. } if fact.ends_with("_per_second") => {
-            "add it to the snapshot, or remove it everywhere; or leave network out of --balance"
+            "add it to the snapshot, or remove it everywhere; or leave network and cpu out of --balance"
         }
         NoPlan::MissingFact { .. } => {
             "place by count (--placement count), or give capacities with --broker-storage"

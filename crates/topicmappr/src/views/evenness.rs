@@ -15,7 +15,7 @@ pub(super) struct Evenness<'a> {
     zone: Option<&'a str>,
     /// The price of a GB between zones.
     zone_price: Option<Ratio>,
-    /// What it assumes about traffic.
+    /// What it assumes about traffic and CPU.
     assumed: &'a [Assumption],
 }
 
@@ -24,8 +24,9 @@ impl<'a> Evenness<'a> {
     pub(super) fn of(plan: &'a Plan) -> Option<Self> {
         let balance = plan.request.balance()?;
         let goals = &balance.goals;
-        let is_network = goals.contains(&BalanceGoal::Network);
-        let assumed = if is_network { plan.assumed.as_slice() } else { &[] };
+        let rests_on_them = |goal| matches!(goal, &BalanceGoal::Network | &BalanceGoal::Cpu);
+        let assumed: &[Assumption] =
+            if goals.iter().any(rests_on_them) { &plan.assumed } else { &[] };
         Some(Self {
             goals,
             before: &plan.before,
@@ -121,6 +122,18 @@ impl Evenness<'_> {
                 range(after.min_traffic_bytes_per_second, after.max_traffic_bytes_per_second, rate),
                 best(None, floor.max_traffic_bytes_per_second.map(rate)),
             ),
+            BalanceGoal::Cpu if self.assumed.contains(&Assumption::EqualCpus) => (
+                "cpu",
+                range(before.min_cpu_nanocores, before.max_cpu_nanocores, cores),
+                range(after.min_cpu_nanocores, after.max_cpu_nanocores, cores) + " cores",
+                best(None, floor.max_cpu_nanocores.map(cores)),
+            ),
+            BalanceGoal::Cpu => (
+                "cpu",
+                range(before.min_cpu_ratio, before.max_cpu_ratio, percent),
+                range(after.min_cpu_ratio, after.max_cpu_ratio, percent),
+                best(floor.min_cpu_ratio.map(percent), floor.max_cpu_ratio.map(percent)),
+            ),
             BalanceGoal::Network => (
                 "network",
                 range(before.min_network_ratio, before.max_network_ratio, percent),
@@ -137,6 +150,11 @@ impl fmt::Display for Evenness<'_> {
         self.goals.iter().try_for_each(|goal| self.goal(*goal, f))?;
         for assumption in self.assumed {
             writeln!(f, "  assumed       {assumption}")?;
+        }
+        if let Some(model) =
+            self.before.cpu_model.filter(|_| self.goals.contains(&BalanceGoal::Cpu))
+        {
+            writeln!(f, "  cpu model     {model}\n                {}", model.fit_in_words())?;
         }
         Ok(())
     }
@@ -180,6 +198,11 @@ fn amount(millionths: u128) -> String {
 
 fn rate(bytes: u64) -> String {
     format!("{}/s", Bytes(bytes))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn cores(nanocores: u64) -> String {
+    format!("{:.2}", nanocores as f64 / 1e9)
 }
 
 fn percent(ratio: f64) -> String {

@@ -44,13 +44,13 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
         (Some(found), Some(best)) => found <= best + 1,
         _ => true,
     };
+    let amount = |amount: Option<u64>| amount.map(|amount| amount as f64);
     match goal {
         BalanceGoal::Storage => {
             most(after.max_used_ratio, Some(floor.max_used_ratio))
                 && least(after.min_used_ratio, floor.min_used_ratio)
         }
         BalanceGoal::Network => {
-            let amount = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
             most(after.max_network_ratio, floor.max_network_ratio)
                 && least(after.min_network_ratio, floor.min_network_ratio)
                 && most(
@@ -61,6 +61,12 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
                     amount(after.min_traffic_bytes_per_second),
                     amount(floor.min_traffic_bytes_per_second),
                 )
+        }
+        BalanceGoal::Cpu => {
+            most(after.max_cpu_ratio, floor.max_cpu_ratio)
+                && least(after.min_cpu_ratio, floor.min_cpu_ratio)
+                && most(amount(after.max_cpu_nanocores), amount(floor.max_cpu_nanocores))
+                && least(amount(after.min_cpu_nanocores), amount(floor.min_cpu_nanocores))
         }
         BalanceGoal::Replicas => {
             pieces(after.max_replicas, floor.max_replicas)

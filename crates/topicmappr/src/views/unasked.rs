@@ -29,6 +29,7 @@ fn name(goal: BalanceGoal) -> &'static str {
         BalanceGoal::Leaders => "leaders",
         BalanceGoal::Topics => "topics",
         BalanceGoal::Network => "network",
+        BalanceGoal::Cpu => "cpu",
         BalanceGoal::LeadersZone => "leaders-zone",
     }
 }

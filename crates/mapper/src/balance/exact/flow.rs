@@ -271,6 +271,7 @@ mod tests {
     use crate::request::{Balance, PlanTerms};
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::target::Targets;
+    use crate::traffic::ReplicaLoads;
     use crate::{Assignment, TopicSelection};
 
     const BROKERS: u32 = 8;
@@ -319,7 +320,13 @@ mod tests {
             let cluster = DenseCluster::new(&snapshot);
             let targets = Targets::new(&cluster, &terms).unwrap();
             let goals = LoadGoals::new(&cluster, &terms, &balance, Special::default());
-            let before = BalanceState::after_repairs(&cluster, &targets, &balance, &[], Vec::new());
+            let before = BalanceState::after_repairs(
+                &cluster,
+                &targets,
+                &balance,
+                &[],
+                ReplicaLoads::default(),
+            );
             let layout = goals.layout(&before, super::super::BalancedLoad::Storage);
             let (rules, balance, pace) = (&goals.rules, &balance, SearchLimits::Led);
             let asked =

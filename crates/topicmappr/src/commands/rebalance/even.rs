@@ -111,7 +111,7 @@ pub(crate) struct EvenArgs {
     planning: PlanningArgs,
 }
 
-const GOALS: [NamedValue<BalanceGoal>; 6] = [
+const GOALS: [NamedValue<BalanceGoal>; 7] = [
     ("storage", BalanceGoal::Storage, "Storage used, in proportion to each broker's storage"),
     ("replicas", BalanceGoal::Replicas, "The same number of replicas on each broker"),
     ("leaders", BalanceGoal::Leaders, "The same number of partitions led by each broker"),
@@ -120,6 +120,11 @@ const GOALS: [NamedValue<BalanceGoal>; 6] = [
         "network",
         BalanceGoal::Network,
         "Traffic expected, in proportion to each broker's network; needs --rates",
+    ),
+    (
+        "cpu",
+        BalanceGoal::Cpu,
+        "CPU expected, in proportion to each broker's CPU; needs metrics fetch",
     ),
     (
         "leaders-zone",

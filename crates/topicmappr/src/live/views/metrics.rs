@@ -2,7 +2,7 @@
 
 use crate::views::report::LONG;
 use crate::views::table::Table;
-use mapper::{BrokerId, Bytes, Rate};
+use mapper::{BrokerId, Bytes, CpuModel, Rate};
 use metrics::{BrokerMetrics, Capacity, Measured, PartitionSizes, Reading};
 use operate::words::counted;
 use operate::words::ranges;
@@ -204,6 +204,9 @@ pub(crate) struct FetchedView {
     /// Partitions of which it is known what consumers read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_partitions: Option<usize>,
+    /// What brokers' CPU is spent on, where measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_model: Option<CpuModel>,
     written: bool,
     into: FetchedInto,
 }
@@ -232,6 +235,7 @@ impl FetchedView {
             brokers_asked: measured.brokers.len(),
             partitions: sizes.values().map(BTreeMap::len).sum(),
             read_partitions: None,
+            cpu_model: None,
             written: !dry_run,
             into,
         }
@@ -247,6 +251,9 @@ impl fmt::Display for FetchedView {
         if let Some(read) = self.read_partitions {
             let read = counted(read, "partition");
             writeln!(f, "consumers of {read}: each topic's, shared by what producers write")?;
+        }
+        if let Some(model) = &self.cpu_model {
+            writeln!(f, "cpu       {model}\n          {}", model.fit_in_words())?;
         }
         let how = if self.written { "written  " } else { "dry run, would be written to" };
         match &self.into {

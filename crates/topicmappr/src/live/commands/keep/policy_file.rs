@@ -196,9 +196,8 @@ fn above_zero(band: Ratio) -> Result<Ratio, String> {
 
 /// Goals that need no measurement and no rack.
 fn evenable(goals: Vec<BalanceGoal>) -> Result<Vec<BalanceGoal>, String> {
-    let measured =
-        goals.iter().any(|goal| matches!(goal, BalanceGoal::Network | BalanceGoal::LeadersZone));
-    if goals.is_empty() || measured {
+    let measured = [BalanceGoal::Network, BalanceGoal::Cpu, BalanceGoal::LeadersZone];
+    if goals.is_empty() || goals.iter().any(|goal| measured.contains(goal)) {
         return Err("write some of storage, replicas, leaders, topics".to_owned());
     }
     Ok(goals)

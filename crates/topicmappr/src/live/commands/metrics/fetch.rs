@@ -1,7 +1,8 @@
 //! `metrics fetch`: writes metrics into a snapshot file, or into the znodes that plans of ZooKeeper-mode clusters
 //! read.
 //!
-//! A file gets only the numbers that it lacks. Znodes get complete numbers, or stay unchanged.
+//! A file gets only the numbers that it lacks, and a model of what brokers' CPU is spent on. Znodes get complete numbers,
+//! or stay unchanged.
 
 use super::{Asking, addresses, machine};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::live::views::{Failures, FetchedInto, FetchedView, MetricsView};
 use crate::session::Session;
 use console::units::seconds;
 use mapper::snapshot::ConsumedRates;
-use mapper::{BrokerId, Bytes, Rate, Snapshot, SnapshotError};
+use mapper::{BrokerId, Bytes, CpuModel, Rate, Snapshot, SnapshotError};
 use metrics::{
     Backend, Capacities, Consumed, DatadogQuery, DatadogSettings, Measured, MetricsSettings,
     PartitionSizes, Reading, Sized,
@@ -78,7 +79,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     sized.notices.iter().try_for_each(|text| session.say(&Note::new(text.clone())))?;
     session.say(&Failures(&MetricsView::of(&measured, |_| None)))?;
     let free = free_of(&measured);
-    let mut read = None;
+    let (mut model, mut read) = (None, None);
     let into = match target {
         Target::File(file) => {
             // Sizes in ZooKeeper come from an earlier run of this command.
@@ -88,6 +89,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             notes.iter().try_for_each(|note| session.say(note))?;
             let completed = completed.with_consumed(&consumed).map_err(odd)?;
             read = Some(partitions - completed.unread()).filter(|read| *read > 0);
+            model = session.cpu_model(&completed, &measured)?;
+            let completed = completed.with_cpu_model(model);
             let path = file.path().to_owned();
             if !args.dry_run {
                 file.stage(|to| completed.write_json(to))?.publish()?;
@@ -105,7 +108,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         }
     };
     let mut view = FetchedView::of(&measured, &free, &sized.sizes, into, args.dry_run);
-    view.read_partitions = read;
+    (view.cpu_model, view.read_partitions) = (model, read);
     session.show(&view)?;
     Ok(if args.dry_run { Status::Findings } else { Status::Done })
 }
@@ -216,6 +219,8 @@ fn completed(
         let network = capacity.map(|found| found.ports.tx.min(found.ports.rx).0);
         broker.network_bytes_per_second = broker.network_bytes_per_second.or(network);
         broker.instance_type = machine;
+        let cpu = found.and_then(|found| found.cpu_total_nanocores).map(|total| total.value);
+        broker.cpu_nanocores = broker.cpu_nanocores.or(cpu);
         let free = found.and_then(|found| found.storage_free).map(|free| free.value);
         let total = found.and_then(|found| found.storage_total).map(|total| total.value);
         broker.storage_free = prefer(broker.storage_free, free, newer);
@@ -264,6 +269,38 @@ fn plausible(consumed: Consumed, measured: &Measured) -> (ConsumedRates, Vec<Not
         }
     }
     (rates, notes)
+}
+
+impl Session<'_, '_> {
+    /// What brokers' CPU is spent on, if it was measured and the traffic is known. Says why there is no model, and if it
+    /// is too coarse for a plan.
+    fn cpu_model(
+        &mut self,
+        snapshot: &Snapshot,
+        measured: &Measured,
+    ) -> Result<Option<CpuModel>, Error> {
+        let answers = measured.brokers.iter();
+        let cpu = answers
+            .filter_map(|(id, answer)| Some((*id, answer.as_ref().ok()?.cpu_nanocores?.value)));
+        let cpu: BTreeMap<BrokerId, u64> = cpu.collect();
+        if cpu.is_empty() || !snapshot.has_rates() {
+            return Ok(None);
+        }
+        match CpuModel::fit(snapshot, &cpu) {
+            Ok(model) if model.is_close() => Ok(Some(model)),
+            Ok(model) => {
+                let fit = model.fit_in_words();
+                let text = format!("the model of CPU is too coarse for a plan: {fit}");
+                let hint = "measure longer, or find what else takes CPU on brokers".to_owned();
+                self.say(&Note { text, hint: Some(hint) })?;
+                Ok(Some(model))
+            }
+            Err(why) => {
+                self.say(&Note::new(format!("there is no model of CPU: {why}")))?;
+                Ok(None)
+            }
+        }
+    }
 }
 
 fn prefer(known: Option<Bytes>, found: Option<Bytes>, newer: bool) -> Option<Bytes> {
