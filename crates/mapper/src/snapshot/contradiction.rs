@@ -39,10 +39,12 @@ pub enum Contradiction {
     #[error("{0:?} is no name of a topic: 1 to 249 letters, digits, dots, _ and -")]
     TopicMisnamed(String),
     /// Numbers that cannot be added up.
-    #[error("its {what} come to more than {MOST_BYTES} bytes")]
-    TooManyBytes {
+    #[error("its {what} come to more than {MOST} {unit}")]
+    TooMuch {
         /// Which numbers.
         what: &'static str,
+        /// Their unit.
+        unit: &'static str,
     },
     /// A list that no broker could serve.
     #[error("partition {partition} lists {found} replicas in one list, more than {MOST_REPLICAS}")]
@@ -103,9 +105,9 @@ pub enum Contradiction {
     },
 }
 
-/// The most that sizes, disks or rates of a cluster may come to: an exbibyte, ten times the largest clusters. Planners multiply
-/// sums by small numbers, which must not overflow.
-const MOST_BYTES: u64 = 1 << 60;
+/// The most that sizes, disks, rates or CPU of a cluster may come to: an exbibyte, ten times the largest clusters. Planners
+/// multiply sums by small numbers, which must not overflow.
+const MOST: u64 = 1 << 60;
 
 /// The most replicas that one partition may have. Clusters have three, or one on each broker at most; lists are searched
 /// from end to end, so that the cost grows with the square of this.
@@ -120,9 +122,14 @@ pub(super) fn around(parts: &Parts) -> Vec<Contradiction> {
             found.push(Contradiction::TopicTwice(pair[0].name.clone()));
         }
     }
-    let sums = [("disks", disks(parts)), ("replicas", replicas(parts)), ("rates", rates(parts))];
-    let too_many = sums.into_iter().filter(|(_, sum)| *sum > MOST_BYTES.into());
-    found.extend(too_many.map(|(what, _)| Contradiction::TooManyBytes { what }));
+    let sums = [
+        ("disks", "bytes", disks(parts)),
+        ("replicas", "bytes", replicas(parts)),
+        ("rates", "bytes", rates(parts)),
+        ("costs of CPU", "nanocores", cpu(parts)),
+    ];
+    let too_much = sums.into_iter().filter(|(.., sum)| *sum > MOST.into());
+    found.extend(too_much.map(|(what, unit, _)| Contradiction::TooMuch { what, unit }));
     found
 }
 
@@ -159,6 +166,29 @@ fn rates(parts: &Parts) -> u128 {
     let cards = parts.brokers.iter().filter_map(|broker| broker.network_bytes_per_second);
     let told: u128 = parts.topics.iter().flat_map(|topic| &topic.partitions).map(of).sum();
     told + cards.map(u128::from).sum::<u128>()
+}
+
+/// What all replicas take at most, by the model, and what brokers have.
+fn cpu(parts: &Parts) -> u128 {
+    let cores = parts.brokers.iter().filter_map(|broker| broker.cpu_nanocores);
+    let cores: u128 = cores.map(u128::from).sum();
+    let Some(model) = &parts.cpu_model else { return cores };
+    let of = |partition: &Partition| {
+        let facts = partition.facts.as_deref();
+        let cost = |rate: Option<u64>, each: u64| {
+            u128::from(rate.unwrap_or(0)).saturating_mul(each.into())
+        };
+        let replicas = partition.replicas.len() as u128;
+        // Each replica receives what producers write, and all but one are sent it.
+        let written = cost(facts.and_then(|facts| facts.bytes_in), model.picoseconds_per_byte);
+        let read = cost(facts.and_then(|facts| facts.bytes_out), model.picoseconds_per_byte);
+        let bytes = written.saturating_mul(2 * replicas).saturating_add(read) / 1_000;
+        let records = cost(facts.and_then(|facts| facts.records_in), model.nanoseconds_per_record);
+        let all = bytes.saturating_add(records);
+        all.saturating_add(replicas * u128::from(model.nanocores_per_replica))
+    };
+    let partitions = parts.topics.iter().flat_map(|topic| &topic.partitions);
+    partitions.map(of).fold(cores, u128::saturating_add)
 }
 
 fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
@@ -271,4 +301,27 @@ fn related(
 
 fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
     (1..list.len()).find(|index| list[..*index].contains(&list[*index])).map(|index| list[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn costs_of_cpu_that_cannot_be_added_up_are_refused() {
+        let said = |each: u64, cores: u64| {
+            let text = format!(
+                r#"{{"version": 1, "cpu_model": {{"idle_nanocores": 0, "picoseconds_per_byte": {each},
+                "nanoseconds_per_record": 0, "nanocores_per_replica": 0, "brokers": 3, "error_ratio": 0.0}},
+                "brokers": [{{"id": 1, "cpu_nanocores": {cores}}}], "topics": [{{"name": "t", "partitions": [
+                {{"id": 0, "replicas": [1], "bytes_in_per_second": 1000000000}}]}}]}}"#
+            );
+            Snapshot::from_json(text.as_bytes()).err().map(|error| error.to_string())
+        };
+        let refused = "the snapshot contradicts itself in 1 place: its costs of CPU come to more than \
+                       1152921504606846976 nanocores";
+        assert_eq!(said(1_000_000, 64_000_000_000), None, "two thousand cores");
+        assert_eq!(said(u64::MAX, 0).as_deref(), Some(refused));
+        assert_eq!(said(0, u64::MAX).as_deref(), Some(refused));
+    }
 }

@@ -8,7 +8,8 @@ use std::fmt::{self, Write};
 /// SHA-256 of a snapshot's canonical form, written `sha256:` and 64 hex digits.
 ///
 /// The form is a stream of length-prefixed fields in order of id and name. It omits facts that change every minute
-/// without effect on a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes and traffic rates.
+/// without effect on a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes, traffic rates, and what is known
+/// of CPU.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotHash(String);
