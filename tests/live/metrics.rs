@@ -101,7 +101,7 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
     sizes_arrive_in_znodes(&cluster);
 }
 
-/// Of the topic of the clients, and of no partition that nobody reads. The rates of producers come from Kafka itself.
+/// Of the topic of the clients, and zero of a partition that clients do not read. The rates of producers come from Kafka itself.
 fn what_consumers_read_is_fetched(cluster: &Cluster, flags: &[String], rates: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("fetched.json");

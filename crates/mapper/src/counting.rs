@@ -138,18 +138,17 @@ impl Figures {
 fn brokers(cluster: &DenseCluster<'_>) -> Vec<BrokerFigures> {
     let ids = (0..).zip(&cluster.ids);
     let mut brokers: Vec<BrokerFigures> = ids
-        .map(|(broker, id)| (broker, broker as usize, id))
-        .map(|(broker, at, id)| BrokerFigures {
+        .map(|(broker, id)| BrokerFigures {
             traffic_bytes_per_second: Some(0),
             network_bytes_per_second: cluster.supply(Supply::Network, broker),
             replica_cpu_nanocores: cluster.snapshot.cpu_model().map(|_| 0),
             cpu_nanocores: cluster.supply(Supply::Cpu, broker),
             id: *id,
-            live: cluster.live[at],
+            live: cluster.live[broker as usize],
             replicas: 0,
             leaders: 0,
-            used_bytes: cluster.used[at].map(Bytes),
-            capacity_bytes: cluster.capacity[at].map(Bytes),
+            used_bytes: cluster.used[broker as usize].map(Bytes),
+            capacity_bytes: cluster.capacity[broker as usize].map(Bytes),
             incoming_bytes: Bytes(0),
             outgoing_bytes: Bytes(0),
         })

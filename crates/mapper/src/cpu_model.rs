@@ -30,9 +30,7 @@ impl CpuModel {
     pub fn is_close(&self) -> bool {
         self.error <= Self::MOST_ERROR
     }
-}
 
-impl CpuModel {
     /// How well it fits, in words.
     pub fn fit_in_words(&self) -> String {
         let (brokers, percent) = (self.brokers, self.error.as_f64() * 100.0);

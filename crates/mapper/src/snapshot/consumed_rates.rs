@@ -22,11 +22,10 @@ impl Snapshot {
         Self::new(parts)
     }
 
-    /// The partitions of which it is unknown what consumers read.
-    pub fn unread(&self) -> usize {
+    /// The partitions of which it is known what consumers read.
+    pub fn with_known_consumers(&self) -> usize {
         let partitions = self.topics().iter().flat_map(|topic| &topic.partitions);
-        let is_known = |one: &&Partition| one.facts.as_ref().is_some_and(|f| f.bytes_out.is_some());
-        partitions.filter(|one| !is_known(one)).count()
+        partitions.filter(|one| one.facts.as_ref().is_some_and(|f| f.bytes_out.is_some())).count()
     }
 }
 
@@ -71,7 +70,7 @@ fn written(partition: &Partition) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Broker 1 leads the first three partitions, broker 2 the next one, and nobody the last one.
+    /// Broker 1 leads the first three partitions, broker 2 the next one, and none the last one.
     fn shared(rates: [&str; 5]) -> Vec<Option<u64>> {
         let leaders = ["1", "1", "1", "2", "-1"];
         let partition = |(id, leader): (usize, &str)| {
@@ -86,7 +85,7 @@ mod tests {
         let rates = ConsumedRates::from([(BrokerId(1), of("t")), (BrokerId(2), of("other"))]);
         let snapshot = Snapshot::from_json(text.as_bytes()).unwrap().with_consumed(&rates).unwrap();
         let partitions = &snapshot.topics()[0].partitions;
-        assert_eq!(snapshot.unread(), 1, "the one without a leader");
+        assert_eq!(snapshot.with_known_consumers(), 4, "all but the one without a leader");
         partitions.iter().map(|one| one.facts.as_ref()?.bytes_out).collect()
     }
 

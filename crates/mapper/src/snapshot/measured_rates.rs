@@ -63,11 +63,12 @@ impl Snapshot {
         partitions.filter_map(|one| one.facts.as_ref()).any(|facts| facts.bytes_in.is_some())
     }
 
-    /// The cluster with this model of what brokers' CPU is spent on, if there is one.
-    #[must_use]
-    pub fn with_cpu_model(self, model: Option<CpuModel>) -> Self {
-        let cpu_model = model.or(self.parts.cpu_model);
-        Self { parts: Parts { cpu_model, ..self.parts } }
+    /// The cluster with this model of what brokers' CPU is spent on, or without one.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Contradictions`] if the sum of all costs is beyond all measure.
+    pub fn with_cpu_model(self, cpu_model: Option<CpuModel>) -> Result<Self, SnapshotError> {
+        Self::new(Parts { cpu_model, ..self.parts })
     }
 
     /// The cluster with these rates of producers, and its partitions without a rate, by reason. An unknown rate stays

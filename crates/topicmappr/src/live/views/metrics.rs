@@ -201,6 +201,8 @@ pub(crate) struct FetchedView {
     brokers_asked: usize,
     /// Partitions whose size is known.
     partitions: usize,
+    #[serde(skip)]
+    pub(crate) all_partitions: usize,
     /// Partitions of which it is known what consumers read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_partitions: Option<usize>,
@@ -234,6 +236,7 @@ impl FetchedView {
             brokers: free.len(),
             brokers_asked: measured.brokers.len(),
             partitions: sizes.values().map(BTreeMap::len).sum(),
+            all_partitions: 0,
             read_partitions: None,
             cpu_model: None,
             written: !dry_run,
@@ -249,8 +252,8 @@ impl fmt::Display for FetchedView {
         writeln!(f, "storage   free bytes of {} of {asked}", self.brokers)?;
         writeln!(f, "sizes     of {}", counted(self.partitions, "partition"))?;
         if let Some(read) = self.read_partitions {
-            let read = counted(read, "partition");
-            writeln!(f, "consumers of {read}: each topic's, shared by what producers write")?;
+            let all = counted(self.all_partitions, "partition");
+            writeln!(f, "consumers of {read} of {all}: each topic's, shared by what is written")?;
         }
         if let Some(model) = &self.cpu_model {
             writeln!(f, "cpu       {model}\n          {}", model.fit_in_words())?;

@@ -13,15 +13,15 @@ use console::units::seconds;
 use mapper::snapshot::ConsumedRates;
 use mapper::{BrokerId, Bytes, CpuModel, Rate, Snapshot, SnapshotError};
 use metrics::{
-    Backend, Capacities, Consumed, DatadogQuery, DatadogSettings, Measured, MetricsSettings,
-    PartitionSizes, Reading, Sized,
+    Backend, BrokerAddress, Capacities, Consumed, DatadogQuery, DatadogSettings, Measured,
+    MetricsSettings, PartitionSizes, Reading, Sized,
 };
 use operate::Status;
 use operate::cluster::{Servers, Source, ZooKeeperPlace};
 use operate::events::Note;
 use operate::files::OutFile;
 use operate::live;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use zookeeper::ToStore;
@@ -74,9 +74,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let FetchedCluster { snapshot, notes, measured, consumed, sized } =
         session.global.talk.wait_for(asked)?;
     notes.iter().try_for_each(|note| session.say(note))?;
-    let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum::<usize>();
     session.say_oddities(&snapshot, &measured, &capacities)?;
-    sized.notices.iter().try_for_each(|text| session.say(&Note::new(text.clone())))?;
+    // A broker that is down is down for both.
+    let notices: BTreeSet<&String> = sized.notices.iter().chain(&consumed.notices).collect();
+    notices.into_iter().try_for_each(|text| session.say(&Note::new(text.clone())))?;
     session.say(&Failures(&MetricsView::of(&measured, |_| None)))?;
     let free = free_of(&measured);
     let (mut model, mut read) = (None, None);
@@ -85,12 +86,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             // Sizes in ZooKeeper come from an earlier run of this command.
             let newer = matches!(source, Source::Live(Servers::ZooKeeper(_)));
             let completed = completed(&snapshot, &measured, &sized.sizes, &capacities.0, newer)?;
-            let (consumed, notes) = plausible(consumed, &measured);
+            let (consumed, notes) = plausible(consumed.rates, &measured);
             notes.iter().try_for_each(|note| session.say(note))?;
             let completed = completed.with_consumed(&consumed).map_err(odd)?;
-            read = Some(partitions - completed.unread()).filter(|read| *read > 0);
+            read = Some(completed.with_known_consumers()).filter(|read| *read > 0);
             model = session.cpu_model(&completed, &measured)?;
-            let completed = completed.with_cpu_model(model);
+            let completed = completed.with_cpu_model(model).map_err(odd)?;
             let path = file.path().to_owned();
             if !args.dry_run {
                 file.stage(|to| completed.write_json(to))?.publish()?;
@@ -107,8 +108,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             FetchedInto::Znodes(place.metrics_prefix)
         }
     };
+    let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum();
     let mut view = FetchedView::of(&measured, &free, &sized.sizes, into, args.dry_run);
     (view.cpu_model, view.read_partitions) = (model, read);
+    view.all_partitions = partitions;
     session.show(&view)?;
     Ok(if args.dry_run { Status::Findings } else { Status::Done })
 }
@@ -132,7 +135,7 @@ impl Args {
     ) -> Result<FetchedCluster, Error> {
         let brokers = addresses(&snapshot);
         let mut measured = backend.fetch(&brokers).await;
-        let mut consumed = backend.consumed(&brokers).await;
+        let mut consumed = self.consumed(backend, &brokers).await;
         let pause = self.asking.pause(backend);
         let ((snapshot, notes), again) = match (self.rates.rates, source) {
             (Some(during), Source::Live(servers)) => {
@@ -145,10 +148,18 @@ impl Args {
         };
         if again {
             measured = backend.fetch(&brokers).await;
-            consumed = backend.consumed(&brokers).await;
+            consumed = self.consumed(backend, &brokers).await;
         }
         let sized = backend.partition_sizes(&brokers).await;
         Ok(FetchedCluster { snapshot, notes, measured, consumed, sized })
+    }
+
+    /// What consumers read, for a snapshot: znodes do not hold it.
+    async fn consumed(&self, backend: &mut Backend, brokers: &[BrokerAddress]) -> Consumed {
+        match self.out_file {
+            Some(_) => backend.consumed(brokers).await,
+            None => Consumed::default(),
+        }
     }
 
     fn settings(&self, session: &Session<'_, '_>) -> Result<MetricsSettings, Error> {
@@ -245,9 +256,8 @@ const WHOLE: u128 = 90;
 
 /// What consumers read of topics, without brokers whose topics do not add up to what they send to clients. Exporters may
 /// leave topics out, and these would count as unread. Also returns notes on these brokers.
-fn plausible(consumed: Consumed, measured: &Measured) -> (ConsumedRates, Vec<Note>) {
-    let mut rates = consumed.rates;
-    let mut notes: Vec<Note> = consumed.notices.into_iter().map(Note::new).collect();
+fn plausible(mut rates: ConsumedRates, measured: &Measured) -> (ConsumedRates, Vec<Note>) {
+    let mut notes = Vec::new();
     let answers = measured.brokers.iter();
     let sent = answers.filter_map(|(id, answer)| Some((*id, answer.as_ref().ok()?.client_out?)));
     for (id, Reading { value: sent, .. }) in sent {
@@ -258,7 +268,7 @@ fn plausible(consumed: Consumed, measured: &Measured) -> (ConsumedRates, Vec<Not
             }
             continue;
         };
-        let all = Rate(topics.values().map(|rate| rate.0).sum());
+        let all = Rate(topics.values().map(|rate| rate.0).fold(0, u64::saturating_add));
         if u128::from(all.0) * 100 < u128::from(sent.0) * WHOLE {
             rates.remove(&id);
             let text = format!(
@@ -272,8 +282,8 @@ fn plausible(consumed: Consumed, measured: &Measured) -> (ConsumedRates, Vec<Not
 }
 
 impl Session<'_, '_> {
-    /// What brokers' CPU is spent on, if it was measured and the traffic is known. Says why there is no model, and if it
-    /// is too coarse for a plan.
+    /// What brokers' CPU is spent on. Where it was not measured now, or the traffic is unknown, what the snapshot has. Says why
+    /// there is no model, and if it is too coarse for a plan.
     fn cpu_model(
         &mut self,
         snapshot: &Snapshot,
@@ -284,7 +294,7 @@ impl Session<'_, '_> {
             .filter_map(|(id, answer)| Some((*id, answer.as_ref().ok()?.cpu_nanocores?.value)));
         let cpu: BTreeMap<BrokerId, u64> = cpu.collect();
         if cpu.is_empty() || !snapshot.has_rates() {
-            return Ok(None);
+            return Ok(snapshot.cpu_model());
         }
         match CpuModel::fit(snapshot, &cpu) {
             Ok(model) if model.is_close() => Ok(Some(model)),
@@ -324,10 +334,9 @@ mod tests {
             ["a", "b"].map(str::to_owned).into_iter().zip(rates.map(Rate)).collect()
         };
         let told = [(BrokerId(1), topics([400_000, 500_000])), (BrokerId(2), topics([899_999, 0]))];
-        let consumed = Consumed { rates: told.into(), notices: Vec::new() };
-        let (rates, notes) = plausible(consumed, &measured);
+        let (rates, notes) = plausible(told.into(), &measured);
         let kept: Vec<u32> = rates.keys().map(|id| id.0).collect();
-        assert_eq!(kept, [1, 3], "nobody reads from 3, and 4 tells no topics");
+        assert_eq!(kept, [1, 3], "no consumer reads from 3, and 4 tells no topics");
         let said = "what consumers read from broker 2 is left out: its topics add up to 0.90 MB/s of 1.00 MB/s";
         assert_eq!(notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), [said]);
     }
