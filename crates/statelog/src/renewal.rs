@@ -130,7 +130,7 @@ impl Keeper {
         changes.insert(self.key.clone(), Some(self.holder.to_json()));
         let written = self.writer.write(&changes);
         let fenced = match &written {
-            Err(error) if self.writer.is_fenced(error) => !self.regains(),
+            Err(error) if self.writer.is_given_up(error) => !self.regains(),
             Ok(()) | Err(_) => false,
         };
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Tries to take the claim back after Kafka fenced us. Kafka also fences a writer whose transaction took too long.
+    /// Tries to take the claim back with a new writer after Kafka refused ours for good. It also does that to a writer whose
+    /// transaction took too long.
     ///
     /// It waits until a process that fenced us has had time to write its record. If the record is still ours, it fences
     /// the other writers in turn. That refuses any process that came in between.
@@ -169,14 +170,14 @@ impl Keeper {
         };
         match regained() {
             Ok(Some(writer)) => {
-                tracing::info!("fenced, but no other process has the claim: continuing");
+                tracing::info!("refused, but no other process has the claim: continuing");
                 self.writer = writer;
                 true
             }
             Ok(None) => false,
             // The holder is unknown. The next renewal asks again, and until then the claim runs out.
             Err(error) => {
-                tracing::warn!(%error, "fenced, and the new holder cannot be read");
+                tracing::warn!(%error, "refused, and the holder cannot be read");
                 true
             }
         }
@@ -196,7 +197,37 @@ impl Drop for Renewal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Access;
+    use crate::campaign::{Campaign, Turn};
+    use crate::topic::TOPIC;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
     use std::time::Duration;
+
+    /// Kafka ends a transaction that takes too long, and then may know nothing of it. librdkafka gives the client up, so a
+    /// claim that kept it could never be renewed.
+    #[test]
+    fn a_writer_that_kafka_refuses_for_good_is_replaced() {
+        let kafka = MockCluster::new(1).unwrap();
+        kafka.create_topic(TOPIC, 1, 1).unwrap();
+        let topic =
+            StateTopic::existing(Access::new([("bootstrap.servers", kafka.bootstrap_servers())]));
+        let term = Term { every: Duration::from_millis(200), ..Term::default() };
+        let holder = Holder::without_place("a test");
+        let mut campaign = Campaign::begin(&topic, "executor", holder, term).unwrap();
+        let Turn::Ours(claim) = campaign.turn(Duration::ZERO).unwrap() else { panic!("not ours") };
+        let write = |value: &str| {
+            let changes = [("a".to_owned(), Some(value.as_bytes().to_vec()))].into();
+            claim.write(changes).wait()
+        };
+        write("before").unwrap();
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
+        kafka.request_errors(RDKafkaApiKey::EndTxn, &[unknown]);
+        assert!(write("refused").is_err());
+        write("after").unwrap();
+        claim.check().unwrap();
+        assert_eq!(topic.records("a").unwrap()[""], b"after");
+    }
 
     #[test]
     fn a_claim_ends_by_itself_when_it_is_not_renewed() {

@@ -95,6 +95,12 @@ impl Writer {
         ended
     }
 
+    /// Whether librdkafka has given the client up: another writer has replaced us, or Kafka does not know its transaction.
+    /// Only a new client can write again.
+    pub(crate) fn is_given_up(&self, error: &KafkaError) -> bool {
+        self.is_fenced(error) || self.producer.client().fatal_error().is_some()
+    }
+
     /// Whether another writer has replaced us. The client never recovers from this.
     pub(crate) fn is_fenced(&self, error: &KafkaError) -> bool {
         let fences = |code| {
