@@ -171,11 +171,11 @@ impl World {
     }
 
     /// In some moves, the new leader comes first, followed by all others.
-    fn via(&self, shape: &Shape) -> Vec<Replicas> {
+    fn via(&self, shape: &Shape) -> Box<[Replicas]> {
         let first = shape.to.as_ref().map(|to| to[0]);
         match first.filter(|first| self.phased && !shape.from.contains(first)) {
-            Some(first) => vec![ids(&[&[first], &shape.from[..]].concat())],
-            None => Vec::new(),
+            Some(first) => [ids(&[&[first], &shape.from[..]].concat())].into(),
+            None => Box::default(),
         }
     }
 
@@ -207,6 +207,7 @@ impl World {
                     reason: Reason::Balance,
                     // At the rates of these worlds, a large move fills the window of a port, and a small one rarely does.
                     bytes: Some(Bytes(if index % 3 == 2 { 20_000 } else { 100 })),
+                    disk_bytes: Bytes(0),
                 })
             })
             .collect();

@@ -11,7 +11,7 @@ use testbed::{Cluster, Mode, until};
 use crate::binary::{Run, SOLE, json, topicmappr};
 use crate::execution::{Configs, FAST, SLOW, throttles};
 use crate::log_dirs::{LISTS, STAY, TOPIC, capture, log_dir, named_dirs_are_reached, with_volumes};
-use crate::plan::{Partition, targets};
+use crate::plan::{Partition, brokers, partition};
 use crate::traffic::{SOON, Traffic};
 
 /// The size in bytes: a throttle's initial burst covers less than half of it.
@@ -68,34 +68,57 @@ impl Situation {
         plan
     }
 
-    /// The same plan, but one replica of the first partition stays on its broker and moves to its other dir.
-    fn to_the_other_dir(&self) -> (PathBuf, i32, String) {
-        let now = self.captured();
-        let mut plan = json(&self.at("plan.json"));
-        let list = targets(&plan)[&(TOPIC.to_owned(), 0)].clone();
-        let broker = list[0];
-        let dirs = now["brokers"].as_array().unwrap().iter().find(|b| b["id"] == broker).unwrap();
-        let dirs = dirs["log_dirs"].as_array().unwrap().iter().map(|dir| dir["path"].as_str());
+    /// A plan that evens the volumes of the broker that leads the first partition. All that it holds lies on one volume, and
+    /// only the other one has room for the large replica.
+    fn evened(&self) -> (PathBuf, i32, String) {
+        let mut now = self.captured();
+        let broker = brokers(partition(&now, TOPIC, 0), "replicas")[0];
         let here = log_dir(&now, 0, broker);
-        let other = dirs.flatten().find(|dir| *dir != here).unwrap().to_owned();
-        let mut log_dirs = vec!["any"; list.len()];
-        log_dirs[0] = &other;
-        let of = value!({"topic": TOPIC, "partition": 0});
-        let mut entry = of.clone();
-        entry["replicas"] = value!(list);
-        entry["log_dirs"] = value!(log_dirs);
-        let mut change = of;
-        change["from"] = value!(list);
-        change["to"] = value!(list);
-        change["log_dirs"] = value!(log_dirs);
-        change["reason"] = value!("forced");
-        change["bytes"] = value!(0);
-        plan["partitions"] = value!([entry]);
-        plan["plan"]["moves"] = value!([change]);
-        plan["plan"]["steps"] = value!([[0]]);
-        let path = self.at("other.json");
-        fs::write(&path, plan.to_string()).unwrap();
-        (path, broker, other)
+        let held = |log_dir: &str| -> u64 {
+            let all = now["topics"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|t| t["partitions"].as_array().unwrap());
+            all.filter_map(|partition| {
+                let at = brokers(partition, "replicas").iter().position(|id| *id == broker)?;
+                let size = || {
+                    partition["replica_size_bytes"][at]
+                        .as_u64()
+                        .or(partition["size_bytes"].as_u64())
+                };
+                (partition["log_dirs"][at] == log_dir).then(size).flatten()
+            })
+            .sum()
+        };
+        let mut other = String::new();
+        let mut log_dirs = Vec::new();
+        for path in self.cluster.log_dirs(broker) {
+            let path = path.to_str().unwrap().to_owned();
+            let total = if path == here { 2 * SIZE as u64 } else { 20 * SIZE as u64 };
+            log_dirs.push(
+                value!({"path": path, "total_bytes": total, "free_bytes": total - held(&path)}),
+            );
+            if path != here {
+                other = path;
+            }
+        }
+        for of in now["brokers"].as_array_mut().unwrap() {
+            let is_evened = of["id"] == broker;
+            of["log_dirs"] = if is_evened { value!(log_dirs) } else { value!([]) };
+            of["storage_total_bytes"] = (22 * SIZE).into();
+            of["storage_free_bytes"] = (11 * SIZE).into();
+        }
+        let (snapshot, plan) = (self.at("uneven.json"), self.at("even.json"));
+        fs::write(&snapshot, now.to_string()).unwrap();
+        let source = ["rebalance", "--snapshot", snapshot.to_str().unwrap(), "--topics", TOPIC];
+        let asked = ["--brokers", STAY, "--balance", "disks", "--out-file", plan.to_str().unwrap()];
+        topicmappr(source.iter().chain(&asked)).with(0);
+        let planned = json(&plan);
+        let large =
+            planned["plan"]["moves"].as_array().unwrap().iter().find(|c| c["partition"] == 0);
+        assert!(large.unwrap()["disk_bytes"].as_u64().unwrap() > SIZE as u64, "{planned:#}");
+        (plan, broker, other)
     }
 }
 
@@ -109,7 +132,7 @@ fn replicas_come_to_lie_where_the_plan_says(mode: Mode) {
     assert_eq!(situation.throttles(), before);
 
     // A broker copies between its dirs at the requested low rate, and reports this only here.
-    let (plan, broker, dir) = situation.to_the_other_dir();
+    let (plan, broker, dir) = situation.evened();
     let child = Run::start(situation.args(&plan, SLOW));
     let paced = until("a rate of copies within the broker", SOON, || {
         let now = situation.throttles();
@@ -119,7 +142,8 @@ fn replicas_come_to_lie_where_the_plan_says(mode: Mode) {
     assert_eq!(paced.unwrap(), "400000");
     assert_ne!(log_dir(&situation.captured(), 0, broker), dir, "it was copied without a pace");
     let done = child.end().with(0);
-    assert!(done.stdout.contains("1 of 1 done"), "{}", done.stdout);
+    let moves = json(&plan)["plan"]["moves"].as_array().unwrap().len();
+    assert!(done.stdout.contains(&format!("{moves} of {moves} done")), "{}", done.stdout);
     assert_eq!(log_dir(&situation.captured(), 0, broker), dir);
     assert_eq!(situation.throttles(), before, "{}", done.stderr);
 }

@@ -5,6 +5,7 @@ mod balance;
 mod brute;
 mod clusters;
 mod cordons;
+mod disks_goal;
 mod explain;
 mod goals;
 mod laws;

@@ -3,7 +3,7 @@
 use crate::health::missing_to_min_isr;
 use crate::move_state::MoveState;
 use crate::progress::PlanProgress;
-use crate::room::each_copy;
+use crate::room::{copy_to_dir, each_copy};
 use crate::seen::Seen;
 use crate::task::{Pace, Task};
 use crate::window::{CopyWindow, heals};
@@ -19,13 +19,21 @@ const THROUGH_PERCENT: u64 = 90;
 /// looks notice the end.
 const STEP_SECONDS: u64 = 8;
 
-/// How many bytes one broker sends and receives.
+/// How many bytes one broker sends, receives, and copies between its log dirs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
     /// Into it.
     pub incoming_bytes: Bytes,
     /// Out of it, as the leader of the copied partitions.
     pub outgoing_bytes: Bytes,
+    /// From one of its log dirs to another.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub disk_bytes: Bytes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(bytes: &Bytes) -> bool {
+    bytes.0 == 0
 }
 
 /// An estimate of the remaining work, from the plan's sizes. Moves in flight count in full.
@@ -33,7 +41,7 @@ pub struct Traffic {
 pub struct Estimate {
     /// By broker.
     pub brokers: BTreeMap<BrokerId, Traffic>,
-    /// All bytes that are left to copy.
+    /// All bytes that are left to copy from broker to broker.
     pub bytes: Bytes,
     /// Moves whose size the plan does not know.
     pub unsized_moves: usize,
@@ -75,8 +83,9 @@ impl Estimate {
                     lacking.push((CopyJob { source, needed: to.len(), to, bytes }, needed));
                 }
             }
-            let busiest =
-                brokers.values().map(|t: &Traffic| t.incoming_bytes.max(t.outgoing_bytes));
+            // The throttle holds for each of the three apart.
+            let most = |t: &Traffic| t.incoming_bytes.max(t.outgoing_bytes).max(t.disk_bytes);
+            let busiest = brokers.values().map(most);
             let busiest = busiest.max().unwrap_or_default();
             worst_of_steps = worst_of_steps.plus(busiest);
             steps += u64::from(busiest.0 > 0);
@@ -84,6 +93,7 @@ impl Estimate {
                 let all = estimate.brokers.entry(id).or_default();
                 all.incoming_bytes = all.incoming_bytes.plus(traffic.incoming_bytes);
                 all.outgoing_bytes = all.outgoing_bytes.plus(traffic.outgoing_bytes);
+                all.disk_bytes = all.disk_bytes.plus(traffic.disk_bytes);
             }
         }
         estimate.seconds = match task.terms.pace {
@@ -112,6 +122,10 @@ impl Estimate {
     }
 
     fn count(&mut self, change: &Move, seen: &Seen, brokers: &mut BTreeMap<BrokerId, Traffic>) {
+        for (broker, _) in change.between_volumes() {
+            let of = brokers.entry(broker).or_default();
+            of.disk_bytes = of.disk_bytes.plus(Bytes(copy_to_dir(change, broker)));
+        }
         if change.added().next().is_none() {
             return;
         }

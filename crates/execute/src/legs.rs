@@ -39,7 +39,8 @@ fn leg(stage: Stage<'_>, last: bool) -> Move {
     Move {
         log_dirs,
         from: stage.from.clone(),
-        via: Vec::new(),
+        via: Box::default(),
+        disk_bytes: mapper::Bytes(0),
         to: stage.to.clone(),
         bytes: stage.bytes(),
         ..stage.change.clone()

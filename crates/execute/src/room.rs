@@ -49,7 +49,7 @@ impl FreeRoom {
             .filter(|(id, dir)| dirs::lies(seen, change, *id, dir) != dirs::Lies::There);
         let dirs = to_fill.find_map(|(broker, dir)| {
             let free = self.in_dirs.get(&broker)?.get(dir)?;
-            let missing_bytes = Bytes(each.saturating_sub(free.0));
+            let missing_bytes = Bytes(copy_to_dir(change, broker).saturating_sub(free.0));
             let log_dir = Some(dir.to_owned());
             (missing_bytes.0 > 0).then_some(MoveHindrance::NoRoom {
                 broker,
@@ -86,7 +86,7 @@ impl FreeRoom {
         }
         for (broker, dir) in change.named_log_dirs() {
             if let Some(free) = self.in_dirs.get_mut(&broker).and_then(|dirs| dirs.get_mut(dir)) {
-                free.0 = free.0.saturating_sub(each);
+                free.0 = free.0.saturating_sub(copy_to_dir(change, broker));
             }
         }
     }
@@ -96,4 +96,14 @@ impl FreeRoom {
 pub(crate) fn each_copy(change: &Move) -> u64 {
     let copies = u64::try_from(change.added().count()).unwrap_or(1).max(1);
     change.bytes.map_or(0, |bytes| bytes.0 / copies)
+}
+
+/// The bytes of a replica that goes to a named log dir: from another broker, or from another dir of its own broker.
+pub(crate) fn copy_to_dir(change: &Move, broker: BrokerId) -> u64 {
+    if !change.from.contains(&broker) {
+        return each_copy(change);
+    }
+    // Replicas of one partition are about as large.
+    let replicas = u64::try_from(change.between_volumes().count()).unwrap_or(1).max(1);
+    change.disk_bytes.0.div_ceil(replicas)
 }

@@ -8,7 +8,7 @@ use crate::config::{Key, ThrottleResource};
 use crate::copies::CopyPort;
 use crate::dirs;
 use crate::health;
-use crate::room::each_copy;
+use crate::room::{copy_to_dir, each_copy};
 use crate::seen::Seen;
 use crate::task::{Pace, Task};
 use mapper::{Move, Rate, Reason, StepOrder};
@@ -97,7 +97,8 @@ impl<'a> CopyWindow<'a> {
         let turn = |(index, change): (usize, &'m Move)| {
             let uses = uses(seen, change);
             uses.iter().for_each(|used| window.left(used));
-            let bytes = match (uses.is_empty(), change.bytes) {
+            let all = change.bytes.map(|bytes| bytes.plus(change.disk_bytes));
+            let bytes = match (uses.is_empty(), all) {
                 (true, _) => 0,
                 (false, Some(bytes)) if largest_first => u64::MAX - bytes.0,
                 (false, bytes) => bytes.map_or(u64::MAX, |bytes| bytes.0),
@@ -228,7 +229,10 @@ impl<'a> CopyWindow<'a> {
 /// The ports of a move, with what is left to copy through each.
 fn uses(seen: &Seen, change: &Move) -> Vec<PortUse> {
     let each = each_copy(change);
-    let within = |id| PortUse { port: CopyPort::Dirs(id), ends: vec![None], bytes: each };
+    let within = |id| {
+        let bytes = copy_to_dir(change, id);
+        PortUse { port: CopyPort::Dirs(id), ends: vec![None], bytes }
+    };
     let mut uses: Vec<PortUse> = dirs::copying(seen, change).map(within).collect();
     if seen.has_arrived(change) {
         return uses;

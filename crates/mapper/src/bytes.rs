@@ -14,6 +14,12 @@ use std::iter::Sum;
 pub struct Bytes(pub u64);
 
 impl Bytes {
+    /// Whether there are none, for serde.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// These bytes `count` times. Ends at the largest number: a plan file may state any size.
     #[must_use]
     pub fn times(self, count: usize) -> Self {

@@ -98,6 +98,7 @@ fn of_the_whole(
     let mut figures = figures::wrong(before, plan, &view.all_allowed());
     figures.extend(topic_spread::wrong(view, plan, &moves));
     figures.extend(zone::wrong(view, plan, &moves));
+    figures.extend(log_dirs::wrong_figures(view, plan));
     Ok(OverallPromises { first, then, figures })
 }
 
@@ -113,7 +114,8 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
     };
     let moves: Vec<Move> = map.iter().map(|entry| as_move(before, entry)).collect();
     broken.extend(each_change_stands_once(&by_partition(&moves)));
-    let changed: Vec<Move> = moves.into_iter().filter(|change| change.from != change.to).collect();
+    let changes = |m: &Move| m.from != m.to || m.between_volumes().next().is_some();
+    let changed: Vec<Move> = moves.into_iter().filter(changes).collect();
     for (change, topic) in view.find.topics_of(&changed) {
         broken.extend(any_move(&view, RackRule::Spread, &view.touched(change, topic)));
         if !change.from.is_empty() && change.from.len() != change.to.len() {
@@ -133,7 +135,8 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         topic: Arc::clone(&entry.topic),
         partition: entry.partition,
         from,
-        via: Vec::new(),
+        via: Box::default(),
+        disk_bytes: Bytes(0),
         to: entry.replicas.clone(),
         log_dirs: entry.log_dirs.clone(),
         reason: Reason::Forced,
@@ -142,6 +145,9 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
     let copies = change.added().count();
     let each = partition.and_then(|p| Some(p.copied(size(before, p)?)));
     change.bytes = each.map(|each| each.times(copies));
+    if let Some((topic, partition)) = before.topic(&entry.topic).zip(partition) {
+        change.disk_bytes = log_dirs::disk_bytes(topic, partition, &change);
+    }
     change
 }
 
@@ -235,6 +241,7 @@ fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -
     if change.bytes != bytes {
         broken.push(Violation::Bytes { of: of(), stated: change.bytes, found: bytes });
     }
+    broken.extend(log_dirs::wrong_bytes(view, touched));
     broken
 }
 

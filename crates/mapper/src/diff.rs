@@ -234,7 +234,7 @@ fn of_plan<'f>(
             bytes: change.bytes,
             reason: Some(change.reason),
             steps,
-            via: change.via.clone(),
+            via: change.via.to_vec(),
         };
         (key, value)
     };

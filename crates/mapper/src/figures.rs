@@ -63,12 +63,24 @@ pub struct Figures {
     /// Leaders, and traffic between zones; only in plans with the goal `leaders-zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneFigures>,
+    /// How full the volumes of brokers with several are; only in plans that even load, and if a broker has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<DiskFigures>,
     /// Partitions in scope that break the rack rule.
     pub rack_violations: usize,
     /// Replicas in scope that are lost.
     pub lost_replicas: usize,
     /// The brokers that hold or may hold replicas in scope, in order of id.
     pub brokers: Vec<BrokerFigures>,
+}
+
+/// How full the volumes of brokers with several volumes are.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct DiskFigures {
+    /// The fullest volume's share of bytes used.
+    pub max_used_ratio: f64,
+    /// The most uneven volume's share as a multiple of its broker's. Where all volumes of each broker are as full, it is 1.
+    pub max_times_broker: f64,
 }
 
 /// Where the partitions in scope are led, if their clients are in one zone.
@@ -120,16 +132,11 @@ pub struct BrokerFigures {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_nanocores: Option<u64>,
     /// The bytes that the plan copies onto it.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "Bytes::is_zero")]
     pub incoming_bytes: Bytes,
     /// The bytes that the plan copies from it: copies are taken from the leader.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "Bytes::is_zero")]
     pub outgoing_bytes: Bytes,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(bytes: &Bytes) -> bool {
-    bytes.0 == 0
 }
 
 impl Figures {

@@ -114,7 +114,7 @@ pub use cpu_fit::NoCpuModel;
 pub use cpu_model::CpuModel;
 pub use diff::{BrokerDiff, Differs, PlanChange, PlanDiff, PlanDifference, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
-pub use figures::{BrokerFigures, Figures, ZoneFigures};
+pub use figures::{BrokerFigures, DiskFigures, Figures, ZoneFigures};
 pub use forecast::{
     DiskForecast, FORECAST_HOURS, HORIZON_DAYS, StorageForecast, StorageHistory, TopicRecord,
 };

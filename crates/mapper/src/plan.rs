@@ -5,6 +5,7 @@ mod assumption;
 mod solver;
 mod unasked;
 
+pub(crate) use after::volume_growth;
 pub use assumption::Assumption;
 pub(crate) use solver::CONSTRUCTIVE;
 pub use solver::{BalanceFloor, BoundBy, LeaderBytes, Solver, SolverStatus};
@@ -67,9 +68,15 @@ impl Plan {
         }
     }
 
-    /// The bytes that all moves copy; `None` if the size of one is unknown.
+    /// The bytes that all moves copy from broker to broker; `None` if the size of one is unknown.
     pub fn bytes_moved(&self) -> Option<Bytes> {
         self.moves.iter().map(|m| m.bytes).sum()
+    }
+
+    /// The replicas that change their volume and stay on their broker, and their bytes.
+    pub fn moved_between_volumes(&self) -> (usize, Bytes) {
+        let replicas = self.moves.iter().map(|m| m.between_volumes().count()).sum();
+        (replicas, self.moves.iter().map(|m| m.disk_bytes).sum())
     }
 
     /// The replicas that are copied to a broker that does not hold them.
@@ -105,18 +112,22 @@ pub struct Move {
     /// The lists that are submitted on the way, each in a separate step; none: one submission makes the change. A list
     /// may have one more replica than `from` and `to`. Its submission has to allow that (KIP-860's
     /// `AllowReplicationFactorChange`, which Kafka's own tool sets by default).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub via: Vec<Replicas>,
+    #[serde(default, skip_serializing_if = "<[Replicas]>::is_empty")]
+    pub via: Box<[Replicas]>,
     /// The replica list after.
     pub to: Replicas,
-    /// The log dir of each replica after: `any` if it stays in its dir or Kafka chooses; empty: all are `any`.
+    /// The log dir of each replica after: `any` if it stays in its dir or Kafka chooses; empty: all are `any`. Of a replica
+    /// that stays on its broker, it names a dir only if the broker copies it there (AlterReplicaLogDirs, KIP-113).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_dirs: Vec<String>,
     /// The strongest reason of its seats.
     pub reason: Reason,
-    /// The bytes to copy; absent if the partition's size is unknown.
+    /// The bytes to copy from broker to broker; absent if the partition's size is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
+    /// The bytes that brokers copy from one of their own volumes to another, for replicas that stay on them.
+    #[serde(default, skip_serializing_if = "Bytes::is_zero")]
+    pub disk_bytes: Bytes,
 }
 
 impl Move {
@@ -162,6 +173,11 @@ impl Move {
         both.filter(|(_, path)| *path != ANY_LOG_DIR)
     }
 
+    /// The replicas that stay on their broker and change their log dir there, and the new dirs.
+    pub fn between_volumes(&self) -> impl Iterator<Item = (BrokerId, &str)> {
+        self.named_log_dirs().filter(|(id, _)| self.from.contains(id))
+    }
+
     /// One of its submissions, from 0; `None` beyond the last.
     pub fn stage(&self, index: usize) -> Option<Stage<'_>> {
         let from = index.checked_sub(1).map_or(Some(&self.from), |before| self.via.get(before))?;
@@ -194,11 +210,24 @@ impl<'p> Stage<'p> {
         from.iter().copied().filter(|id| !to.contains(id))
     }
 
+    /// As [`Move::between_volumes`]: replicas change their dir with the last list.
+    pub fn between_volumes(&self) -> impl Iterator<Item = (BrokerId, &'p str)> + use<'p> {
+        let is_last = *self.to == self.change.to;
+        self.change.between_volumes().filter(move |_| is_last)
+    }
+
+    /// The bytes of these replicas.
+    pub fn disk_bytes(&self) -> Bytes {
+        if *self.to == self.change.to { self.change.disk_bytes } else { Bytes(0) }
+    }
+
     /// The log dir of each replica that is submitted, as in [`Move::log_dirs`]; empty where none is named.
     pub fn log_dirs(&self) -> Vec<String> {
+        let goes = |id: &BrokerId| {
+            !self.from.contains(id) || self.between_volumes().any(|(other, _)| other == *id)
+        };
         let dir = |id: &BrokerId| {
-            let named = self.change.log_dir(*id).filter(|_| !self.from.contains(id));
-            named.unwrap_or(ANY_LOG_DIR).to_owned()
+            self.change.log_dir(*id).filter(|_| goes(id)).unwrap_or(ANY_LOG_DIR).to_owned()
         };
         let dirs: Vec<String> = match self.change.log_dirs.is_empty() {
             true => Vec::new(),
@@ -207,7 +236,7 @@ impl<'p> Stage<'p> {
         if dirs.iter().all(|dir| dir == ANY_LOG_DIR) { Vec::new() } else { dirs }
     }
 
-    /// The bytes that it copies; absent if the partition's size is unknown.
+    /// The bytes that it copies from broker to broker; absent if the partition's size is unknown.
     pub fn bytes(&self) -> Option<Bytes> {
         self.change.copy_bytes().map(|each| each.times(self.added().count()))
     }

@@ -29,7 +29,8 @@ const MOST_REPLICAS: u64 = 1 << 44;
 const RATE_PARTS: u32 = 8;
 
 impl BalancedLoad {
-    /// The loads of an ordered list of goals, the most important first. The goals of leaders move no replica.
+    /// The loads of an ordered list of goals, the most important first. The goals of leaders and disks move no replica to another
+    /// broker.
     pub(super) fn of(goals: &[BalanceGoal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {
@@ -39,7 +40,7 @@ impl BalancedLoad {
                 BalanceGoal::Topics => Self::Topics,
                 BalanceGoal::Network => Self::Network,
                 BalanceGoal::Cpu => Self::Cpu,
-                BalanceGoal::Leaders | BalanceGoal::LeadersZone => continue,
+                BalanceGoal::Leaders | BalanceGoal::LeadersZone | BalanceGoal::Disks => continue,
             };
             if !loads.contains(&load) {
                 loads.push(load);

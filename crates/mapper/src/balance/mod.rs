@@ -4,13 +4,16 @@
 //! 2. Every broker gets a share ([`shares`]) and a band around it.
 //! 3. Bytes flow from brokers above their bands to brokers below ([`pour`]).
 //! 4. Single changes bring the last brokers into their bands ([`settle`]), and needless moves are undone ([`trim`]).
+//! 5. Where asked, the volumes of each broker are evened in the same way ([`disks`]).
 //!
 //! A cluster inside its bands is left alone, so planning again after a plan was carried out plans nothing.
 
 mod band;
 mod barter;
 mod bound;
+mod broker_volumes;
 mod descent;
+mod disks;
 mod draft;
 mod evening;
 mod exact;
@@ -80,11 +83,12 @@ fn even(
     balance: &Balance,
     special: Special,
 ) -> Result<Plan, NoPlan> {
-    planned(snapshot, &request, balance, special, &|draft, state| {
+    let plan = planned(snapshot, &request, balance, special, &|draft, state| {
         draft.carried_on(state, &|after| {
             planned(after, &request, balance, special, &|draft, state| draft.written(state))
         })
-    })
+    })?;
+    disks::with_volumes(snapshot, plan)
 }
 
 /// Writes a plan from the state in which it ends.

@@ -34,7 +34,7 @@ pub(super) fn broken(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
             broken.push(Violation::LeavesItsRack { of: change.of() });
         }
         if let Some(least) = balance.partition_size_threshold
-            && held_bytes(before, change) < least
+            && least_copy(before, change) < least
         {
             broken.push(Violation::TooSmall { of: change.of(), least_bytes: least });
         }
@@ -44,13 +44,14 @@ pub(super) fn broken(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
 
 fn limits(plan: &Plan, balance: &Balance) -> Vec<Violation> {
     let mut broken = Vec::new();
-    let bytes = plan.bytes_moved().unwrap_or_default();
+    let (between_volumes, disk_bytes) = plan.moved_between_volumes();
+    let bytes = plan.bytes_moved().unwrap_or_default().plus(disk_bytes);
     if let Some(most) = balance.max_bytes_moved
         && bytes > most
     {
         broken.push(Violation::TooManyBytes { bytes, most_bytes: most });
     }
-    let replicas = plan.replicas_moved() as u64;
+    let replicas = (plan.replicas_moved() + between_volumes) as u64;
     if let Some(most) = balance.max_moves
         && replicas > most
     {
@@ -59,9 +60,13 @@ fn limits(plan: &Plan, balance: &Balance) -> Vec<Violation> {
     broken
 }
 
-fn held_bytes(before: &Snapshot, change: &Move) -> Bytes {
+/// The size of the smallest replica that it copies.
+fn least_copy(before: &Snapshot, change: &Move) -> Bytes {
     let partition = before.partition(&change.topic, change.partition);
-    change.held_bytes(partition).unwrap_or_default()
+    let size = |id| partition.and_then(|known| known.size_on(id)).unwrap_or_default();
+    let within = change.between_volumes().map(|(id, _)| size(id)).min();
+    let held = change.added().next().map(|_| change.held_bytes(partition).unwrap_or_default());
+    held.into_iter().chain(within).min().unwrap_or_default()
 }
 
 /// The racks of a list; a broker without one counts as a separate rack.

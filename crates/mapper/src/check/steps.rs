@@ -120,8 +120,9 @@ fn pacing(
     let pacing = &terms.pacing;
     for (step, parts) in steps.iter().enumerate() {
         if let Some(most_bytes) = pacing.max_bytes {
+            let bytes = |s: &Submission<'_>| s.bytes().map(|bytes| bytes.plus(s.disk_bytes()));
             let copying: Vec<Bytes> =
-                parts.iter().filter_map(|s| s.bytes()).filter(|bytes| bytes.0 > 0).collect();
+                parts.iter().filter_map(bytes).filter(|bytes| bytes.0 > 0).collect();
             let bytes = copying.iter().copied().sum();
             // A single partition is never divided.
             if bytes > most_bytes && copying.len() > 1 {
@@ -148,15 +149,15 @@ fn pacing(
     broken
 }
 
-/// For each broker: the number of partitions that it receives or sends.
+/// For each broker: the number of partitions that it receives, sends or copies to another of its volumes.
 fn partaking(view: &CheckedSnapshot<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u32> {
     let mut moves = BTreeMap::new();
     for part in parts {
         let mut brokers: BTreeSet<BrokerId> = part.added().collect();
-        if brokers.is_empty() {
-            continue;
+        if !brokers.is_empty() {
+            brokers.extend(copied_from(view, *part));
         }
-        brokers.extend(copied_from(view, *part));
+        brokers.extend(between_dirs(view, *part).map(|(id, ..)| id));
         for broker in brokers {
             *moves.entry(broker).or_default() += 1;
         }

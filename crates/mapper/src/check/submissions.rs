@@ -21,7 +21,12 @@ impl<'p> Submission<'p> {
         self.from.iter().filter(move |id| !self.to.contains(id)).copied()
     }
 
-    /// The bytes that it copies; absent if the partition's size is unknown.
+    /// The bytes that it copies between volumes: replicas change their log dir with the last list.
+    pub(super) fn disk_bytes(self) -> Bytes {
+        if *self.to == self.change.to { self.change.disk_bytes } else { Bytes(0) }
+    }
+
+    /// The bytes that it copies between brokers; absent if the partition's size is unknown.
     pub(super) fn bytes(self) -> Option<Bytes> {
         Some(self.change.copy_bytes()?.times(self.added().count()))
     }
@@ -29,7 +34,7 @@ impl<'p> Submission<'p> {
 
 /// The submissions of a move, in their order: one for each list after its first.
 pub(super) fn of_move(change: &Move) -> impl Iterator<Item = Submission<'_>> {
-    let from = [&change.from].into_iter().chain(&change.via);
+    let from = [&change.from].into_iter().chain(change.via.iter());
     let to = change.via.iter().chain([&change.to]);
     from.zip(to).map(move |(from, to)| Submission { change, from, to })
 }
@@ -69,6 +74,7 @@ mod tests {
             log_dirs: Vec::new(),
             reason: Reason::Forced,
             bytes: None,
+            disk_bytes: Bytes(0),
         }
     }
 

@@ -306,6 +306,16 @@ pub enum Violation {
         /// The least size.
         least_bytes: Bytes,
     },
+    /// The bytes between volumes in the plan do not match its copies.
+    #[error("the move of {of} states {stated} between volumes, its copies come to {found}")]
+    DiskBytes {
+        /// The partition.
+        of: TopicPartition,
+        /// The plan's value.
+        stated: Bytes,
+        /// The value from the snapshot.
+        found: Bytes,
+    },
     /// The figures after the plan do not match its moves.
     #[error(
         "the plan states {stated} for the {what}{}, its moves come to {found}",

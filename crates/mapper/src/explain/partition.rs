@@ -198,7 +198,7 @@ pub(super) fn of(
         stays: index.is_none().then(|| stays(context, &of, target.is_some())),
         index,
         steps: index.map(|index| context.steps_of[index].clone()).unwrap_or_default(),
-        via: change.map(|change| change.via.clone()).unwrap_or_default(),
+        via: change.map(|change| change.via.to_vec()).unwrap_or_default(),
         reason: change.map(|change| change.reason),
         bytes: change.and_then(|change| change.bytes),
         leaves: change.map(|change| leaves(context, partition, change)).unwrap_or_default(),

@@ -51,10 +51,13 @@ fn apply_all(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
     grow_volumes(parts, before, plan);
 }
 
-/// Fills and empties the volumes of brokers that have several.
-fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
+/// The bytes by which moves fill log dirs, and empty others, where they name them.
+pub(crate) fn volume_growth<'s>(
+    before: &'s Snapshot,
+    moves: &'s [Move],
+) -> BTreeMap<(BrokerId, &'s str), i128> {
     let mut grown: BTreeMap<(BrokerId, &str), i128> = BTreeMap::new();
-    for change in &plan.moves {
+    for change in moves {
         let Some(topic) = before.topic(&change.topic) else { continue };
         let partition = topic.partition(change.partition);
         let each = change.held_bytes(partition).unwrap_or_default().0;
@@ -62,14 +65,22 @@ fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
             *grown.entry((id, log_dir)).or_default() += i128::from(each);
         }
         let Some(partition) = partition else { continue };
-        for id in change.removed() {
+        let size = |id| i128::from(partition.size_on(id).unwrap_or_default().0);
+        for (id, log_dir) in change.between_volumes() {
+            *grown.entry((id, log_dir)).or_default() += size(id);
+        }
+        for id in change.removed().chain(change.between_volumes().map(|(id, _)| id)) {
             if let Some(log_dir) = topic.log_dir_of(partition, id) {
-                let gone = partition.size_on(id).unwrap_or_default().0;
-                *grown.entry((id, log_dir)).or_default() -= i128::from(gone);
+                *grown.entry((id, log_dir)).or_default() -= size(id);
             }
         }
     }
-    for ((id, log_dir), grown) in grown {
+    grown
+}
+
+/// Fills and empties the volumes of brokers that have several.
+fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
+    for ((id, log_dir), grown) in volume_growth(before, &plan.moves) {
         let volumes = before.broker(id).map(Broker::volumes).unwrap_or_default();
         let Some(volume) = volumes.iter().find(|volume| volume.paths.contains(&log_dir)) else {
             continue;
@@ -97,8 +108,8 @@ fn apply(
     };
     // Few topics have more than a handful of paths. A new path beyond the limit stays unknown.
     let named: BTreeMap<BrokerId, LogDirIndex> = change
-        .added()
-        .filter_map(|id| Some((id, parts.topics[topic].log_dir(change.log_dir(id)?).ok()?)))
+        .named_log_dirs()
+        .filter_map(|(id, log_dir)| Some((id, parts.topics[topic].log_dir(log_dir).ok()?)))
         .collect();
     let partitions = &mut parts.topics[topic].partitions;
     let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
@@ -143,10 +154,8 @@ fn settled(
         Some(index) => facts.replica_sizes.get(index).copied().flatten(),
         None => each,
     };
-    let log_dir = |id: &BrokerId| match kept(id) {
-        Some(at) => facts.log_dirs.get(at).copied().flatten(),
-        None => named.get(id).copied(),
-    };
+    let lay = |at: usize| facts.log_dirs.get(at).copied().flatten();
+    let log_dir = |id: &BrokerId| named.get(id).copied().or_else(|| kept(id).and_then(lay));
     PartitionFacts {
         isr: facts.isr.as_ref().map(|_| change.to.iter().filter(live).copied().collect()),
         leader: led,

@@ -1,6 +1,7 @@
 //! How the answer was found, and what is proven about it.
 
 use crate::bytes::Bytes;
+use crate::figures::DiskFigures;
 use serde::{Deserialize, Serialize};
 
 /// The engine's name in plans whose answer was built without a search.
@@ -57,6 +58,13 @@ pub struct BalanceFloor {
     /// The most that the least busy broker can use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_cpu_nanocores: Option<u64>,
+    /// How full the volumes of brokers with several must be; only if the plan evens them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<DiskFigures>,
+    /// The bytes that brokers have to copy from one of their volumes to another, once all replicas are on their brokers;
+    /// only if the plan evens volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<Bytes>,
 }
 
 /// How an answer was found.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct UnaskedGoal {
     /// The goal.
     pub goal: BalanceGoal,
-    /// The busiest broker's load as a multiple of the mean; absent for topics.
+    /// The busiest broker's load as a multiple of the mean, for disks a volume's as a multiple of its broker's; absent for
+    /// topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times_mean: Option<f64>,
     /// The topics that are not even; only for topics.
@@ -46,6 +47,7 @@ impl Plan {
             BalanceGoal::Topics,
             BalanceGoal::Network,
             BalanceGoal::Cpu,
+            BalanceGoal::Disks,
         ];
         let asked = |goal: BalanceGoal| {
             balance.goals.contains(&goal) || (goal == BalanceGoal::Leaders && leaders_too)
@@ -75,6 +77,10 @@ impl Plan {
                 left.times_mean = times(&brokers, |b| b.traffic_bytes_per_second, 0.0);
             }
             BalanceGoal::Cpu => left.times_mean = times(&brokers, |b| b.replica_cpu_nanocores, 0.0),
+            BalanceGoal::Disks => {
+                let times = self.after.disks.map(|disks| disks.max_times_broker);
+                left.times_mean = times.filter(|times| *times >= TIMES);
+            }
             // Where the clients are is known only if it is asked for.
             BalanceGoal::LeadersZone => return None,
             BalanceGoal::Storage => {

@@ -51,7 +51,7 @@ fn full() -> Plan {
         change.reason = reason;
         change.bytes = Some(Bytes(reason as u64));
     }
-    plan.moves[1].via = vec![[1, 2, 3].map(BrokerId).as_slice().into(), Replicas::new()];
+    plan.moves[1].via = [[1, 2, 3].map(BrokerId).as_slice().into(), Replicas::new()].into();
     plan.moves[2].to = (1..9).map(BrokerId).collect();
     plan.moves[3].log_dirs = vec!["any".to_owned(), "/\"data\"".to_owned()];
     plan.steps = vec![vec![0, 1], vec![], vec![11, 1, 2]];

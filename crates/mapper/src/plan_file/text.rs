@@ -125,6 +125,10 @@ impl<'p, 'o> PlanText<'p, 'o> {
             self.put(",\"bytes\":");
             self.number(bytes.0);
         }
+        if change.disk_bytes.0 > 0 {
+            self.put(",\"disk_bytes\":");
+            self.number(change.disk_bytes.0);
+        }
         self.put("}");
         Ok(())
     }

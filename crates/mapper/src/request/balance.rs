@@ -152,6 +152,8 @@ pub enum BalanceGoal {
     Cpu,
     /// Leaders in [`Balance::leaders_zone`]. No replica moves.
     LeadersZone,
+    /// Storage used on the volumes of each broker. No replica changes its broker.
+    Disks,
 }
 
 /// The meaning of even storage.

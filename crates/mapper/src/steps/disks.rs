@@ -63,7 +63,7 @@ impl<'s> UsedStorage<'s> {
         }
     }
 
-    /// Removes the old copies, and adds the brokers that have more room now to `freed`.
+    /// Removes the old copies, also those on another volume of their broker, and adds the brokers that have more room now to `freed`.
     pub(super) fn free(
         &mut self,
         cluster: &DenseCluster<'_>,
@@ -81,6 +81,16 @@ impl<'s> UsedStorage<'s> {
                 && let Some(topic) = cluster.snapshot.topic(&stage.change.topic)
                 && let Some(partition) = partition
             {
+                self.volumes.free_replica(cluster, topic, partition, id);
+            }
+            freed.push(broker);
+        }
+        for (id, _) in stage.between_volumes() {
+            let Some((broker, partition)) = cluster.index_of(id).zip(partition) else { continue };
+            if let Some(used) = self.used[broker as usize].as_mut() {
+                *used = used.saturating_sub(partition.size_on(id).unwrap_or_default().0);
+            }
+            if let Some(topic) = cluster.snapshot.topic(&stage.change.topic) {
                 self.volumes.free_replica(cluster, topic, partition, id);
             }
             freed.push(broker);

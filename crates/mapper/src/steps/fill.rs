@@ -161,38 +161,49 @@ impl<'a> Schedule<'a> {
     fn take(&mut self, rank: usize) -> Result<(), Waits> {
         let index = self.order[rank];
         let Some(stage) = self.stage(index) else { return Ok(()) };
-        let added: SmallVec<[BrokerIx; 4]> =
-            stage.added().filter_map(|id| self.cluster.index_of(id)).collect();
-        if added.is_empty() {
+        let copies = self.copies(index, stage);
+        if copies.is_empty() {
             return Ok(());
         }
-        let copied = stage.change.copy_bytes().unwrap_or_default().0;
-        let each = stage.change.held_bytes(self.partitions[index]).unwrap_or_default().0;
-        let bytes = copied * added.len() as u64;
+        let bytes = stage.bytes().unwrap_or_default().plus(stage.disk_bytes()).0;
         let too_much = |most: u64| self.step_bytes > 0 && self.step_bytes + bytes > most;
         if bytes > 0 && self.max_bytes.is_some_and(too_much) {
             return Err(Waits::NextStep);
         }
-        let source = self.max_moves.and_then(|_| self.source(index, stage));
-        let partakers = || added.iter().copied().chain(source.filter(|id| !added.contains(id)));
+        let from_broker = self.max_moves.filter(|_| stage.added().next().is_some());
+        let source = from_broker.and_then(|_| self.source(index, stage));
+        let takers = || copies.iter().map(|(broker, _)| *broker);
+        let partakers = || takers().chain(source.filter(|id| !takers().any(|taker| taker == *id)));
         if let Some(most) = self.max_moves
             && let Some(full) = partakers().find(|broker| self.busy[*broker as usize] >= most)
         {
             return Err(Waits::Time(full));
         }
         let change = stage.change;
-        let lacks = |broker: &&BrokerIx| {
-            each > 0 && self.disks.lacks(self.cluster, change, **broker, each).is_some()
+        let lacks = |(broker, each): &&(BrokerIx, u64)| {
+            *each > 0 && self.disks.lacks(self.cluster, change, *broker, *each).is_some()
         };
-        if let Some(full) = added.iter().find(lacks) {
+        if let Some((full, _)) = copies.iter().find(lacks) {
             return Err(Waits::Room(*full));
         }
         partakers().for_each(|broker| self.busy[broker as usize] += 1);
-        for broker in &added {
-            self.disks.take(self.cluster, change, *broker, each);
+        for (broker, each) in &copies {
+            self.disks.take(self.cluster, change, *broker, *each);
         }
         self.step_bytes += bytes;
         Ok(())
+    }
+
+    /// The brokers that a submission writes copies to, and the bytes that these come to hold: from another broker, or from
+    /// another volume of the same.
+    fn copies(&self, index: usize, stage: Stage<'_>) -> SmallVec<[(BrokerIx, u64); 4]> {
+        let partition = self.partitions[index];
+        let each = stage.change.held_bytes(partition).unwrap_or_default().0;
+        let added = stage.added().map(|id| (id, each));
+        let size = |id| partition.and_then(|known| known.size_on(id)).unwrap_or_default().0;
+        let within = stage.between_volumes().map(|(id, _)| (id, size(id)));
+        let known = |(id, bytes)| Some((self.cluster.index_of(id)?, bytes));
+        added.chain(within).filter_map(known).collect()
     }
 
     /// The broker that sends the copies: the known leader while it is in the list, else the first that can lead.
@@ -245,7 +256,9 @@ impl<'a> Schedule<'a> {
             let index = self.order[rank];
             let change = &self.moves[index];
             if !is_optional(change) || self.next[index] > 0 {
-                let each = change.held_bytes(self.partitions[index]).unwrap_or_default().0;
+                let copies = self.stage(index).map(|stage| self.copies(index, stage));
+                let each = copies.iter().flatten().find(|(copies, _)| *copies == broker);
+                let each = each.map_or(0, |(_, bytes)| *bytes);
                 let lack = self.disks.lacks(self.cluster, change, broker, each);
                 return Err(NoPlan::NoRoomForBothCopies {
                     of: change.of(),

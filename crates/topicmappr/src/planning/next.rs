@@ -29,7 +29,7 @@ pub(super) fn after(
         return Next::default();
     }
     let again = |flag| Next::again(&session.command_line(), "", flag);
-    let tool = kafka_tool(snapshot, session);
+    let tool = kafka_tool(plan, snapshot, session);
     let by_files = || {
         let names = written.steps.iter().map(|files| files.iter().map(|file| text(file)).collect());
         let names: Vec<Vec<String>> = names.collect();
@@ -54,7 +54,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn kafka_tool(snapshot: &Snapshot, session: &Session<'_, '_>) -> KafkaTool {
+fn kafka_tool(plan: &Plan, snapshot: &Snapshot, session: &Session<'_, '_>) -> KafkaTool {
     let (bootstrap, config) = session.global.source.kafka_tool_flags();
     let known = || {
         let live = snapshot.brokers().iter().filter(|broker| broker.live);
@@ -65,5 +65,6 @@ fn kafka_tool(snapshot: &Snapshot, session: &Session<'_, '_>) -> KafkaTool {
     KafkaTool {
         bootstrap: bootstrap.map(str::to_owned).or_else(known),
         config: config.map(|path| text(path)),
+        between_volumes: plan.moved_between_volumes().0 > 0,
     }
 }

@@ -1,7 +1,9 @@
 //! How even a plan leaves what it was asked to even, and the best that any plan could reach.
 
 use local::words::counted;
-use mapper::{Assumption, BalanceFloor, BalanceGoal, Bytes, Figures, Plan, Ratio, ZoneFigures};
+use mapper::{
+    Assumption, BalanceFloor, BalanceGoal, Bytes, DiskFigures, Figures, Plan, Ratio, ZoneFigures,
+};
 use std::fmt;
 
 /// One line for each goal of the plan, in their order.
@@ -46,6 +48,26 @@ impl Evenness<'_> {
         let after = uneven_topics(after.uneven_topics, after.misplaced_replicas);
         let best = uneven_topics(floor.uneven_topics, floor.misplaced_replicas);
         writeln!(f, "  {:13} {before} -> {after}; at best {best}", "topics")
+    }
+
+    fn disks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, after, floor, .. } = self;
+        let Some((before, after)) = before.disks.zip(after.disks) else {
+            return writeln!(f, "  {:13} no broker has several volumes", "disks");
+        };
+        let best = |best: DiskFigures| {
+            format!("; at best {}, {:.2} x", percent(best.max_used_ratio), best.max_times_broker)
+        };
+        writeln!(
+            f,
+            "  {:13} fullest {} -> {}, {:.2} -> {:.2} x its broker{}",
+            "disks",
+            percent(before.max_used_ratio),
+            percent(after.max_used_ratio),
+            before.max_times_broker,
+            after.max_times_broker,
+            floor.disks.map_or_else(String::new, best)
+        )
     }
 
     fn zone(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,6 +128,7 @@ impl Evenness<'_> {
             ),
             BalanceGoal::Topics => return self.topics(f),
             BalanceGoal::LeadersZone => return self.zone(f),
+            BalanceGoal::Disks => return self.disks(f),
             BalanceGoal::Leaders => (
                 "leaders",
                 range(before.min_leaders, before.max_leaders, text),

@@ -33,6 +33,12 @@ fn with_log_dirs(list: &[BrokerId], dirs: &[String]) -> String {
     list.iter().zip(dirs).map(seat).collect::<Vec<_>>().join(", ")
 }
 
+/// The bytes that a submission copies, from broker to broker and inside brokers.
+fn bytes(stage: &Stage<'_>) -> String {
+    let all = stage.bytes().map(|bytes| bytes.plus(stage.disk_bytes()));
+    all.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string())
+}
+
 impl fmt::Display for Moves<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&[">step", ">move", "partition", "from", "to", "why", ">bytes"]);
@@ -46,7 +52,7 @@ impl fmt::Display for Moves<'_> {
                     listed(from),
                     with_log_dirs(to, &stage.log_dirs()),
                     change.reason.as_str().to_owned(),
-                    stage.bytes().map_or_else(|| "unknown".to_owned(), |b| b.to_string()),
+                    bytes(stage),
                 ]);
             }
         }

@@ -80,7 +80,7 @@ impl Next {
             None => file,
         };
         let reassign = tool.on(&quoted(file));
-        commands.push(format!("{reassign} --execute --throttle {}", SUGGESTED_RATE.0));
+        commands.push(format!("{reassign} --execute{}", tool.pace()));
         commands.push(format!("{reassign} --verify"));
         if elect {
             commands.push(tool.elect(&quoted(file)));
@@ -101,10 +101,8 @@ impl Next {
         for files in steps.iter().take(shown(steps.len())) {
             let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
             let files = files.join(" ");
-            for action in [
-                format!("--execute --additional --throttle {}", SUGGESTED_RATE.0),
-                "--verify".to_owned(),
-            ] {
+            for action in [format!("--execute --additional{}", tool.pace()), "--verify".to_owned()]
+            {
                 commands.push(format!("for map in {files}; do {reassign} {action}; done"));
             }
         }
@@ -118,7 +116,7 @@ impl Next {
             let map = format!("step{step}.json");
             let reassign = tool.on(&map);
             commands.push(format!("topicmappr plan show {} --step {step} > {map}", quoted(plan)));
-            commands.push(format!("{reassign} --execute --throttle {}", SUGGESTED_RATE.0));
+            commands.push(format!("{reassign} --execute{}", tool.pace()));
             commands.push(format!("{reassign} --verify"));
         }
         Self { commands, note: between_steps(steps), instead: None }
@@ -151,9 +149,21 @@ pub(crate) struct KafkaTool {
     pub(crate) bootstrap: Option<String>,
     /// The client properties.
     pub(crate) config: Option<String>,
+    /// Whether the plan moves replicas between the log dirs of a broker: their copies have a rate of their own.
+    pub(crate) between_volumes: bool,
 }
 
 impl KafkaTool {
+    /// The flags of rates. Without them, Kafka's own tool copies as fast as it can.
+    fn pace(&self) -> String {
+        let rate = SUGGESTED_RATE.0;
+        let inside = match self.between_volumes {
+            true => format!(" --replica-alter-log-dirs-throttle {rate}"),
+            false => String::new(),
+        };
+        format!(" --throttle {rate}{inside}")
+    }
+
     /// Elects the first replica of every partition that the file names; it reads partition maps as they are.
     fn elect(&self, map: &str) -> String {
         let servers = self.bootstrap.as_deref().unwrap_or("HOST:PORT");
@@ -271,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_compressed_plan_is_unpacked_for_kafkas_tool() {
-        let tool = KafkaTool { bootstrap: Some("b:9092".to_owned()), config: None };
+        let bootstrap = Some("b:9092".to_owned());
+        let tool = KafkaTool { bootstrap, config: None, between_volumes: false };
         let Next { commands, .. } = Next::reassign(&tool, "plan.json.gz", true);
         assert_eq!(commands[0], "gunzip --keep plan.json.gz");
         assert!(commands[2].ends_with("--reassignment-json-file plan.json --verify"));

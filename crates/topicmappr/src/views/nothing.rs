@@ -1,7 +1,7 @@
 //! Why a plan moves nothing: all is well, or nothing better was found.
 
 use super::relief::Unrelieved;
-use mapper::{BalanceFloor, BalanceGoal, Figures, Plan, Ratio, Request};
+use mapper::{BalanceFloor, BalanceGoal, DiskFigures, Figures, Plan, Ratio, Request};
 
 /// What stands in place of the figures of a plan without moves.
 pub(super) fn why(plan: &Plan) -> &'static str {
@@ -77,6 +77,13 @@ fn is_reached(goal: BalanceGoal, after: &Figures, floor: BalanceFloor, tolerance
             _ => true,
         },
         BalanceGoal::Leaders => pieces(after.max_leaders, floor.max_leaders),
+        BalanceGoal::Disks => {
+            let best = floor.disks;
+            let of = |disks: fn(DiskFigures) -> f64| (after.disks.map(disks), best.map(disks));
+            let (fullest, times) =
+                (of(|disks| disks.max_used_ratio), of(|disks| disks.max_times_broker));
+            most(fullest.0, fullest.1) && most(times.0, times.1)
+        }
         BalanceGoal::LeadersZone => {
             after.zone.is_none_or(|zone| zone.leaders_outside == zone.without_replica)
         }

@@ -16,6 +16,13 @@ pub(super) const SUGGESTED_RATE: Rate = RATES[1];
 pub(super) struct Transfer {
     partitions: usize,
     replicas: usize,
+    /// Replicas that change their volume and stay on their broker.
+    #[serde(skip_serializing_if = "is_zero")]
+    replicas_between_volumes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_disk_bytes: Option<Bytes>,
     steps: usize,
     /// Why nothing moves, where nothing does.
     #[serde(skip)]
@@ -72,6 +79,7 @@ impl Transfer {
     pub(super) fn of(plan: &Plan, before: Option<&Snapshot>) -> Self {
         let least = before.map(|before| plan.least_exposure(before)).unwrap_or_default();
         let bytes = plan.bytes_moved();
+        let (replicas_between_volumes, disk_bytes) = plan.moved_between_volumes();
         let worst_broker = worst(plan);
         let durations = match (bytes, worst_broker) {
             (Some(Bytes(1..)), Some(worst)) => {
@@ -82,6 +90,9 @@ impl Transfer {
         Self {
             partitions: plan.moves.len(),
             replicas: plan.replicas_moved(),
+            replicas_between_volumes,
+            disk_bytes: Some(disk_bytes).filter(|_| replicas_between_volumes > 0),
+            bound_disk_bytes: plan.floor.and_then(|floor| floor.disk_bytes),
             steps: plan.steps.len(),
             nothing: nothing::why(plan),
             paced: !plan.request.terms().pacing.is_default(),
@@ -93,15 +104,11 @@ impl Transfer {
         }
     }
 
-    fn closeness(&self) -> String {
-        match (self.bytes, self.bound_bytes, self.bytes_over_bound_ratio) {
-            (Some(bytes), Some(bound), _) if bytes == bound => "the least possible".to_owned(),
-            (Some(_), Some(bound), Some(ratio)) => {
-                format!("{ratio:.3} x the bound of {bound} that no plan can go below")
-            }
-            (Some(_), Some(_), None) => "the least possible is not known".to_owned(),
-            _ => "not every size is known".to_owned(),
-        }
+    /// The copies inside brokers, if there are any.
+    fn between_volumes(&self) -> Option<String> {
+        let bytes = self.disk_bytes?;
+        let closeness = closeness(Some(bytes), self.bound_disk_bytes);
+        Some(format!("{bytes} within brokers: {closeness}"))
     }
 }
 
@@ -116,6 +123,22 @@ impl Duration {
             least_below_min_isr_partition_seconds: below,
         }
     }
+}
+
+fn closeness(bytes: Option<Bytes>, bound: Option<Bytes>) -> String {
+    match (bytes, bound, ratio(bytes, bound)) {
+        (Some(bytes), Some(bound), _) if bytes == bound => "the least possible".to_owned(),
+        (Some(_), Some(bound), Some(ratio)) => {
+            format!("{ratio:.3} x the bound of {bound} that no plan can go below")
+        }
+        (Some(_), Some(_), None) => "the least possible is not known".to_owned(),
+        _ => "not every size is known".to_owned(),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display, to a thousandth")]
@@ -143,13 +166,18 @@ impl Transfer {
         }
         let partitions = counted(self.partitions, "partition");
         let replicas = counted(self.replicas, "replica");
-        let mut lines = vec![("changes", format!("{partitions}, {replicas} to copy"))];
+        let between = match self.replicas_between_volumes {
+            0 => String::new(),
+            more => format!(", {more} between volumes"),
+        };
+        let mut lines = vec![("changes", format!("{partitions}, {replicas} to copy{between}"))];
         let bytes = match self.bytes {
             Some(Bytes(0)) if self.replicas == 0 => "none".to_owned(),
-            Some(bytes) => format!("{bytes}: {}", self.closeness()),
-            None => format!("unknown: {}", self.closeness()),
+            Some(bytes) => format!("{bytes}: {}", closeness(self.bytes, self.bound_bytes)),
+            None => format!("unknown: {}", closeness(self.bytes, self.bound_bytes)),
         };
         lines.push(("bytes", bytes));
+        lines.extend(self.between_volumes().map(|text| ("disk bytes", text)));
         if let Some(worst) = self.worst_broker {
             let Worst { id, direction, bytes } = worst;
             let does = match direction {

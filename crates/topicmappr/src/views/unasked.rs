@@ -31,6 +31,7 @@ fn name(goal: BalanceGoal) -> &'static str {
         BalanceGoal::Network => "network",
         BalanceGoal::Cpu => "cpu",
         BalanceGoal::LeadersZone => "leaders-zone",
+        BalanceGoal::Disks => "disks",
     }
 }
 
@@ -52,7 +53,10 @@ impl fmt::Display for Unasked<'_> {
                 writeln!(f, "{uneven}; add {} to --balance", name(one.goal))
             }
             several => {
-                write!(f, "{} uneven; add them to --balance", joined(several.iter().map(briefly)))?;
+                write!(f, "{} uneven;", joined(several.iter().map(briefly)))?;
+                // More of them do not fit into the line together with what to do.
+                f.write_str(if several.len() > 4 { "\n                " } else { " " })?;
+                f.write_str("add them to --balance")?;
                 match several.len() {
                     2 if !free.is_empty() => writeln!(f, " ({free}: 0 bytes)"),
                     _ => writeln!(f),

@@ -111,7 +111,7 @@ pub(crate) struct EvenArgs {
     planning: PlanningArgs,
 }
 
-const GOALS: [NamedValue<BalanceGoal>; 7] = [
+const GOALS: [NamedValue<BalanceGoal>; 8] = [
     ("storage", BalanceGoal::Storage, "Storage used, in proportion to each broker's storage"),
     ("replicas", BalanceGoal::Replicas, "The same number of replicas on each broker"),
     ("leaders", BalanceGoal::Leaders, "The same number of partitions led by each broker"),
@@ -131,6 +131,7 @@ const GOALS: [NamedValue<BalanceGoal>; 7] = [
         BalanceGoal::LeadersZone,
         "Leaders in the rack of --leaders-zone, among a partition's replicas",
     ),
+    ("disks", BalanceGoal::Disks, "Storage used on the volumes of each broker"),
 ];
 
 const MEASURES: [NamedValue<Measure>; 2] = [

@@ -29,6 +29,8 @@ struct LeftToCopy {
     broker: BrokerId,
     incoming_bytes: Bytes,
     outgoing_bytes: Bytes,
+    /// Between its log dirs.
+    disk_bytes: Bytes,
 }
 
 /// What is on its way.
@@ -47,6 +49,7 @@ impl Detail {
             broker: *broker,
             incoming_bytes: traffic.incoming_bytes,
             outgoing_bytes: traffic.outgoing_bytes,
+            disk_bytes: traffic.disk_bytes,
         });
         Self {
             under_replicated: under_replicated(&look.seen),
@@ -107,10 +110,12 @@ impl fmt::Display for Detail {
         if !self.brokers.is_empty() && self.brokers.len() <= BROKERS {
             heading(f, "Left to copy")?;
             let rows = self.brokers.iter().map(|left| {
-                let LeftToCopy { broker, incoming_bytes, outgoing_bytes } = left;
-                [broker.to_string(), incoming_bytes.to_string(), outgoing_bytes.to_string()]
+                let LeftToCopy { broker, incoming_bytes, outgoing_bytes, disk_bytes } = left;
+                let bytes = [incoming_bytes, outgoing_bytes, disk_bytes].map(ToString::to_string);
+                let [incoming, outgoing, inside] = bytes;
+                [broker.to_string(), incoming, outgoing, inside]
             });
-            Table::write(f, ["broker", ">takes in", ">gives"], rows)?;
+            Table::write(f, ["broker", ">takes in", ">gives", ">between its dirs"], rows)?;
         }
         Ok(())
     }

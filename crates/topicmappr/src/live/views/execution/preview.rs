@@ -25,6 +25,9 @@ pub(crate) struct Preview<'a> {
     topics: usize,
     steps: usize,
     left_bytes: Bytes,
+    /// The bytes to copy between log dirs of brokers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_disk_bytes: Option<Bytes>,
     unsized_partitions: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     busiest: Option<Busiest>,
@@ -81,9 +84,15 @@ impl<'a> Preview<'a> {
             .filter_map(|percent| Some(DoneAt { percent, seconds: estimate.done_at(percent)? }));
         let topics: BTreeSet<&str> = task.plan.moves.iter().map(|m| &*m.topic).collect();
         let busiest = estimate.brokers.iter().flat_map(|(id, traffic)| {
-            [("takes in", traffic.incoming_bytes), ("gives", traffic.outgoing_bytes)]
-                .map(|(direction, bytes)| Busiest { broker: *id, direction, bytes })
+            [
+                ("takes in", traffic.incoming_bytes),
+                ("gives", traffic.outgoing_bytes),
+                ("copies between its log dirs", traffic.disk_bytes),
+            ]
+            .map(|(direction, bytes)| Busiest { broker: *id, direction, bytes })
         });
+        let disk_bytes: Bytes = estimate.brokers.values().map(|traffic| traffic.disk_bytes).sum();
+        let copies = estimate.bytes.plus(disk_bytes).0 > 0;
         Self {
             event: "preview",
             cluster_id: task.cluster_id,
@@ -95,11 +104,12 @@ impl<'a> Preview<'a> {
             topics: topics.len(),
             steps: task.plan.steps.len(),
             left_bytes: estimate.bytes,
+            left_disk_bytes: Some(disk_bytes).filter(|bytes| bytes.0 > 0),
             unsized_partitions: estimate.unsized_moves,
             busiest: busiest.filter(|b| b.bytes.0 > 0).max_by_key(|busiest| busiest.bytes),
             throttle_bytes_per_second: rate(task.terms.pace),
             paced_by_autothrottle: task.terms.pace == Pace::Auto,
-            seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
+            seconds: estimate.seconds.filter(|_| copies),
             done_at: done_at.collect(),
             least_exposure_partition_seconds: least.map(|least| least.below_full_replication),
             least_below_min_isr_partition_seconds: least
@@ -134,6 +144,9 @@ impl fmt::Display for Preview<'_> {
             writeln!(f, "  steps       {}", self.steps)?;
         }
         write!(f, "  to copy     {}", self.left_bytes)?;
+        if let Some(bytes) = self.left_disk_bytes {
+            write!(f, ", and {bytes} between log dirs")?;
+        }
         match self.unsized_partitions {
             0 => writeln!(f)?,
             count => writeln!(f, ", and {count} of unknown size")?,
