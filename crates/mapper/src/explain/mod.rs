@@ -14,7 +14,8 @@ mod without;
 pub use broker::{BrokerExplained, Passing, PlacedReplicas, VerdictCount};
 pub use instead::{Admitted, BrokerVerdict, Compared, Instead};
 pub use partition::{
-    Comes, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount, WhyItStays,
+    Comes, LeaderChange, LeaveCause, Leaves, LogDirChange, PartitionExplained, RackCount,
+    WhyItStays,
 };
 pub use summary::{PlanExplained, ReasonSum};
 pub use without::{StorageExtremes, Without};

@@ -51,6 +51,9 @@ pub struct PartitionExplained {
     /// The bytes that are copied, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
+    /// The replicas that stay on their broker and change their volume there: the plan evens the volumes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub between_volumes: Vec<LogDirChange>,
     /// The replicas that leave.
     pub leaves: Vec<Leaves>,
     /// The replicas that arrive.
@@ -70,6 +73,18 @@ pub struct RackCount {
     pub rack: String,
     /// The replicas.
     pub replicas: usize,
+}
+
+/// A replica that stays on its broker and changes its log dir.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogDirChange {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The log dir before, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The log dir after.
+    pub to: String,
 }
 
 /// A replica that leaves.
@@ -201,6 +216,7 @@ pub(super) fn of(
         via: change.map(|change| change.via.to_vec()).unwrap_or_default(),
         reason: change.map(|change| change.reason),
         bytes: change.and_then(|change| change.bytes),
+        between_volumes: change.map(|change| between_volumes(context, change)).unwrap_or_default(),
         leaves: change.map(|change| leaves(context, partition, change)).unwrap_or_default(),
         comes: index.map(|index| comes(context, index, only)).unwrap_or_default(),
         leader: change.and_then(|change| leader(context, change)),
@@ -209,6 +225,18 @@ pub(super) fn of(
         to,
         of,
     }
+}
+
+fn between_volumes(context: &Context<'_>, change: &Move) -> Vec<LogDirChange> {
+    let topic = context.cluster.snapshot.topic(&change.topic);
+    let found = topic.and_then(|topic| Some((topic, topic.partition(change.partition)?)));
+    let lay = |id| found.and_then(|(topic, partition)| topic.log_dir_of(partition, id));
+    let one = |(broker, to): (BrokerId, &str)| LogDirChange {
+        broker,
+        from: lay(broker).map(str::to_owned),
+        to: to.to_owned(),
+    };
+    change.between_volumes().map(one).collect()
 }
 
 fn racks(context: &Context<'_>, list: &[BrokerId]) -> Vec<RackCount> {

@@ -42,12 +42,14 @@ pub(super) fn of(context: &Context<'_>, index: usize) -> Without {
     let plan = context.plan;
     let dropped = &plan.moves[index];
     let rest = rest(plan, index);
-    // A plan that another tool has edited may break promises anyway. This move is not the cause of those.
+    // A plan that another tool has edited may break promises anyway. This move is not the cause of those. And the plan's
+    // figures are those with the move.
     let known = check(context.cluster.snapshot, plan);
     let mut breaks = check(context.cluster.snapshot, &rest);
-    breaks.retain(|violation| !known.contains(violation));
+    let states = |violation: &Violation| matches!(violation, Violation::Figures { .. });
+    breaks.retain(|violation| !known.contains(violation) && !states(violation));
     Without {
-        saved_bytes: dropped.bytes,
+        saved_bytes: dropped.bytes.map(|bytes| bytes.plus(dropped.disk_bytes)),
         dependents: dependents(&rest, &breaks),
         breaks,
         before: evenness(context, &|at| context.cluster.used[at]),

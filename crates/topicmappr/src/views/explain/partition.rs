@@ -6,8 +6,8 @@ use crate::views::report::LONG;
 use crate::views::table::Table;
 use local::words::{counted, listed, ranges};
 use mapper::explain::{
-    BrokerVerdict, Comes, Instead, LeaderChange, LeaveCause, Leaves, PartitionExplained, RackCount,
-    WhyItStays, Without,
+    BrokerVerdict, Comes, Instead, LeaderChange, LeaveCause, Leaves, LogDirChange,
+    PartitionExplained, RackCount, WhyItStays, Without,
 };
 use mapper::{BrokerId, WhyLeftOut, joined};
 use std::collections::BTreeMap;
@@ -30,6 +30,10 @@ pub(super) fn write(one: &PartitionExplained, f: &mut fmt::Formatter<'_>) -> fmt
     let rows = [from].into_iter().chain(via).chain([to]);
     Table::write(f, ["", "replicas", "racks"], rows)?;
     heading(f, &format!("Why it moves: {}", one.reason.map_or("", |reason| reason.as_str())))?;
+    for LogDirChange { broker, from, to } in &one.between_volumes {
+        let from = from.as_deref().unwrap_or("another log dir");
+        writeln!(f, "  {broker} copies it from {from} to {to}, which evens its volumes")?;
+    }
     one.leaves.iter().try_for_each(|leaves| write_leaves(leaves, f))?;
     one.comes.iter().try_for_each(|comes| write_comes(comes, f))?;
     if let Some(leader) = &one.leader {
