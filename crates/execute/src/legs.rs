@@ -40,7 +40,7 @@ fn leg(stage: Stage<'_>, last: bool) -> Move {
         log_dirs,
         from: stage.from.clone(),
         via: Box::default(),
-        disk_bytes: mapper::Bytes(0),
+        disk_bytes: stage.disk_bytes(),
         to: stage.to.clone(),
         bytes: stage.bytes(),
         ..stage.change.clone()

@@ -98,12 +98,51 @@ pub(crate) fn each_copy(change: &Move) -> u64 {
     change.bytes.map_or(0, |bytes| bytes.0 / copies)
 }
 
-/// The bytes of a replica that goes to a named log dir: from another broker, or from another dir of its own broker.
+/// The most bytes of a replica that goes to a named log dir: from another broker, or from another dir of its own broker.
 pub(crate) fn copy_to_dir(change: &Move, broker: BrokerId) -> u64 {
-    if !change.from.contains(&broker) {
-        return each_copy(change);
+    // Of replicas that change their dir, a move has only the sum. Asking for too much room delays it at worst.
+    if change.from.contains(&broker) { change.disk_bytes.0 } else { each_copy(change) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::legs;
+    use crate::seen::{Lying, Stored};
+    use mapper::{LeadBy, Leaders, Mends, Plan, PlanTerms, Ratio, Request};
+
+    #[test]
+    fn a_copy_to_another_dir_of_its_broker_needs_room_there() {
+        let broker = BrokerId(1);
+        let change = Move {
+            log_dirs: vec!["/b".to_owned()],
+            disk_bytes: Bytes(100),
+            ..crate::window::tests::change(0, 1, 1, 0)
+        };
+        let terms = PlanTerms { mends: Mends::Nothing, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
+        let request =
+            Leaders { terms, by: LeadBy::Count, per_topic: false, evacuate: BTreeSet::new() };
+        let (moves, steps) = (vec![change.clone()], vec![vec![0]]);
+        let plan = Plan { moves, steps, ..Plan::empty(Request::Leaders(request)) };
+        let leg = &legs(&plan).moves[0];
+        assert_eq!(*leg, change, "a move with one list is its only leg");
+        let lying = Lying { log_dir: Some("/a".to_owned()), arriving: None };
+        let stored = |free: u64| Stored {
+            free: [("/b".to_owned(), Bytes(free))].into(),
+            replicas: [(change.of(), lying.clone())].into(),
+        };
+        let lack = |free: u64| {
+            let seen = Seen {
+                live: [broker].into(),
+                stored: [(broker, stored(free))].into(),
+                ..Seen::default()
+            };
+            let in_dirs = [(broker, seen.stored[&broker].free.clone())].into();
+            let room = FreeRoom { free: BTreeMap::new(), in_dirs, not_freed: BTreeSet::new() };
+            room.hindrance(&seen, leg)
+        };
+        assert_eq!(lack(100), None);
+        let (log_dir, missing_bytes) = (Some("/b".to_owned()), Bytes(1));
+        assert_eq!(lack(99), Some(MoveHindrance::NoRoom { broker, log_dir, missing_bytes }));
     }
-    // Replicas of one partition are about as large.
-    let replicas = u64::try_from(change.between_volumes().count()).unwrap_or(1).max(1);
-    change.disk_bytes.0.div_ceil(replicas)
 }

@@ -130,7 +130,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            84_933,
+            84_930,
             58_000,
             String::new(),
         ),

@@ -63,7 +63,8 @@ impl<'s> UsedStorage<'s> {
         }
     }
 
-    /// Removes the old copies, also those on another volume of their broker, and adds the brokers that have more room now to `freed`.
+    /// Removes the old copies, also those on another volume of their broker. Adds the brokers that have more room now to
+    /// `freed`.
     pub(super) fn free(
         &mut self,
         cluster: &DenseCluster<'_>,
